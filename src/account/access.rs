@@ -1,0 +1,81 @@
+//! One table of role × route × scope: the only place that grants. A route without a row answers nothing and fails a test.
+
+use super::Role;
+use crate::app::App;
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::on;
+use axum::routing::MethodFilter;
+
+/// Who may pass.
+#[derive(Debug, Clone, Copy)]
+pub enum Who {
+    Anyone,
+    /// Anyone signed in, or with a valid token.
+    SignedIn,
+    Roles(&'static [Role]),
+}
+
+/// What the address must agree with, besides the role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The handler shows only what the actor reaches.
+    Own,
+    /// `{municipality}` in the path must be within reach; otherwise the page does not exist.
+    Municipality,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Grant {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub who: Who,
+    pub scope: Scope,
+}
+
+const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope) -> Grant {
+    Grant { method, path, who, scope }
+}
+
+/// Every route of the house. Rows are grouped by module.
+pub const TABLE: &[Grant] = &[
+    // web
+    grant("GET", "/healthz", Who::Anyone, Scope::Own),
+    // territory
+    // registry
+    // trial and analysis
+    // observation
+    // norm
+    // map
+    // coordinator
+];
+
+/// The row for a route, by the pattern it was mounted under.
+pub fn find(method: &Method, path: &str) -> Option<&'static Grant> {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    TABLE.iter().find(|row| row.method == method && row.path == path)
+}
+
+/// A router that remembers what was mounted, so that a test can walk it.
+#[derive(Default)]
+pub struct Routes {
+    pub router: Router<App>,
+    pub mounted: Vec<(&'static str, &'static str)>,
+}
+
+impl Routes {
+    pub fn get<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Routes {
+        self.mount("GET", MethodFilter::GET, path, handler)
+    }
+
+    pub fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Routes {
+        self.mount("POST", MethodFilter::POST, path, handler)
+    }
+
+    fn mount<H: Handler<T, App>, T: 'static>(mut self, method: &'static str, filter: MethodFilter, path: &'static str, handler: H) -> Routes {
+        self.mounted.push((method, path));
+        self.router = self.router.route(path, on(filter, handler));
+        self
+    }
+}

@@ -1,0 +1,89 @@
+//! Audit entries in hash chains, one per municipality and stream, written in the same transaction as what they record.
+//!
+//! entry_hash = SHA-256(previous_hash ‖ "\n" ‖ canonical JSON of [municipality, stream, sequence, at, actor, action, target, detail]).
+
+use crate::clock::to_micros;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::{MunicipalityId, sha256_hex};
+use crate::{one, opt, run};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+/// What happened, to what, by whom. `detail` is an object and holds no personal data.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    pub stream: &'static str,
+    pub actor: &'a str,
+    pub action: &'a str,
+    pub target: &'a str,
+    pub detail: Value,
+}
+
+/// Appends one entry to the municipality's chain of that stream. Two writers of one chain wait for each other.
+pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>, entry: Entry<'_>) -> Result<()> {
+    // The no-op upsert locks the head row on PostgreSQL and creates it on first use.
+    run!(tx, "INSERT INTO audit_head (municipality_id, stream, sequence, entry_hash) VALUES ($1, $2, 0, '')
+              ON CONFLICT (municipality_id, stream) DO UPDATE SET sequence = audit_head.sequence", municipality, entry.stream)?;
+    let (sequence, previous): (i64, String) =
+        one!(tx, "SELECT sequence, entry_hash FROM audit_head WHERE municipality_id = $1 AND stream = $2", municipality, entry.stream)?;
+    let sequence = sequence + 1;
+    let at = to_micros(at);
+    let hash = entry_hash(&previous, municipality, entry.stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);
+    run!(tx, "INSERT INTO audit_entry (municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash)
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        municipality, entry.stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail, &previous, &hash)?;
+    run!(tx, "UPDATE audit_head SET sequence = $3, entry_hash = $4 WHERE municipality_id = $1 AND stream = $2", municipality, entry.stream, sequence, &hash)?;
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "one argument per hashed field")]
+fn entry_hash(previous: &str, municipality: MunicipalityId, stream: &str, sequence: i64, at: DateTime<Utc>, actor: &str, action: &str, target: &str, detail: &Value) -> String {
+    // serde_json keeps object keys sorted, so the same object has the same text on both engines.
+    let canonical = json!([municipality, stream, sequence, at.to_rfc3339_opts(SecondsFormat::Micros, true), actor, action, target, detail]);
+    sha256_hex(format!("{previous}\n{canonical}").as_bytes())
+}
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    municipality_id: MunicipalityId,
+    stream: String,
+    sequence: i64,
+    at: DateTime<Utc>,
+    actor: String,
+    action: String,
+    target: String,
+    detail: Value,
+    previous_hash: String,
+    entry_hash: String,
+}
+
+/// Walks every chain; answers one line for each entry that was altered, removed, reordered or cut off.
+pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    let heads: Vec<(MunicipalityId, String, i64, String)> =
+        crate::all!(tx, "SELECT municipality_id, stream, sequence, entry_hash FROM audit_head ORDER BY municipality_id, stream")?;
+    for (municipality, stream, last, head_hash) in heads {
+        let mut previous = String::new();
+        let mut expected = 1;
+        while expected <= last {
+            let row: Option<Stored> = opt!(tx, "SELECT municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash
+                FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence = $3", municipality, &stream, expected)?;
+            let Some(row) = row else {
+                broken.push(format!("audit {municipality}/{stream}: entry {expected} is missing; restore a backup and compare"));
+                break;
+            };
+            let hash = entry_hash(&previous, row.municipality_id, &row.stream, row.sequence, row.at, &row.actor, &row.action, &row.target, &row.detail);
+            if row.previous_hash != previous || row.entry_hash != hash {
+                broken.push(format!("audit {municipality}/{stream}: entry {expected} was changed; restore a backup and compare"));
+                break;
+            }
+            previous = row.entry_hash;
+            expected += 1;
+        }
+        if expected > last && previous != head_hash {
+            broken.push(format!("audit {municipality}/{stream}: the head does not match entry {last}; restore a backup and compare"));
+        }
+    }
+    Ok(broken)
+}

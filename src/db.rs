@@ -1,0 +1,204 @@
+//! The only place that knows there are two engines: SQLite (a file) and PostgreSQL (a URL), one SQL text for both.
+//!
+//! A statement runs inside a [`Tx`] through the macros `all!`, `opt!`, `one!`, `run!` and `bulk!`: one text, one argument list,
+//! native types. Rules that keep the text one (each trap was met): no `now()` or date functions (bind times, compute weeks in Rust);
+//! `CAST(SUM(x) AS BIGINT)`; no `FOR UPDATE` (take the lock with an idempotent `UPDATE … RETURNING` or a no-op upsert);
+//! JSONB holds objects; never catch a database error and go on (PostgreSQL has aborted the transaction): leave with `?`.
+
+use crate::error::{Error, Result};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// An open database. SQLite has one writing connection (a pool of writers stalls) and several readers.
+#[derive(Clone)]
+pub enum Db {
+    Sqlite { writer: sqlx::SqlitePool, readers: sqlx::SqlitePool, file: Option<PathBuf> },
+    Postgres(sqlx::PgPool),
+}
+
+/// A transaction. Dropping it rolls back; only [`Tx::commit`] keeps what was written.
+pub enum Tx {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// Opens `sqlite:PATH`, `sqlite::memory:` or `postgres://…` without touching the schema.
+    pub async fn connect(url: &str) -> Result<Db> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url).map_err(|e| {
+                Error::refused("database-url", "the PostgreSQL URL cannot be read; write postgres://USER@HOST/DATABASE").because(e)
+            })?;
+            let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await
+                .map_err(|e| Error::refused("database-away", "PostgreSQL does not answer under the given URL; check host, database, user and that it runs").because(e))?;
+            return Ok(Db::Postgres(pool));
+        }
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            return Err(Error::refused("database-url", "the database URL must start with sqlite: or postgres://"));
+        };
+        let memory = path == ":memory:" || path.is_empty();
+        let file = (!memory).then(|| PathBuf::from(path.trim_start_matches("//")));
+        let options = match &file {
+            Some(file) => SqliteConnectOptions::new().filename(file).create_if_missing(true),
+            None => SqliteConnectOptions::from_str("sqlite::memory:")?,
+        }
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        .pragma("cache_size", "-4096")
+        .pragma("temp_store", "MEMORY")
+        .statement_cache_capacity(256);
+        let refuse = |e: sqlx::Error| {
+            let place = file.as_deref().unwrap_or(Path::new(":memory:")).display();
+            Error::refused("database-file", format!("{place}: the database file cannot be opened or written; check the folder, its owner and free space")).because(e)
+        };
+        let writer = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await.map_err(refuse)?;
+        // An in-memory database lives in one connection; a file gets readers that never wait for the writer.
+        let readers = match &file {
+            Some(_) => SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options),
+            None => writer.clone(),
+        };
+        Ok(Db::Sqlite { writer, readers, file })
+    }
+
+    /// Brings the schema up to date; refuses a database written by a newer version. On SQLite a file that holds data is copied first.
+    pub async fn migrate(&self) -> Result<()> {
+        let applied: Vec<i64> = match self {
+            Db::Sqlite { writer, .. } => sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(writer).await,
+            Db::Postgres(pool) => sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(pool).await,
+        }
+        .unwrap_or_default();
+        let newest = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+        if let Some(newer) = applied.iter().find(|v| **v > newest) {
+            return Err(Error::refused("database-newer", format!(
+                "the database has schema {newer}, this version knows {newest}: it was written by a newer vecino; use that version or restore a backup")));
+        }
+        if let (Db::Sqlite { writer, file: Some(file), .. }, Some(last)) = (self, applied.last())
+            && *last < newest
+        {
+            let copy = file.with_extension(format!("before-{newest}.db"));
+            let copy = copy.to_string_lossy().into_owned();
+            if !Path::new(&copy).exists() {
+                sqlx::query("VACUUM INTO $1").bind(copy).execute(writer).await?;
+            }
+        }
+        match self {
+            Db::Sqlite { writer, .. } => MIGRATIONS.run(writer).await,
+            Db::Postgres(pool) => MIGRATIONS.run(pool).await,
+        }
+        .map_err(|e| match e {
+            sqlx::migrate::MigrateError::VersionMismatch(v) => Error::refused("database-schema",
+                format!("schema step {v} in this database differs from this version's; it was changed by hand or by another build: restore a backup")),
+            sqlx::migrate::MigrateError::Execute(e) | sqlx::migrate::MigrateError::ExecuteMigration(e, _) => Error::from(e),
+            other => Error::internal(format!("migrate: {other}")),
+        })
+    }
+
+    /// A transaction that writes. On SQLite writers queue for the one writing connection.
+    pub async fn write(&self) -> Result<Tx> {
+        Ok(match self {
+            Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// A transaction that only reads, on a consistent snapshot.
+    pub async fn read(&self) -> Result<Tx> {
+        Ok(match self {
+            Db::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Db::Postgres(pool) => Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
+        })
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self, Db::Sqlite { .. })
+    }
+
+    /// Closes all connections; on SQLite this checkpoints the write-ahead log.
+    pub async fn close(&self) {
+        match self {
+            Db::Sqlite { writer, readers, .. } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// For the macros: a transaction and a mutable borrow of one read alike.
+    pub fn open(&mut self) -> &mut Tx {
+        self
+    }
+
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Tx::Sqlite(tx) => tx.commit().await?,
+            Tx::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// All rows of a query as `Vec<T>` (`T: FromRow` or a tuple).
+#[macro_export]
+macro_rules! all { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
+    $crate::db::Tx::Sqlite(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx).await,
+    $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx).await,
+}.map_err($crate::error::Error::from) } }
+
+/// The row of a query, if there is one.
+#[macro_export]
+macro_rules! opt { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
+    $crate::db::Tx::Sqlite(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx).await,
+    $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx).await,
+}.map_err($crate::error::Error::from) } }
+
+/// The one row of a query that always has one (an aggregate).
+#[macro_export]
+macro_rules! one { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
+    $crate::db::Tx::Sqlite(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx).await,
+    $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx).await,
+}.map_err($crate::error::Error::from) } }
+
+/// A statement; answers how many rows it touched.
+#[macro_export]
+macro_rules! run { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
+    $crate::db::Tx::Sqlite(tx) => sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+    $crate::db::Tx::Postgres(tx) => sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+}.map_err($crate::error::Error::from) } }
+
+/// Many rows in few statements: `bulk!(tx, COLUMNS, "INSERT INTO t (…)", rows, |row| [row.a, row.b, …], "ON CONFLICT …")`.
+/// `rows` is a slice; each listed expression is one column, in order. SQLite takes 32,766 parameters a statement, so rows go in chunks.
+#[macro_export]
+macro_rules! bulk { ($tx:expr, $insert:expr, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?], $tail:expr) => {{
+    const COLUMNS: usize = [$(stringify!($value)),+].len();
+    let mut touched: $crate::error::Result<u64> = Ok(0);
+    for chunk in $rows.chunks(30_000 / COLUMNS) {
+        if touched.is_err() {
+            break;
+        }
+        let done = match $tx.open() {
+            $crate::db::Tx::Sqlite(tx) => {
+                let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($insert);
+                query.push(" ").push_values(chunk, |mut tuple, $row| { $(tuple.push_bind($value);)+ }).push(" ").push($tail);
+                query.build().persistent(chunk.len() == 50).execute(&mut **tx).await.map(|done| done.rows_affected())
+            }
+            $crate::db::Tx::Postgres(tx) => {
+                let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($insert);
+                query.push(" ").push_values(chunk, |mut tuple, $row| { $(tuple.push_bind($value);)+ }).push(" ").push($tail);
+                query.build().persistent(false).execute(&mut **tx).await.map(|done| done.rows_affected())
+            }
+        }.map_err($crate::error::Error::from);
+        touched = touched.and_then(|before| done.map(|now| before + now));
+    }
+    touched
+}} }

@@ -1,0 +1,144 @@
+//! Keys outside the database: sealing of names, phones and CUI, keyed look-up hashes, and a pseudonym per module.
+
+use crate::error::{Error, Result};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::path::Path;
+
+/// The installation's secret: one root key, from which every other key is derived by HMAC-SHA-256 with its purpose.
+#[derive(Clone)]
+pub struct Keys {
+    root: [u8; 32],
+    /// Names the root key in sealed text, so that a rotation can tell old from new.
+    id: String,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keys({})", self.id)
+    }
+}
+
+impl Keys {
+    pub fn from_root(root: [u8; 32]) -> Keys {
+        let id = hex::encode(&mac(&root, b"key id")[..4]);
+        Keys { root, id }
+    }
+
+    /// Reads `VECINO_KEY` (64 hexadecimal digits) or `DATA_DIR/key`, a file only its owner may read.
+    pub fn load(data_dir: &Path) -> Result<Keys> {
+        let bad = |place: &str| Error::refused("key", format!("{place}: the key must be 64 hexadecimal digits"));
+        if let Ok(text) = std::env::var("VECINO_KEY") {
+            return decode(&text).map(Keys::from_root).ok_or_else(|| bad("VECINO_KEY"));
+        }
+        let file = data_dir.join("key");
+        let place = file.display().to_string();
+        let text = std::fs::read_to_string(&file).map_err(|e| {
+            Error::refused("key-missing", format!("{place}: the key file cannot be read; run `vecino init`, restore it from your safe copy, or set VECINO_KEY")).because(e)
+        })?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&file).map(|m| m.permissions().mode() & 0o777).unwrap_or(0);
+            if mode & 0o077 != 0 {
+                return Err(Error::refused("key-open", format!("{place}: others may read the key (mode {mode:o}); run chmod 600 {place}")));
+            }
+        }
+        decode(&text).map(Keys::from_root).ok_or_else(|| bad(&place))
+    }
+
+    /// Writes a key file with mode 0600; refuses to overwrite one.
+    pub fn create(data_dir: &Path, root: [u8; 32]) -> Result<Keys> {
+        use std::io::Write;
+        let file = data_dir.join("key");
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&file).and_then(|mut out| { out.write_all(hex::encode(root).as_bytes())?; out.sync_all() })
+            .map_err(|e| Error::refused("key-write", format!("{}: the key file cannot be written; check the folder and whether a key exists already", file.display())).because(e))?;
+        Ok(Keys::from_root(root))
+    }
+
+    /// Seals a text for one column of one row (`place`, such as "person.given_names"); the place is bound into the seal.
+    pub fn seal(&self, place: &str, text: &str) -> Result<String> {
+        let mut nonce = [0u8; 24];
+        rand::fill(&mut nonce);
+        self.seal_with(place, text, nonce)
+    }
+
+    /// As [`Keys::seal`] with the nonce derived from `row` (a unique id) and the text, so that a seeded demo is the same byte for byte.
+    pub fn seal_for(&self, place: &str, row: &[u8], text: &str) -> Result<String> {
+        let digest = mac(&self.derive("nonce"), &[place.as_bytes(), row, text.as_bytes()].concat());
+        let mut nonce = [0u8; 24];
+        nonce.copy_from_slice(&digest[..24]);
+        self.seal_with(place, text, nonce)
+    }
+
+    fn seal_with(&self, place: &str, text: &str, nonce: [u8; 24]) -> Result<String> {
+        let cipher = XChaCha20Poly1305::new(&self.derive("seal").into());
+        let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: text.as_bytes(), aad: place.as_bytes() })
+            .map_err(|_| Error::internal("seal"))?;
+        Ok(format!("{}:{}{}", self.id, hex::encode(nonce), hex::encode(sealed)))
+    }
+
+    /// Opens what [`Keys::seal`] made for the same place.
+    pub fn open(&self, place: &str, sealed: &str) -> Result<String> {
+        let wrong = |why: &str| Error::internal(format!("{place}: {why}"));
+        let (id, rest) = sealed.split_once(':').ok_or_else(|| wrong("not a sealed text"))?;
+        if id != self.id {
+            return Err(wrong("sealed with another key"));
+        }
+        let bytes = hex::decode(rest).map_err(|_| wrong("not hexadecimal"))?;
+        let (nonce, body) = bytes.split_at_checked(24).ok_or_else(|| wrong("too short"))?;
+        let nonce: [u8; 24] = nonce.try_into().map_err(|_| wrong("too short"))?;
+        let cipher = XChaCha20Poly1305::new(&self.derive("seal").into());
+        let text = cipher.decrypt(&XNonce::from(nonce), Payload { msg: body, aad: place.as_bytes() }).map_err(|_| wrong("does not open"))?;
+        String::from_utf8(text).map_err(|_| wrong("not UTF-8"))
+    }
+
+    /// A keyed hash by which a sealed value is found again; `place` keeps columns apart.
+    pub fn lookup(&self, place: &str, text: &str) -> String {
+        hex::encode(mac(&self.derive(&format!("lookup {place}")), text.as_bytes()))
+    }
+
+    /// What a module sees instead of a person's or home's identity; modules cannot join on it.
+    pub fn pseudonym(&self, module: &str, id: uuid::Uuid) -> String {
+        hex::encode(&mac(&self.derive(&format!("pseudonym {module}")), id.as_bytes())[..12])
+    }
+
+    fn derive(&self, purpose: &str) -> [u8; 32] {
+        mac(&self.root, purpose.as_bytes())
+    }
+}
+
+fn decode(text: &str) -> Option<[u8; 32]> {
+    hex::decode(text.trim()).ok()?.try_into().ok()
+}
+
+fn mac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
+    // HMAC pads a short key with zeros to its block of 64 bytes.
+    let mut block = [0u8; 64];
+    block[..32].copy_from_slice(key);
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new(&block.into());
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_text_opens_only_in_its_place_and_with_its_key() {
+        let keys = Keys::from_root([7; 32]);
+        let sealed = keys.seal("person.given_names", "María Ak'abal").unwrap();
+        assert!(!sealed.contains("Mar"));
+        assert_eq!(keys.open("person.given_names", &sealed).unwrap(), "María Ak'abal");
+        assert!(keys.open("person.surnames", &sealed).is_err());
+        assert!(Keys::from_root([8; 32]).open("person.given_names", &sealed).is_err());
+        assert_ne!(keys.lookup("cui", "1"), keys.lookup("phone", "1"));
+    }
+}

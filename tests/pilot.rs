@@ -1,0 +1,33 @@
+//! What tests share: both engines, and a small territory.
+
+use vecino::db::Db;
+
+/// A fresh, migrated database on every engine at hand: SQLite always, PostgreSQL (a schema of its own) when `TEST_POSTGRES_URL` is set.
+pub async fn engines() -> Vec<Db> {
+    let sqlite = Db::connect("sqlite::memory:").await.unwrap();
+    let mut engines = vec![sqlite];
+    match std::env::var("TEST_POSTGRES_URL") {
+        Ok(url) => {
+            let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
+            let pool = sqlx::PgPool::connect(&url).await.expect("TEST_POSTGRES_URL answers");
+            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&pool).await.unwrap();
+            pool.close().await;
+            let join = if url.contains('?') { '&' } else { '?' };
+            engines.push(Db::connect(&format!("{url}{join}options=-csearch_path%3D{schema}")).await.unwrap());
+        }
+        Err(_) => {
+            static SAID: std::sync::Once = std::sync::Once::new();
+            SAID.call_once(|| eprintln!("PostgreSQL left out: TEST_POSTGRES_URL is not set"));
+        }
+    }
+    for db in &engines {
+        db.migrate().await.unwrap();
+    }
+    engines
+}
+
+/// Runs a promise on every engine: `on_both_engines!(db => { … })`.
+#[macro_export]
+macro_rules! on_both_engines { ($db:ident => $body:block) => {
+    for $db in $crate::pilot::engines().await { $body }
+} }

@@ -1,0 +1,50 @@
+//! One text, two engines.
+
+use crate::on_both_engines;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Value, json};
+use vecino::account::audit;
+use vecino::clock::Clock;
+use vecino::id::{MunicipalityId, OpId};
+use vecino::{all, bulk, one, run};
+
+#[tokio::test]
+async fn migrating_twice_changes_nothing() {
+    on_both_engines!(db => {
+        db.migrate().await.unwrap();
+    });
+}
+
+#[tokio::test]
+async fn native_types_come_back_as_they_went_in() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        let at: DateTime<Utc> = "2026-11-23T18:02:11.123456Z".parse().unwrap();
+        let day = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+        let id = OpId(uuid::Uuid::now_v7());
+        let rows: Vec<i32> = (0..700).collect();
+        let tuples: Vec<(uuid::Uuid, i32)> = rows.iter().map(|n| (uuid::Uuid::now_v7(), *n)).collect();
+        bulk!(tx, "INSERT INTO sign_in_failure (failure_id, subject, failed_at)", tuples, |row| [row.0, format!("address:{}", row.1), at], "").unwrap();
+        let (n,): (i64,) = one!(tx, "SELECT COUNT(*) FROM sign_in_failure WHERE failed_at = $1", at).unwrap();
+        assert_eq!(n, 700);
+        run!(tx, "INSERT INTO round_event (municipality_id, op_id, kind, round_id, device_id, observed_at, received_at, body, content_hash) VALUES ($1, $2, 'load', NULL, $2, $3, $3, $4, '')",
+            MunicipalityId(1202), id, at, json!({"kg": 1200, "day": day})).unwrap();
+        let read: Vec<(MunicipalityId, OpId, Option<uuid::Uuid>, DateTime<Utc>, Value)> = all!(tx, "SELECT municipality_id, op_id, round_id, observed_at, body FROM round_event").unwrap();
+        assert_eq!(read, vec![(MunicipalityId(1202), id, None, at, json!({"kg": 1200, "day": "2026-11-23"}))]);
+        tx.commit().await.unwrap();
+    });
+}
+
+#[tokio::test]
+async fn an_altered_audit_entry_is_found() {
+    on_both_engines!(db => {
+        let clock = Clock::system();
+        let mut tx = db.write().await.unwrap();
+        for n in 0..3 {
+            audit::record(&mut tx, MunicipalityId(1202), clock.now(), audit::Entry { stream: "sync", actor: "phone 1", action: "stored", target: "round", detail: json!({"ops": n}) }).await.unwrap();
+        }
+        assert!(audit::verify(&mut tx).await.unwrap().is_empty());
+        run!(tx, "UPDATE audit_entry SET actor = 'nobody' WHERE sequence = 2").unwrap();
+        assert_eq!(audit::verify(&mut tx).await.unwrap().len(), 1);
+    });
+}
