@@ -1,8 +1,10 @@
-//! What every handler is given.
+//! What every handler and command is given.
 
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::error::{Error, Result};
 use crate::seal::Keys;
+use chrono::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,4 +16,40 @@ pub struct App {
     pub data_dir: Arc<PathBuf>,
     /// A practice town: pages say that nothing in it is real, and the landing page shows the logins.
     pub demo: bool,
+}
+
+/// Options every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Folder of the database, the key and the outbox
+    #[arg(long, global = true, default_value = "./data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:DATA_DIR/vecino.db]
+    #[arg(long, global = true, env = "VECINO_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database: Option<String>,
+    /// One JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Options {
+    pub fn url(&self) -> String {
+        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("vecino.db").display()))
+    }
+
+    /// Opens an existing installation: database, key, and the clock it stands on (a practice town may stand at another date).
+    pub async fn open(&self) -> Result<App> {
+        let url = self.url();
+        if let Some(path) = url.strip_prefix("sqlite:") && !std::path::Path::new(path).exists() {
+            return Err(Error::refused("no-installation", format!("{path}: there is no database here; run `vecino init` or `vecino demo`, or name the right --data-dir")));
+        }
+        let db = Db::connect(&url).await?;
+        db.migrate().await?;
+        let demo = std::fs::read_to_string(self.data_dir.join("demo")).ok();
+        let clock = match demo.as_deref().and_then(|text| text.lines().next()).and_then(|line| line.trim().parse::<i64>().ok()) {
+            Some(days) => Clock::Shifted(Duration::days(days)),
+            None => Clock::system(),
+        };
+        Ok(App { db, clock, keys: Keys::load(&self.data_dir)?, data_dir: Arc::new(self.data_dir.clone()), demo: demo.is_some() })
+    }
 }
