@@ -40,8 +40,13 @@ impl Options {
     /// Opens an existing installation: database, key, and the clock it stands on (a practice town may stand at another date).
     pub async fn open(&self) -> Result<App> {
         let url = self.url();
-        if let Some(path) = url.strip_prefix("sqlite:") && !std::path::Path::new(path).exists() {
-            return Err(Error::refused("no-installation", format!("{path}: there is no database here; run `vecino init` or `vecino demo`, or name the right --data-dir")));
+        if let Some(path) = url.strip_prefix("sqlite:")
+            && !std::path::Path::new(path).exists()
+        {
+            return Err(Error::refused(
+                "no-installation",
+                format!("{path}: there is no database here; run `vecino init` or `vecino demo`, or name the right --data-dir"),
+            ));
         }
         let db = Db::connect(&url).await?;
         db.migrate().await?;

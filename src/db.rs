@@ -32,11 +32,13 @@ impl Db {
     /// Opens `sqlite:PATH`, `sqlite::memory:` or `postgres://…` without touching the schema.
     pub async fn connect(url: &str) -> Result<Db> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url).map_err(|e| {
-                Error::refused("database-url", "the PostgreSQL URL cannot be read; write postgres://USER@HOST/DATABASE").because(e)
-            })?;
-            let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await
-                .map_err(|e| Error::refused("database-away", "PostgreSQL does not answer under the given URL; check host, database, user and that it runs").because(e))?;
+            let options = PgConnectOptions::from_str(url)
+                .map_err(|e| Error::refused("database-url", "the PostgreSQL URL cannot be read; write postgres://USER@HOST/DATABASE").because(e))?;
+            let pool =
+                PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await.map_err(|e| {
+                    Error::refused("database-away", "PostgreSQL does not answer under the given URL; check host, database, user and that it runs")
+                        .because(e)
+                })?;
             return Ok(Db::Postgres(pool));
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
@@ -57,9 +59,14 @@ impl Db {
         .statement_cache_capacity(256);
         let refuse = |e: sqlx::Error| {
             let place = file.as_deref().unwrap_or(Path::new(":memory:")).display();
-            Error::refused("database-file", format!("{place}: the database file cannot be opened or written; check the folder, its owner and free space")).because(e)
+            Error::refused(
+                "database-file",
+                format!("{place}: the database file cannot be opened or written; check the folder, its owner and free space"),
+            )
+            .because(e)
         };
-        let writer = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await.map_err(refuse)?;
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await.map_err(refuse)?;
         // An in-memory database lives in one connection; a file gets readers that never wait for the writer.
         let readers = match &file {
             Some(_) => SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options),
@@ -71,14 +78,20 @@ impl Db {
     /// Brings the schema up to date; refuses a database written by a newer version. On SQLite a file that holds data is copied first.
     pub async fn migrate(&self) -> Result<()> {
         let applied: Vec<i64> = match self {
-            Db::Sqlite { writer, .. } => sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(writer).await,
+            Db::Sqlite { writer, .. } => {
+                sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(writer).await
+            }
             Db::Postgres(pool) => sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(pool).await,
         }
         .unwrap_or_default();
         let newest = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
         if let Some(newer) = applied.iter().find(|v| **v > newest) {
-            return Err(Error::refused("database-newer", format!(
-                "the database has schema {newer}, this version knows {newest}: it was written by a newer vecino; use that version or restore a backup")));
+            return Err(Error::refused(
+                "database-newer",
+                format!(
+                    "the database has schema {newer}, this version knows {newest}: it was written by a newer vecino; use that version or restore a backup"
+                ),
+            ));
         }
         if let (Db::Sqlite { writer, file: Some(file), .. }, Some(last)) = (self, applied.last())
             && *last < newest
@@ -94,8 +107,10 @@ impl Db {
             Db::Postgres(pool) => MIGRATIONS.run(pool).await,
         }
         .map_err(|e| match e {
-            sqlx::migrate::MigrateError::VersionMismatch(v) => Error::refused("database-schema",
-                format!("schema step {v} in this database differs from this version's; it was changed by hand or by another build: restore a backup")),
+            sqlx::migrate::MigrateError::VersionMismatch(v) => Error::refused(
+                "database-schema",
+                format!("schema step {v} in this database differs from this version's; it was changed by hand or by another build: restore a backup"),
+            ),
             sqlx::migrate::MigrateError::Execute(e) | sqlx::migrate::MigrateError::ExecuteMigration(e, _) => Error::from(e),
             other => Error::internal(format!("migrate: {other}")),
         })

@@ -107,12 +107,20 @@ impl From<sqlx::Error> for Error {
             let read_only = code == "25006" || (code.len() < 5 && primary == Some(8));
             let io = code.len() < 5 && primary == Some(10);
             if full || io {
-                return Error::new(Kind::Unavailable, "storage-full",
-                    "the disk under the database is full or fails; nothing was stored: free space and try again").because(error);
+                return Error::new(
+                    Kind::Unavailable,
+                    "storage-full",
+                    "the disk under the database is full or fails; nothing was stored: free space and try again",
+                )
+                .because(error);
             }
             if read_only {
-                return Error::new(Kind::Unavailable, "storage-read-only",
-                    "the database cannot be written (read-only file or folder); nothing was stored: give this user write access").because(error);
+                return Error::new(
+                    Kind::Unavailable,
+                    "storage-read-only",
+                    "the database cannot be written (read-only file or folder); nothing was stored: give this user write access",
+                )
+                .because(error);
             }
         }
         Error::internal(format!("database: {error}"))

@@ -24,7 +24,8 @@ impl MunicipalityId {
         let digits = code.len() == 4 && code.bytes().all(|b| b.is_ascii_digit());
         match code.parse::<i16>() {
             Ok(number) if digits => Ok(MunicipalityId(number)),
-            _ => Err(Error::refused("municipality-code", format!("«{code}» is not a municipality code; use the four digits of INE, such as 1202")).with("code", code)),
+            _ => Err(Error::refused("municipality-code", format!("«{code}» is not a municipality code; use the four digits of INE, such as 1202"))
+                .with("code", code)),
         }
     }
 }

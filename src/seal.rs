@@ -36,7 +36,11 @@ impl Keys {
         let file = data_dir.join("key");
         let place = file.display().to_string();
         let text = std::fs::read_to_string(&file).map_err(|e| {
-            Error::refused("key-missing", format!("{place}: the key file cannot be read; run `vecino init`, restore it from your safe copy, or set VECINO_KEY")).because(e)
+            Error::refused(
+                "key-missing",
+                format!("{place}: the key file cannot be read; run `vecino init`, restore it from your safe copy, or set VECINO_KEY"),
+            )
+            .because(e)
         })?;
         #[cfg(unix)]
         {
@@ -57,8 +61,19 @@ impl Keys {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&file).and_then(|mut out| { out.write_all(hex::encode(root).as_bytes())?; out.sync_all() })
-            .map_err(|e| Error::refused("key-write", format!("{}: the key file cannot be written; check the folder and whether a key exists already", file.display())).because(e))?;
+        options
+            .open(&file)
+            .and_then(|mut out| {
+                out.write_all(hex::encode(root).as_bytes())?;
+                out.sync_all()
+            })
+            .map_err(|e| {
+                Error::refused(
+                    "key-write",
+                    format!("{}: the key file cannot be written; check the folder and whether a key exists already", file.display()),
+                )
+                .because(e)
+            })?;
         Ok(Keys::from_root(root))
     }
 
@@ -79,8 +94,8 @@ impl Keys {
 
     fn seal_with(&self, place: &str, text: &str, nonce: [u8; 24]) -> Result<String> {
         let cipher = XChaCha20Poly1305::new(&self.derive("seal").into());
-        let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: text.as_bytes(), aad: place.as_bytes() })
-            .map_err(|_| Error::internal("seal"))?;
+        let sealed =
+            cipher.encrypt(&XNonce::from(nonce), Payload { msg: text.as_bytes(), aad: place.as_bytes() }).map_err(|_| Error::internal("seal"))?;
         Ok(format!("{}:{}{}", self.id, hex::encode(nonce), hex::encode(sealed)))
     }
 

@@ -16,8 +16,11 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 #[test]
 fn a_module_uses_only_those_above_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let order: Vec<String> = std::fs::read_to_string(src.join("lib.rs")).unwrap().lines()
-        .filter_map(|line| Some(line.strip_prefix("pub mod ")?.trim_end_matches(';').to_owned())).collect();
+    let order: Vec<String> = std::fs::read_to_string(src.join("lib.rs"))
+        .unwrap()
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("pub mod ")?.trim_end_matches(';').to_owned()))
+        .collect();
     assert!(order.len() > 15, "lib.rs lists the modules");
     let mut all = Vec::new();
     files(&src, &mut all);

@@ -28,6 +28,10 @@ pub async fn engines() -> Vec<Db> {
 
 /// Runs a promise on every engine: `on_both_engines!(db => { … })`.
 #[macro_export]
-macro_rules! on_both_engines { ($db:ident => $body:block) => {
-    for $db in $crate::pilot::engines().await { $body }
-} }
+macro_rules! on_both_engines {
+    ($db:ident => $body:block) => {
+        for $db in $crate::pilot::engines().await {
+            $body
+        }
+    };
+}

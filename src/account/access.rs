@@ -5,8 +5,8 @@ use crate::app::App;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::routing::on;
 use axum::routing::MethodFilter;
+use axum::routing::on;
 
 /// Who may pass.
 #[derive(Debug, Clone, Copy)]

@@ -23,22 +23,56 @@ pub struct Entry<'a> {
 /// Appends one entry to the municipality's chain of that stream. Two writers of one chain wait for each other.
 pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>, entry: Entry<'_>) -> Result<()> {
     // The no-op upsert locks the head row on PostgreSQL and creates it on first use.
-    run!(tx, "INSERT INTO audit_head (municipality_id, stream, sequence, entry_hash) VALUES ($1, $2, 0, '')
-              ON CONFLICT (municipality_id, stream) DO UPDATE SET sequence = audit_head.sequence", municipality, entry.stream)?;
+    run!(
+        tx,
+        "INSERT INTO audit_head (municipality_id, stream, sequence, entry_hash) VALUES ($1, $2, 0, '')
+              ON CONFLICT (municipality_id, stream) DO UPDATE SET sequence = audit_head.sequence",
+        municipality,
+        entry.stream
+    )?;
     let (sequence, previous): (i64, String) =
         one!(tx, "SELECT sequence, entry_hash FROM audit_head WHERE municipality_id = $1 AND stream = $2", municipality, entry.stream)?;
     let sequence = sequence + 1;
     let at = to_micros(at);
     let hash = entry_hash(&previous, municipality, entry.stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);
-    run!(tx, "INSERT INTO audit_entry (municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash)
+    run!(
+        tx,
+        "INSERT INTO audit_entry (municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash)
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        municipality, entry.stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail, &previous, &hash)?;
-    run!(tx, "UPDATE audit_head SET sequence = $3, entry_hash = $4 WHERE municipality_id = $1 AND stream = $2", municipality, entry.stream, sequence, &hash)?;
+        municipality,
+        entry.stream,
+        sequence,
+        at,
+        entry.actor,
+        entry.action,
+        entry.target,
+        &entry.detail,
+        &previous,
+        &hash
+    )?;
+    run!(
+        tx,
+        "UPDATE audit_head SET sequence = $3, entry_hash = $4 WHERE municipality_id = $1 AND stream = $2",
+        municipality,
+        entry.stream,
+        sequence,
+        &hash
+    )?;
     Ok(())
 }
 
 #[expect(clippy::too_many_arguments, reason = "one argument per hashed field")]
-fn entry_hash(previous: &str, municipality: MunicipalityId, stream: &str, sequence: i64, at: DateTime<Utc>, actor: &str, action: &str, target: &str, detail: &Value) -> String {
+fn entry_hash(
+    previous: &str,
+    municipality: MunicipalityId,
+    stream: &str,
+    sequence: i64,
+    at: DateTime<Utc>,
+    actor: &str,
+    action: &str,
+    target: &str,
+    detail: &Value,
+) -> String {
     // serde_json keeps object keys sorted, so the same object has the same text on both engines.
     let canonical = json!([municipality, stream, sequence, at.to_rfc3339_opts(SecondsFormat::Micros, true), actor, action, target, detail]);
     sha256_hex(format!("{previous}\n{canonical}").as_bytes())
@@ -67,13 +101,20 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
         let mut previous = String::new();
         let mut expected = 1;
         while expected <= last {
-            let row: Option<Stored> = opt!(tx, "SELECT municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash
-                FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence = $3", municipality, &stream, expected)?;
+            let row: Option<Stored> = opt!(
+                tx,
+                "SELECT municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash
+                FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence = $3",
+                municipality,
+                &stream,
+                expected
+            )?;
             let Some(row) = row else {
                 broken.push(format!("audit {municipality}/{stream}: entry {expected} is missing; restore a backup and compare"));
                 break;
             };
-            let hash = entry_hash(&previous, row.municipality_id, &row.stream, row.sequence, row.at, &row.actor, &row.action, &row.target, &row.detail);
+            let hash =
+                entry_hash(&previous, row.municipality_id, &row.stream, row.sequence, row.at, &row.actor, &row.action, &row.target, &row.detail);
             if row.previous_hash != previous || row.entry_hash != hash {
                 broken.push(format!("audit {municipality}/{stream}: entry {expected} was changed; restore a backup and compare"));
                 break;

@@ -31,8 +31,19 @@ pub enum Role {
 
 impl Role {
     pub const ALL: [Role; 13] = [
-        Role::Crew, Role::CrewLead, Role::Coordinator, Role::Visitor, Role::Researcher, Role::Mayor, Role::Registrar,
-        Role::Finance, Role::School, Role::Gender, Role::Partner, Role::Auditor, Role::Admin,
+        Role::Crew,
+        Role::CrewLead,
+        Role::Coordinator,
+        Role::Visitor,
+        Role::Researcher,
+        Role::Mayor,
+        Role::Registrar,
+        Role::Finance,
+        Role::School,
+        Role::Gender,
+        Role::Partner,
+        Role::Auditor,
+        Role::Admin,
     ];
 
     pub fn name(self) -> &'static str {
@@ -95,7 +106,6 @@ impl Actor {
 impl<S: Send + Sync> FromRequestParts<S> for Actor {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        parts.extensions.get::<Actor>().cloned()
-            .ok_or_else(|| Error::new(Kind::Unauthenticated, "sign-in", "sign in first, or send a valid token"))
+        parts.extensions.get::<Actor>().cloned().ok_or_else(|| Error::new(Kind::Unauthenticated, "sign-in", "sign in first, or send a valid token"))
     }
 }

@@ -173,7 +173,10 @@ impl Protocol {
             Error::refused("protocol", format!("{place}: line {line}: {}; mend the protocol", e.message().replace('\n', " ")))
         })?;
         Week::parse(&protocol.calendar.first_week).map_err(|_| {
-            Error::refused("protocol", format!("{place}: calendar.first_week «{}» is not a week; write it like 2026-W29", protocol.calendar.first_week))
+            Error::refused(
+                "protocol",
+                format!("{place}: calendar.first_week «{}» is not a week; write it like 2026-W29", protocol.calendar.first_week),
+            )
         })?;
         Ok(protocol)
     }
