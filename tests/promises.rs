@@ -4,4 +4,6 @@
 mod pilot;
 
 mod house;
+mod map;
+mod publication;
 mod storage;

@@ -2,6 +2,8 @@
 
 pub mod hiding;
 pub mod period;
+pub mod publication;
+pub mod read;
 
 /// What is counted of each hundred observed collections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
