@@ -4,4 +4,5 @@
 mod pilot;
 
 mod house;
+mod sign_in;
 mod storage;
