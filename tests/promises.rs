@@ -6,4 +6,5 @@ mod pilot;
 mod house;
 mod map;
 mod publication;
+mod sign_in;
 mod storage;
