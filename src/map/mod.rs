@@ -1,9 +1,12 @@
 //! What mayors and partners see: published areas, their intervals, what stays hidden, and the drawing. Pages read publication tables only.
 
+pub mod draw;
 pub mod hiding;
+pub mod label;
 pub mod period;
 pub mod publication;
 pub mod read;
+pub mod shape;
 
 /// What is counted of each hundred observed collections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
