@@ -122,8 +122,12 @@ impl Base {
 
 /// The window round the small cells, if it is clearly smaller than the map.
 fn inset(shapes: &[Shape], rings: &[Vec<super::shape::Ring>], width: i32, height: i32) -> Option<Inset> {
-    let small: Vec<Pixel> =
-        shapes.iter().zip(rings).filter(|(shape, _)| shape.radius > 0.0 && shape.radius < SMALL).flat_map(|(_, rings)| rings.iter().flatten().copied()).collect();
+    let small: Vec<Pixel> = shapes
+        .iter()
+        .zip(rings)
+        .filter(|(shape, _)| shape.radius > 0.0 && shape.radius < SMALL)
+        .flat_map(|(_, rings)| rings.iter().flatten().copied())
+        .collect();
     let (west, east) = (small.iter().map(|p| p.0).min()?, small.iter().map(|p| p.0).max()?);
     let (north, south) = (small.iter().map(|p| p.1).min()?, small.iter().map(|p| p.1).max()?);
     let margin = 14;

@@ -62,7 +62,11 @@ impl Projection {
 
     /// All rings of an area, shells and holes alike.
     pub fn rings(&self, area: &MultiPolygon) -> Vec<Ring> {
-        area.iter().flat_map(|polygon| [polygon.exterior()].into_iter().chain(polygon.interiors())).map(|r| self.ring(r)).filter(|r| r.len() > 2).collect()
+        area.iter()
+            .flat_map(|polygon| [polygon.exterior()].into_iter().chain(polygon.interiors()))
+            .map(|r| self.ring(r))
+            .filter(|r| r.len() > 2)
+            .collect()
     }
 
     pub fn line(&self, line: &LineString) -> Vec<Pixel> {
