@@ -9,10 +9,10 @@ use geo::CoordsIter;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
-/// Below this radius (units of the box) a cell is drawn less than 18 px wide where the box takes some 350 px.
-const SMALL: f64 = 23.0;
-/// So many small cells get a window of their own.
-const CROWD: usize = 3;
+/// Below this radius (units of the box) a cell is drawn less than 18 px wide on a phone, where the box takes some 330 px.
+const SMALL: f64 = 24.5;
+/// Once one cell is that small, the enlarged window holds all cells below this radius.
+const CROWDED: f64 = 32.0;
 
 /// What a territory gives to draw, as stored.
 #[derive(Debug, Clone, Default)]
@@ -124,10 +124,13 @@ impl Base {
 
 /// The window round the small cells, if it is clearly smaller than the map.
 fn inset(shapes: &[Shape], rings: &[Vec<super::shape::Ring>], width: i32, height: i32) -> Option<Inset> {
+    if !shapes.iter().any(|shape| shape.radius > 0.0 && shape.radius < SMALL) {
+        return None;
+    }
     let small: Vec<Pixel> = shapes
         .iter()
         .zip(rings)
-        .filter(|(shape, _)| shape.radius > 0.0 && shape.radius < SMALL)
+        .filter(|(shape, _)| shape.radius > 0.0 && shape.radius < CROWDED)
         .flat_map(|(_, rings)| rings.iter().flatten().copied())
         .collect();
     let (west, east) = (small.iter().map(|p| p.0).min()?, small.iter().map(|p| p.0).max()?);
