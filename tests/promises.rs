@@ -5,3 +5,4 @@ mod pilot;
 
 mod house;
 mod storage;
+mod trial;
