@@ -1,6 +1,8 @@
 //! The invented pilot has the truth it says it has.
 
 use vecino::analysis::simulate::{Home, Parameters, Separated, Simulated, Truth, Visit, simulate};
+use vecino::analysis::simulate_command::{self, Arguments};
+use vecino::app::Options;
 use vecino::trial::protocol::{Calendar, DEFAULT, Phase, Protocol};
 
 fn calendar() -> Calendar {
@@ -162,4 +164,40 @@ fn parameters_that_make_no_sense_are_refused_by_name() {
         let error = Parameters::parse(&text.replacen(from, to, 1), "p.toml").unwrap_err();
         assert!(error.lines[0].starts_with(&format!("p.toml: {key}: ")), "{error}");
     }
+}
+
+#[test]
+fn the_command_writes_one_pilot_whose_files_agree_and_come_out_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let protocol = folder.path().join("p.toml");
+    std::fs::write(&protocol, DEFAULT).unwrap();
+    let options = Options { data_dir: folder.path().into(), database: None, json: true };
+    let make = |name: &str, seed, no_effect| {
+        let out = folder.path().join(name);
+        let arguments = Arguments { experiment: protocol.clone(), out: out.clone(), seed, no_effect, parameters: None };
+        simulate_command::run(&arguments, &options, &|_| true).unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["households.csv", "messages.csv", "observations.csv", "segments.csv", "truth.json"]);
+        names.iter().map(|file| std::fs::read(out.join(file)).unwrap()).collect::<Vec<_>>()
+    };
+    let first = make("first", Some(4), false);
+    assert!(first == make("again", Some(4), false), "the same seed writes the same bytes");
+    let null = make("null", Some(4), true);
+    assert!(first[0] == null[0] && first[3] == null[3], "homes, baseline and draw are the same without effect");
+    assert_ne!(first[2], null[2]);
+    let lines = |bytes: &[u8]| bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).count() - 1;
+    assert_eq!((lines(&first[0]), lines(&first[3]), lines(&first[1])), (3000, 120, 3000 * 12));
+    // Every home has one counted row a week; double observations stand beside and do not count.
+    let observations = String::from_utf8(first[2].clone()).unwrap();
+    assert_eq!(observations.lines().filter(|line| line.ends_with(",1")).count(), 3000 * 26);
+    assert!(observations.lines().filter(|line| line.contains(",double_observation,")).all(|line| line.ends_with(",0")));
+    let truth: serde_json::Value = serde_json::from_slice(&first[4]).unwrap();
+    near("norm", truth["phases"]["messages"]["contrasts"]["norm_alone"].as_f64().unwrap(), 0.034, 0.006);
+    let recorded = truth["phases"]["messages"]["recorded_contrasts"]["norm"].as_f64().unwrap();
+    near("recorded", recorded, 0.87 * truth["phases"]["messages"]["contrasts"]["norm"].as_f64().unwrap(), 1e-12);
+    // A folder that cannot be made is one line.
+    let arguments = Arguments { experiment: protocol.clone(), out: protocol.join("x"), seed: None, no_effect: false, parameters: None };
+    let error = simulate_command::run(&arguments, &options, &|_| true).unwrap_err();
+    assert_eq!((error.code, error.lines.len()), ("out-folder", 1));
 }
