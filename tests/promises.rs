@@ -4,4 +4,6 @@
 mod pilot;
 
 mod house;
+mod simulate;
 mod storage;
+mod trial;

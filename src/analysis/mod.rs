@@ -1,1 +1,4 @@
 //! analysis
+
+pub mod simulate;
+pub mod simulate_command;
