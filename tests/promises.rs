@@ -3,5 +3,6 @@
 
 mod pilot;
 
+mod geo_bad;
 mod house;
 mod storage;

@@ -67,7 +67,8 @@ pub fn is_code(text: &str) -> bool {
         && check(&[b[0], b[1], b[3], b[4], b[5], b[6]]) == b[8]
 }
 
-const COLUMNS: &str = "SELECT h.municipality_id, h.household_id, h.code, h.lon, h.lat, h.hint, h.service_status, h.operator_id, h.approximate, h.properties
+const COLUMNS: &str =
+    "SELECT h.municipality_id, h.household_id, h.code, h.lon, h.lat, h.hint, h.service_status, h.operator_id, h.approximate, h.properties
      FROM household h";
 
 /// All homes of a municipality, ordered by code.

@@ -27,7 +27,8 @@ pub struct Municipality {
     pub properties: Value,
 }
 
-const COLUMNS: &str = "SELECT municipality_id, code, name, department, pilot, sender, collection_model, approximate, geometry, properties FROM municipality";
+const COLUMNS: &str =
+    "SELECT municipality_id, code, name, department, pilot, sender, collection_model, approximate, geometry, properties FROM municipality";
 
 pub async fn find(tx: &mut Tx, municipality: MunicipalityId) -> Result<Municipality> {
     opt!(tx, sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE municipality_id = $1")), municipality)?.ok_or_else(|| unknown(municipality))
@@ -112,7 +113,11 @@ impl Municipality {
         let land = geometry::areas(&geometry::geometry(self.geometry.as_ref()?));
         let origin = land.bounding_rect()?.center();
         let plane = Plane::at(origin);
-        Some(Outline { plane, land: plane.flat(&land), lakes: lakes(&self.code).into_iter().map(|(name, shape)| (name, plane.flat(&shape))).collect() })
+        Some(Outline {
+            plane,
+            land: plane.flat(&land),
+            lakes: lakes(&self.code).into_iter().map(|(name, shape)| (name, plane.flat(&shape))).collect(),
+        })
     }
 }
 
