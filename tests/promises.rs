@@ -3,6 +3,7 @@
 
 mod pilot;
 
+mod geo_bad;
 mod house;
 mod simulate;
 mod storage;
