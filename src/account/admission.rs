@@ -126,7 +126,8 @@ async fn check(visit: &Visit, refused: Option<Error>, mut request: Request) -> R
     let by_session = visit.actor.is_some() && !visit.reader.csrf.is_empty();
     if !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS) {
         own_origin(request.headers())?;
-        if by_session {
+        // The sign-in form may have been opened before the session began; it carries a password, and its origin was checked.
+        if by_session && pattern != "/sign-in" {
             request = with_csrf(&visit.reader.csrf, request).await?;
         }
     }
