@@ -6,5 +6,6 @@ mod pilot;
 mod geo_bad;
 mod house;
 mod simulate;
+mod sign_in;
 mod storage;
 mod trial;
