@@ -6,6 +6,8 @@ mod pilot;
 mod geo_bad;
 mod house;
 mod simulate;
+mod map;
+mod publication;
 mod sign_in;
 mod storage;
 mod trial;

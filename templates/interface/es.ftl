@@ -117,6 +117,13 @@ api-heading = ¿Cómo se conecta otro sistema?
 ## analysis
 
 ## map
+map-week = semana { $week }
+map-weeks = semanas { $from } a { $to }
+map-days = { $from } al { $to }
+map-period = { $weeks }, del { $days }
+map-phase-baseline = antes de los mensajes ({ $weeks })
+map-phase-messages = con mensajes ({ $weeks })
+map-phase-after = después de los mensajes ({ $weeks })
 
 ## coordinator
 
