@@ -5,3 +5,5 @@ mod pilot;
 
 mod house;
 mod storage;
+mod street;
+mod sync;

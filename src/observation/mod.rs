@@ -180,12 +180,62 @@ pub fn standing(rows: &[Observation]) -> Option<OpId> {
 macro_rules! columns {
     ($table:literal) => {
         concat!(
-            $table, "municipality_id, ", $table, "op_id, ", $table, "kind, ", $table, "round_id, ", $table, "household_id, ", $table,
-            "segment_id, ", $table, "service_day, ", $table, "iso_week, ", $table, "device_id, ", $table, "observed_at, ", $table,
-            "corrected_at, ", $table, "received_at, ", $table, "corrects, ", $table, "because, ", $table, "set_out, ", $table,
-            "separated, ", $table, "stream, ", $table, "contamination, ", $table, "severity, ", $table, "reason, ", $table, "complied, ",
-            $table, "counted, ", $table, "suspect, ", $table, "lon, ", $table, "lat, ", $table, "accuracy_m, ", $table, "content_hash, ",
-            $table, "extra"
+            $table,
+            "municipality_id, ",
+            $table,
+            "op_id, ",
+            $table,
+            "kind, ",
+            $table,
+            "round_id, ",
+            $table,
+            "household_id, ",
+            $table,
+            "segment_id, ",
+            $table,
+            "service_day, ",
+            $table,
+            "iso_week, ",
+            $table,
+            "device_id, ",
+            $table,
+            "observed_at, ",
+            $table,
+            "corrected_at, ",
+            $table,
+            "received_at, ",
+            $table,
+            "corrects, ",
+            $table,
+            "because, ",
+            $table,
+            "set_out, ",
+            $table,
+            "separated, ",
+            $table,
+            "stream, ",
+            $table,
+            "contamination, ",
+            $table,
+            "severity, ",
+            $table,
+            "reason, ",
+            $table,
+            "complied, ",
+            $table,
+            "counted, ",
+            $table,
+            "suspect, ",
+            $table,
+            "lon, ",
+            $table,
+            "lat, ",
+            $table,
+            "accuracy_m, ",
+            $table,
+            "content_hash, ",
+            $table,
+            "extra"
         )
     };
 }
@@ -260,6 +310,6 @@ pub async fn of_round(tx: &mut Tx, municipality: MunicipalityId, round: RoundId)
 
 pub fn routes(routes: Routes) -> Routes {
     let routes = receive::routes(routes);
-//R1
+    //R1
     routes
 }

@@ -210,8 +210,13 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
     let count = |status: Status| results.iter().filter(|receipt| receipt.status == status).count();
     let detail = json!({"stored": count(Status::Stored), "duplicate": count(Status::Duplicate), "conflict": count(Status::Conflict), "rejected": count(Status::Rejected)});
     let target = device.to_string();
-    audit::record(&mut tx, municipality, received_at, audit::Entry { stream: "observation", actor: &actor.name, action: "sync", target: &target, detail })
-        .await?;
+    audit::record(
+        &mut tx,
+        municipality,
+        received_at,
+        audit::Entry { stream: "observation", actor: &actor.name, action: "sync", target: &target, detail },
+    )
+    .await?;
     tx.commit().await?;
     Ok(Answer { received_at, skew_ms, results })
 }
@@ -366,9 +371,10 @@ impl Intake<'_> {
         match operation.action.clone() {
             Action::Stop { kind, round, household, outcome } => {
                 let round = self.own_round(round)?;
-                let home = self.homes.get(&household).filter(|home| {
-                    self.operator.is_none() || home.operator_id.is_none_or(|operator| operator == round.operator_id)
-                });
+                let home = self
+                    .homes
+                    .get(&household)
+                    .filter(|home| self.operator.is_none() || home.operator_id.is_none_or(|operator| operator == round.operator_id));
                 let home = home.ok_or(operation::HOUSEHOLD)?;
                 let time = timing(operation.observed_at, self.skew_ms, self.received_at, round.service_day)?;
                 let week = Week::of(round.service_day);
@@ -626,10 +632,13 @@ struct Timing {
     suspect: Option<&'static str>,
 }
 
-/// The phone's claim with its skew taken off; a year no engine can keep becomes the time of receipt.
+/// The phone's claim with its skew taken off, if a calendar can hold it.
+fn plausible(observed_at: DateTime<Utc>, skew_ms: i64) -> Option<DateTime<Utc>> {
+    observed_at.checked_sub_signed(Duration::milliseconds(skew_ms)).filter(|at| (1970..=2200).contains(&at.year()))
+}
+
 fn unskewed(observed_at: DateTime<Utc>, skew_ms: i64, received_at: DateTime<Utc>) -> DateTime<Utc> {
-    let at = observed_at.checked_sub_signed(Duration::milliseconds(skew_ms)).unwrap_or(received_at);
-    if (1970..=2200).contains(&at.year()) { at } else { received_at }
+    plausible(observed_at, skew_ms).unwrap_or(received_at)
 }
 
 /// When a stop was made. The day is the round's; a clock that cannot be right (1970, years ahead, another day) is marked, and the
@@ -640,8 +649,10 @@ fn timing(observed_at: DateTime<Utc>, skew_ms: i64, received_at: DateTime<Utc>, 
     if ahead > Duration::days(1) && ahead < Duration::days(365) {
         return Err(operation::FUTURE);
     }
-    let wall = local(corrected_at);
-    let same_day = wall.date_naive() == day || (wall.hour() < 4 && wall.date_naive().pred_opt() == Some(day));
+    // A round that ends after midnight is still that day's.
+    let same_day = plausible(observed_at, skew_ms)
+        .map(local)
+        .is_some_and(|wall| wall.date_naive() == day || (wall.hour() < 4 && wall.date_naive().pred_opt() == Some(day)));
     let clock = skew_ms.abs() > Duration::days(1).num_milliseconds() || ahead > Duration::minutes(10);
     let suspect = match (clock, same_day) {
         (true, _) => Some("clock"),
@@ -656,7 +667,9 @@ pub fn routes(routes: Routes) -> Routes {
 }
 
 async fn sync(State(app): State<App>, actor: Actor, body: Body) -> Result<Response> {
-    let body = axum::body::to_bytes(body, MAX_BYTES).await.map_err(|e| too_large(format!("the body ends early or is larger than {MAX_BYTES} bytes: {e}")))?;
+    let body = axum::body::to_bytes(body, MAX_BYTES)
+        .await
+        .map_err(|e| too_large(format!("the body ends early or is larger than {MAX_BYTES} bytes: {e}")))?;
     let answer = receive(&app.db, app.clock.now(), &actor, &body).await?;
     Ok(Json(answer).into_response())
 }

@@ -199,11 +199,9 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
               WHERE o.municipality_id = $1 AND o.counted GROUP BY h.code, o.service_day HAVING COUNT(*) > 1 ORDER BY h.code, o.service_day",
             municipality
         )?;
-        wrong.extend(
-            twice.into_iter().map(|(home, day, n)| {
-                format!("observation {municipality}/{home}/{day}: {n} rows count for one home on one day; restore a backup and compare")
-            }),
-        );
+        wrong.extend(twice.into_iter().map(|(home, day, n)| {
+            format!("observation {municipality}/{home}/{day}: {n} rows count for one home on one day; restore a backup and compare")
+        }));
     }
     Ok(wrong)
 }
