@@ -11,3 +11,5 @@ mod publication;
 mod sign_in;
 mod storage;
 mod trial;
+mod street;
+mod sync;
