@@ -4,4 +4,5 @@
 mod pilot;
 
 mod house;
+mod reference;
 mod storage;
