@@ -6,3 +6,4 @@ mod pilot;
 mod house;
 mod reference;
 mod storage;
+mod trial;
