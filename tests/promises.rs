@@ -9,6 +9,7 @@ mod simulate;
 mod map;
 mod publication;
 mod sign_in;
+mod reference;
 mod storage;
 mod trial;
 mod street;
