@@ -1,2 +1,5 @@
 //! Shares of homes, which wording is allowed, plans, campaigns, outbox.
+
 pub mod gateway;
+pub mod gsm7;
+pub mod share;
