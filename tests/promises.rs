@@ -4,4 +4,6 @@
 mod pilot;
 
 mod house;
+mod messages;
+mod norm;
 mod storage;

@@ -2,4 +2,6 @@
 
 pub mod gateway;
 pub mod gsm7;
+pub mod rule;
 pub mod share;
+pub mod wording;
