@@ -18,9 +18,8 @@ fn group(kind: GroupKind, before: Option<(usize, usize)>, now: (usize, usize)) -
     let share = Share::of(current.iter().copied(), 2, SHARE_LEVEL);
     let rise = before.and_then(|(complied, homes)| {
         let earlier = records(complied, homes);
-        let pairs: Vec<(Record, Record)> = (0..homes.max(now.1))
-            .map(|at| (earlier.get(at).copied().unwrap_or_default(), current.get(at).copied().unwrap_or_default()))
-            .collect();
+        let pairs: Vec<(Record, Record)> =
+            (0..homes.max(now.1)).map(|at| (earlier.get(at).copied().unwrap_or_default(), current.get(at).copied().unwrap_or_default())).collect();
         Rise::of(&pairs, 2, SHARE_LEVEL, 0.9)
     });
     Group { kind, share, rise }
@@ -90,7 +89,12 @@ fn at_the_ceiling_there_are_only_thanks() {
 #[test]
 fn the_nearest_group_that_is_large_and_sure_enough_speaks() {
     let rules = rules();
-    let groups = [group(GroupKind::Segment, None, (24, 25)), group(GroupKind::Route, None, (30, 49)), group(GroupKind::Neighbourhood, None, (60, 120)), group(GroupKind::Municipality, None, (900, 1000))];
+    let groups = [
+        group(GroupKind::Segment, None, (24, 25)),
+        group(GroupKind::Route, None, (30, 49)),
+        group(GroupKind::Neighbourhood, None, (60, 120)),
+        group(GroupKind::Municipality, None, (900, 1000)),
+    ];
     let choice = choose(&Facts { own: UNKNOWN, groups: &groups, injunctive: true, turn: 0, rules: &rules });
     assert_eq!(choice.group, Some(2), "49 homes are too few, and the municipality is not taken because its figure is better");
     assert_eq!(choice.text, Text::Injunctive);

@@ -2,6 +2,8 @@
 
 pub mod gateway;
 pub mod gsm7;
+pub mod hours;
+pub mod record;
 pub mod rule;
 pub mod share;
 pub mod wording;

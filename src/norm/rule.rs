@@ -31,9 +31,12 @@ impl GroupKind {
     }
 
     pub fn parse(name: &str) -> Result<GroupKind> {
-        [GroupKind::Segment, GroupKind::Route, GroupKind::Neighbourhood, GroupKind::Municipality].into_iter().find(|kind| kind.name() == name).ok_or_else(
-            || Error::refused("norm-group", format!("norm.groups: «{name}» is not a group; use segment, route, neighbourhood, municipality")),
-        )
+        [GroupKind::Segment, GroupKind::Route, GroupKind::Neighbourhood, GroupKind::Municipality]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| {
+                Error::refused("norm-group", format!("norm.groups: «{name}» is not a group; use segment, route, neighbourhood, municipality"))
+            })
     }
 }
 
@@ -95,26 +98,58 @@ impl Text {
 #[serde(rename_all = "snake_case", tag = "why")]
 pub enum Why {
     /// A text before it in the order was allowed.
-    Preferred { text: Text },
+    Preferred {
+        text: Text,
+    },
     /// Both are allowed; this week is the other's turn.
     Turn,
     NoGroup,
-    LowerBound { low: f64, needs: f64 },
+    LowerBound {
+        low: f64,
+        needs: f64,
+    },
     NoEarlierWindow,
-    RiseTooSmall { rise: f64, needs: f64 },
-    RiseUncertain { low: f64 },
-    SameTenth { tenth: i16 },
-    TenthTooLow { tenth: i16 },
-    OwnUnknown { observed: i64 },
-    OwnBelow { observed: i64, complied: i64, tenth: i16 },
+    RiseTooSmall {
+        rise: f64,
+        needs: f64,
+    },
+    RiseUncertain {
+        low: f64,
+    },
+    SameTenth {
+        tenth: i16,
+    },
+    TenthTooLow {
+        tenth: i16,
+    },
+    OwnUnknown {
+        observed: i64,
+    },
+    OwnBelow {
+        observed: i64,
+        complied: i64,
+        tenth: i16,
+    },
     /// It would set a figure below the home's own record before it.
-    OwnAbove { observed: i64, complied: i64, tenth: i16 },
+    OwnAbove {
+        observed: i64,
+        complied: i64,
+        tenth: i16,
+    },
     /// The home is at or above the figure and still did not comply in more than half: praise would not be true.
-    OwnNotHalf { observed: i64, complied: i64 },
+    OwnNotHalf {
+        observed: i64,
+        complied: i64,
+    },
     /// The figure is too low to be told as a level.
     LevelNotTold,
-    Ceiling { tenth: i16 },
-    NotAtCeiling { tenth: i16, ceiling: i16 },
+    Ceiling {
+        tenth: i16,
+    },
+    NotAtCeiling {
+        tenth: i16,
+        ceiling: i16,
+    },
     NoSource,
 }
 

@@ -112,9 +112,7 @@ pub fn exists(name: &str) -> bool {
     let has = |name: &str| has("es", name);
     match name {
         "norm" => Text::ALL.iter().filter(|t| **t != Text::Service).all(|t| has(&norm(*t))),
-        "norm_and_plan" => {
-            Text::ALL.iter().filter(|t| **t != Text::Service).all(|t| has(&norm_and_plan(*t, true)) && has(&norm_and_plan(*t, false)))
-        }
+        "norm_and_plan" => Text::ALL.iter().filter(|t| **t != Text::Service).all(|t| has(&norm_and_plan(*t, true)) && has(&norm_and_plan(*t, false))),
         "plan_cue" => has("plan_cue") && has("plan_cue_without_plan"),
         other => has(other),
     }

@@ -5,7 +5,6 @@
 pub mod protocol;
 pub mod randomise;
 
-
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, SegmentId};
@@ -90,8 +89,7 @@ pub(crate) async fn find_if_any(tx: &mut Tx, trial_id: &str) -> Result<Option<Tr
 
 /// Every trial of this database, by name.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Trial>> {
-    let rows: Vec<Row> =
-        all!(tx, "SELECT trial_id, protocol, protocol_sha256, seed, frozen_at, assigned_at FROM trial ORDER BY trial_id")?;
+    let rows: Vec<Row> = all!(tx, "SELECT trial_id, protocol, protocol_sha256, seed, frozen_at, assigned_at FROM trial ORDER BY trial_id")?;
     let mut trials = Vec::with_capacity(rows.len());
     for row in rows {
         trials.push(read(tx, row).await?);
@@ -113,7 +111,10 @@ async fn read(tx: &mut Tx, row: Row) -> Result<Trial> {
     if Protocol::sha256(&text) != sha256 {
         return Err(Error::refused(
             "trial-altered",
-            format!("trial {}: the stored protocol does not give its own hash {sha256}; it was edited in the database: restore a backup", row.trial_id),
+            format!(
+                "trial {}: the stored protocol does not give its own hash {sha256}; it was edited in the database: restore a backup",
+                row.trial_id
+            ),
         ));
     }
     let protocol = Protocol::parse(&text, &row.trial_id)?;
