@@ -42,7 +42,7 @@ fn the_sms_loses_four_accents_and_paper_keeps_them_all() {
     assert_eq!(sms.text, "dia: haga su plan. ¿A qué hora y en qué lugar dejara listas sus 3 bolsas? Responda, ej: 8pm patio. BAJA para salir.");
     assert_eq!(sms.septets, Some(gsm7::septets(&sms.text).unwrap()));
     assert!(sms.text.ends_with(WAY_OUT));
-    let paper = wording::render("es", "plan_when_where", &values, Form::Full).unwrap();
+    let paper = wording::render("es", "plan_when_where", &values, Form::Spoken).unwrap();
     assert!(paper.text.contains("dejará listas") && paper.text.ends_with("avise en la municipalidad.") && paper.septets.is_none());
 }
 
@@ -51,7 +51,7 @@ fn no_text_threatens_shames_or_predicts() {
     for (name, _) in wording::longest() {
         let values: BTreeMap<&'static str, String> = PLACEHOLDERS.iter().map(|(name, _)| (*name, "1".to_owned())).collect();
         let name = name.strip_prefix("es/").unwrap();
-        let text = wording::render("es", name, &values, Form::Full).unwrap().text.to_lowercase();
+        let text = wording::render("es", name, &values, Form::Spoken).unwrap().text.to_lowercase();
         for never in ["multa", "sanci", "vergüenza", "castig", "denunci", "urgente", "último aviso", "separarán"] {
             assert!(!text.contains(never), "{name} says «{never}»");
         }

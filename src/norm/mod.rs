@@ -1,5 +1,7 @@
 //! Shares of homes, which wording is allowed, plans, campaigns, outbox.
 
+pub mod campaign;
+pub mod draft;
 pub mod gateway;
 pub mod gsm7;
 pub mod hours;

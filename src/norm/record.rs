@@ -66,6 +66,12 @@ impl Norm {
     }
 }
 
+/// A share from its counts alone, as stored for the earlier window of a rise.
+pub fn share_of(complied: i64, homes: i64) -> Option<Share> {
+    let record = |at: i64| Record { observed: 1, complied: i64::from(at < complied) };
+    Share::of((0..homes).map(record), 1, SHARE_LEVEL)
+}
+
 /// The two windows of a send week: the last `window_weeks` before it, and as many before those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windows {

@@ -131,13 +131,21 @@ pub fn norm_and_plan(text: Text, plan: bool) -> String {
     format!("norm_and_plan_{}{}", text.name(), if plan { "" } else { "_without_plan" })
 }
 
+/// Whether a text repeats the home's own plan.
+pub fn uses_plan(name: &str) -> bool {
+    let template = WORDINGS.engine.get_template(&format!("es/{name}"));
+    template.is_ok_and(|template| template.source().contains("{{ cuando }}"))
+}
+
 /// How a text leaves the house.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// One part in the 7-bit alphabet.
     Sms,
-    /// With its accents: WhatsApp, paper, a script to be read out.
-    Full,
+    /// With its accents, where an answer comes back: WhatsApp.
+    Chat,
+    /// With its accents, without an answer: paper, a script to be read out.
+    Spoken,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,9 +179,9 @@ pub fn render(language: &str, name: &str, values: &BTreeMap<&'static str, String
         wrong(why.unwrap_or_else(|| format!("there is no such text; add templates/messages/{language}/{name}.txt")))
     })?;
     let mut values = values.clone();
-    values.insert("salir", if form == Form::Sms { WAY_OUT } else { WAY_OUT_BY_DESK }.to_owned());
+    values.insert("salir", if form == Form::Spoken { WAY_OUT_BY_DESK } else { WAY_OUT }.to_owned());
     let full = template.render(&values).map_err(|e| wrong(format!("{e}; a placeholder has no value")))?;
-    if form == Form::Full {
+    if form != Form::Sms {
         return Ok(Rendered { text: full, septets: None });
     }
     let text = gsm7::transliterate(&full);
