@@ -10,6 +10,8 @@ mod map;
 mod publication;
 mod sign_in;
 mod reference;
+mod messages;
+mod norm;
 mod storage;
 mod trial;
 mod street;
