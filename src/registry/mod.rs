@@ -9,10 +9,13 @@ pub mod cui;
 pub mod enrolment;
 pub mod finance;
 pub mod gender;
+pub mod indicators;
 pub mod membership;
 pub mod names;
 pub mod person;
+pub mod practice;
 pub mod school;
+pub mod suppress;
 pub mod waste;
 
 pub use consent::Purpose;
