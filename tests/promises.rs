@@ -3,6 +3,8 @@
 
 mod pilot;
 
+mod command_line;
 mod house;
+mod roles;
 mod sign_in;
 mod storage;

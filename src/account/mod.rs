@@ -7,6 +7,7 @@ pub mod command;
 pub mod device;
 pub mod limit;
 pub mod manage;
+pub mod own_password;
 pub mod password;
 pub mod practice;
 pub mod read_audit;
@@ -30,6 +31,8 @@ pub fn routes(routes: access::Routes) -> access::Routes {
         .post("/accounts/{account}/password", manage::renew)
         .post("/devices/{municipality}/{device}/revoke", manage::revoke)
         .get("/audit", read_audit::page)
+        .get("/password", own_password::form)
+        .post("/password", own_password::change)
 }
 
 /// What somebody may do; the reach (which municipality, which operator) is separate.

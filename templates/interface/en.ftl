@@ -193,6 +193,15 @@ enter-partner = Enter as partner
 enter-auditor = Enter as auditor
 enter-admin = Enter as administrator
 api-heading = How does another system connect?
+api-answer = With a token and three addresses. The whole document, for programs, is
+api-sign-in = Token
+api-token = Whoever runs the installation makes the token. It goes with every request and says which municipality and operator it reaches.
+api-parameters = Parameters of the address
+api-answers = Answers
+api-name = Name
+api-meaning = What it means
+api-status = Status
+api-shapes = Shapes of the data
 
 ## territory
 

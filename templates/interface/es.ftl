@@ -193,6 +193,15 @@ enter-partner = Entrar como socio
 enter-auditor = Entrar como auditoría
 enter-admin = Entrar como administración
 api-heading = ¿Cómo se conecta otro sistema?
+api-answer = Con una ficha de acceso y tres direcciones. El documento completo, para programas, está en
+api-sign-in = Ficha de acceso
+api-token = Quien administra la instalación hace la ficha. Va en cada solicitud y dice a qué municipio y operador llega.
+api-parameters = Parámetros de la dirección
+api-answers = Respuestas
+api-name = Nombre
+api-meaning = Qué significa
+api-status = Estado
+api-shapes = Formas de los datos
 
 ## territory
 
