@@ -8,6 +8,8 @@ mod house;
 mod simulate;
 mod map;
 mod publication;
+mod command_line;
+mod roles;
 mod sign_in;
 mod reference;
 mod messages;

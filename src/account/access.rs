@@ -52,6 +52,14 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/api/openapi.json", Who::Anyone, Scope::Own),
     grant("GET", "/api/docs", Who::Anyone, Scope::Own),
     // account
+    grant("GET", "/accounts", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts/{account}/disable", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts/{account}/password", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/devices/{municipality}/{device}/revoke", Who::Roles(&[Role::Admin]), Scope::Municipality),
+    grant("GET", "/password", Who::SignedIn, Scope::Own),
+    grant("POST", "/password", Who::SignedIn, Scope::Own),
+    grant("GET", "/audit", Who::Roles(&[Role::Auditor, Role::Admin]), Scope::Own),
     // territory
     // registry
     // trial and analysis

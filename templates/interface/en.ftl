@@ -4,6 +4,96 @@
 to = to
 
 ## account
+accounts-heading = Who may sign in, and which phones send?
+accounts-answer = { $people ->
+    [one] One person may sign in
+   *[other] { $people } people may sign in
+} and { $phones ->
+    [one] one phone may send.
+   *[other] { $phones } phones may send.
+}
+accounts-people = People
+accounts-caption = { $n } accounts, by role. Closing an account ends its sessions at once; what it did stays recorded.
+accounts-login = User
+accounts-login-help = 2 to 60 small letters without accents, digits, dots or dashes.
+accounts-role = Role
+accounts-reach = Reach
+accounts-state = State
+accounts-everywhere = Every municipality
+accounts-operator = operator
+accounts-operator-code = Operator
+accounts-operator-help = Only for crew and crew lead: the code of the company or the municipality.
+accounts-municipality = Municipality
+accounts-active = Active
+accounts-own = Your account
+accounts-disabled = Closed on { $day }
+accounts-disable = Close the account
+accounts-renew = Give another password
+accounts-add = Add a person
+accounts-add-button = Add person
+accounts-password = Password of { $login }:
+accounts-password-once = Shown only once. Hand it over in person; it can be changed after signing in.
+accounts-problem = The account was not added. Correct the form below and send it again.
+accounts-problem-other = Something in the form could not be accepted.
+accounts-devices = Phones
+accounts-devices-caption = A revoked phone stops sending at once; what it still holds is recovered by the crew lead.
+accounts-device = Phone
+accounts-seen = Last heard of
+accounts-never-seen = Not heard of yet
+accounts-no-devices = There are no phones yet. Add one with «vecino token create --role crew --device NAME».
+accounts-revoke = Revoke the phone
+audit-heading = Who did what, and is the record whole?
+audit-empty = There are no entries yet. The first appears when somebody signs in.
+audit-installation = Installation
+audit-whole = The record is whole.
+audit-whole-detail = { $chains ->
+    [one] One chain
+   *[other] { $chains } chains
+} with { $entries } entries were recomputed and all agree.
+audit-broken = { $n ->
+    [one] One chain does not agree.
+   *[other] { $n } chains do not agree.
+}
+audit-broken-detail = Somebody changed or removed entries. Compare with a backup.
+audit-broken-what = What does not agree
+audit-unchecked = There are { $entries } entries in { $chains } chains. They have not been checked in this reading.
+audit-chains = Chains
+audit-chains-caption = Each entry carries the fingerprint of the one before: none is changed or removed unnoticed.
+audit-chain = Chain
+audit-entries = Entries
+audit-state = State
+audit-state-whole = Whole
+audit-state-broken = Does not agree
+audit-state-unchecked = Not checked
+audit-check = Check now
+audit-chain-heading = { $place }, { $stream }
+audit-entries-caption = Newest first. Reading this page is recorded too.
+audit-number = No.
+audit-when = When
+audit-what = What
+audit-who = Who
+audit-detail = Detail
+audit-older = Show earlier
+stream-account = accounts
+stream-sync = collections
+stream-trial = trial
+action-signed-in = Signed in
+action-signed-out = Signed out
+action-account-added = Added an account
+action-account-disabled = Closed an account
+action-password-renewed = Gave another password
+action-password-changed = Changed their password
+action-device-revoked = Revoked a phone
+action-token-created = Made a token
+action-audit-read = Read the audit log
+password-heading = Which password do you want to use?
+password-answer = At least { $least } characters. A short phrase is easier to remember than an odd word.
+password-current = Current password
+password-new = New password
+password-again = The new one, again
+password-change = Change password
+password-changed = Password changed
+password-changed-next = Sign in again with the new one. Your other sessions have ended.
 role-crew = Crew
 role-crew-lead = Crew lead
 role-coordinator = Sanitation
@@ -103,6 +193,15 @@ enter-partner = Enter as partner
 enter-auditor = Enter as auditor
 enter-admin = Enter as administrator
 api-heading = How does another system connect?
+api-answer = With a token and three addresses. The whole document, for programs, is
+api-sign-in = Token
+api-token = Whoever runs the installation makes the token. It goes with every request and says which municipality and operator it reaches.
+api-parameters = Parameters of the address
+api-answers = Answers
+api-name = Name
+api-meaning = What it means
+api-status = Status
+api-shapes = Shapes of the data
 
 ## territory
 
@@ -128,6 +227,19 @@ map-phase-after = after the messages ({ $weeks })
 ## coordinator
 
 ## errors
+error-login = That user name cannot be used. Write 2 to 60 small letters, digits, dots or dashes.
+error-login-taken = The user «{ $login }» exists already. Choose another.
+error-role = There is no such role. Choose one from the list.
+error-municipality-missing = That role works in one municipality. Choose it.
+error-municipality-unknown = There is no municipality with the code { $code }.
+error-operator-missing = That role belongs to one operator. Write its code.
+error-operator-unknown = That municipality has no operator «{ $code }».
+error-operator-without-municipality = For an operator choose its municipality first.
+error-own-account = Nobody closes their own account. Ask another administrator.
+error-practice-password = In the practice town passwords do not change.
+error-password-short = The new password is too short: write at least { $least } characters.
+error-password-differs = You did not write the same twice. Write the new one again.
+error-password-wrong = The current password does not match.
 error-credentials = User and password do not match.
 error-too-many-attempts = Too many attempts. Try again at { $time }.
 error-csrf = The form has expired. Load the page again and repeat.

@@ -4,6 +4,96 @@
 to = a
 
 ## account
+accounts-heading = ¿Quién puede entrar y qué teléfonos envían?
+accounts-answer = { $people ->
+    [one] Una persona puede entrar
+   *[other] { $people } personas pueden entrar
+} y { $phones ->
+    [one] un teléfono puede enviar.
+   *[other] { $phones } teléfonos pueden enviar.
+}
+accounts-people = Personas
+accounts-caption = { $n } cuentas, por papel. Cerrar una cuenta termina sus sesiones al instante; lo que hizo sigue anotado.
+accounts-login = Usuario
+accounts-login-help = De 2 a 60 letras minúsculas sin tilde, números, puntos o guiones.
+accounts-role = Papel
+accounts-reach = Alcance
+accounts-state = Estado
+accounts-everywhere = Todos los municipios
+accounts-operator = operador
+accounts-operator-code = Operador
+accounts-operator-help = Solo para cuadrilla y jefatura: el código de la empresa o del municipio.
+accounts-municipality = Municipio
+accounts-active = Activa
+accounts-own = Su cuenta
+accounts-disabled = Cerrada el { $day }
+accounts-disable = Cerrar la cuenta
+accounts-renew = Dar otra contraseña
+accounts-add = Agregar una persona
+accounts-add-button = Agregar persona
+accounts-password = Contraseña de { $login }:
+accounts-password-once = Se muestra una sola vez. Entréguela en persona; puede cambiarla al entrar.
+accounts-problem = No se agregó la cuenta. Corrija el formulario de abajo y envíelo otra vez.
+accounts-problem-other = Algo del formulario no se pudo aceptar.
+accounts-devices = Teléfonos
+accounts-devices-caption = Un teléfono revocado deja de enviar al instante; lo que guarda sin enviar se recupera con la jefatura.
+accounts-device = Teléfono
+accounts-seen = Última señal
+accounts-never-seen = Sin señal todavía
+accounts-no-devices = Todavía no hay teléfonos. Se agregan con «vecino token create --role crew --device NOMBRE».
+accounts-revoke = Revocar el teléfono
+audit-heading = ¿Quién hizo qué, y está completo el registro?
+audit-empty = Todavía no hay anotaciones. La primera aparece cuando alguien entra.
+audit-installation = Instalación
+audit-whole = El registro está completo.
+audit-whole-detail = Se recalcularon { $chains ->
+    [one] una cadena
+   *[other] { $chains } cadenas
+} con { $entries } anotaciones y todas coinciden.
+audit-broken = { $n ->
+    [one] Una cadena no coincide.
+   *[other] { $n } cadenas no coinciden.
+}
+audit-broken-detail = Alguien cambió o quitó anotaciones. Compare con una copia de respaldo.
+audit-broken-what = Lo que no coincide
+audit-unchecked = Hay { $entries } anotaciones en { $chains } cadenas. Todavía no se comprobaron en esta lectura.
+audit-chains = Cadenas
+audit-chains-caption = Cada anotación lleva la huella de la anterior: ninguna se cambia ni se quita sin que se note.
+audit-chain = Cadena
+audit-entries = Anotaciones
+audit-state = Estado
+audit-state-whole = Completa
+audit-state-broken = No coincide
+audit-state-unchecked = Sin comprobar
+audit-check = Comprobar ahora
+audit-chain-heading = { $place }, { $stream }
+audit-entries-caption = De la más nueva a la más antigua. Leer esta página también se anota.
+audit-number = N.º
+audit-when = Cuándo
+audit-what = Qué
+audit-who = Quién
+audit-detail = Detalle
+audit-older = Ver anteriores
+stream-account = cuentas
+stream-sync = recolecciones
+stream-trial = ensayo
+action-signed-in = Entró
+action-signed-out = Salió
+action-account-added = Agregó una cuenta
+action-account-disabled = Cerró una cuenta
+action-password-renewed = Dio otra contraseña
+action-password-changed = Cambió su contraseña
+action-device-revoked = Revocó un teléfono
+action-token-created = Hizo una ficha de acceso
+action-audit-read = Leyó la bitácora
+password-heading = ¿Qué contraseña quiere usar?
+password-answer = Al menos { $least } caracteres. Una frase corta se recuerda mejor que una palabra rara.
+password-current = Contraseña actual
+password-new = Contraseña nueva
+password-again = La nueva, otra vez
+password-change = Cambiar contraseña
+password-changed = Contraseña cambiada
+password-changed-next = Entre de nuevo con la nueva. Sus otras sesiones terminaron.
 role-crew = Cuadrilla
 role-crew-lead = Jefatura de cuadrillas
 role-coordinator = Saneamiento
@@ -103,6 +193,15 @@ enter-partner = Entrar como socio
 enter-auditor = Entrar como auditoría
 enter-admin = Entrar como administración
 api-heading = ¿Cómo se conecta otro sistema?
+api-answer = Con una ficha de acceso y tres direcciones. El documento completo, para programas, está en
+api-sign-in = Ficha de acceso
+api-token = Quien administra la instalación hace la ficha. Va en cada solicitud y dice a qué municipio y operador llega.
+api-parameters = Parámetros de la dirección
+api-answers = Respuestas
+api-name = Nombre
+api-meaning = Qué significa
+api-status = Estado
+api-shapes = Formas de los datos
 
 ## territory
 
@@ -128,6 +227,19 @@ map-phase-after = después de los mensajes ({ $weeks })
 ## coordinator
 
 ## errors
+error-login = Ese nombre de usuario no se puede usar. Escriba de 2 a 60 letras minúsculas, números, puntos o guiones.
+error-login-taken = El usuario «{ $login }» ya existe. Escoja otro.
+error-role = Ese papel no existe. Escoja uno de la lista.
+error-municipality-missing = Ese papel trabaja en un municipio. Escójalo.
+error-municipality-unknown = No hay ningún municipio con el código { $code }.
+error-operator-missing = Ese papel pertenece a un operador. Escriba su código.
+error-operator-unknown = Ese municipio no tiene el operador «{ $code }».
+error-operator-without-municipality = Para un operador escoja primero su municipio.
+error-own-account = Nadie cierra su propia cuenta. Pídalo a otra persona de administración.
+error-practice-password = En la ciudad de práctica las contraseñas no cambian.
+error-password-short = La contraseña nueva es muy corta: escriba al menos { $least } caracteres.
+error-password-differs = Las dos veces no escribió lo mismo. Escriba la nueva otra vez.
+error-password-wrong = La contraseña actual no coincide.
 error-credentials = El usuario o la contraseña no coinciden.
 error-too-many-attempts = Demasiados intentos. Pruebe de nuevo a las { $time }.
 error-csrf = El formulario venció. Cargue la página de nuevo y repita.
