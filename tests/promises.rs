@@ -3,7 +3,16 @@
 
 mod pilot;
 
+mod geo_bad;
 mod house;
 mod simulate;
+mod map;
+mod publication;
+mod sign_in;
+mod reference;
+mod messages;
+mod norm;
 mod storage;
 mod trial;
+mod street;
+mod sync;

@@ -41,7 +41,17 @@ const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope)
 /// Every route of the house. Rows are grouped by module.
 pub const TABLE: &[Grant] = &[
     // web
+    grant("GET", "/", Who::Anyone, Scope::Own),
+    grant("GET", "/sign-in", Who::Anyone, Scope::Own),
+    grant("POST", "/sign-in", Who::Anyone, Scope::Own),
+    grant("POST", "/sign-out", Who::SignedIn, Scope::Own),
+    grant("POST", "/settings", Who::Anyone, Scope::Own),
     grant("GET", "/healthz", Who::Anyone, Scope::Own),
+    grant("GET", "/readyz", Who::Anyone, Scope::Own),
+    grant("GET", "/static/{*path}", Who::Anyone, Scope::Own),
+    grant("GET", "/api/openapi.json", Who::Anyone, Scope::Own),
+    grant("GET", "/api/docs", Who::Anyone, Scope::Own),
+    // account
     // territory
     // registry
     // trial and analysis

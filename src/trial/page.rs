@@ -277,7 +277,7 @@ fn the_record(words: &Words, trial: &Trial, places: &[String]) -> Markup {
                     tr { th scope="row" { (words.say("trial-ethics")) } td { (or_missing(&trial.protocol.ethics_approval)) } }
                 }
             }
-            h3 { (words.say("trial-amendments-heading")) }
+            h3.aparte { (words.say("trial-amendments-heading")) }
             @if trial.amendments.is_empty() {
                 p.vacio { (words.say("trial-no-amendments")) }
             } @else {

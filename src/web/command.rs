@@ -1,0 +1,1 @@
+//! `vecino init`, `vecino serve`, `vecino openapi`.
