@@ -152,7 +152,6 @@ trial-standing = Standing
 trial-primary = Primary
 trial-secondary = Secondary, not adjusted
 trial-adjust-holm = adjusted by Holm
-trial-adjust-bonferroni = adjusted by Bonferroni
 trial-adjust-none = not adjusted
 trial-contrast-norm = Norm, averaged with and without a plan
 trial-contrast-plan = Plan, averaged with and without the norm

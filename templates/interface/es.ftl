@@ -152,7 +152,6 @@ trial-standing = Lugar
 trial-primary = Primario
 trial-secondary = Secundario, sin corregir
 trial-adjust-holm = corregido por Holm
-trial-adjust-bonferroni = corregido por Bonferroni
 trial-adjust-none = sin corregir
 trial-contrast-norm = Norma, promedio con y sin plan
 trial-contrast-plan = Plan, promedio con y sin norma
