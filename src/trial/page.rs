@@ -135,9 +135,9 @@ fn the_arms(words: &Words, trial: &Trial, status: &status::Status) -> Markup {
                 } } }
             }
             @if let Some(draw) = &status.draw {
-                p.suave.chico { (words.tell("trial-assessed", &[("assessed", (draw.assessed as i64).into()), ("assigned", (draw.assigned as i64).into())])) }
+                p.suave.chico.apunte { (words.tell("trial-assessed", &[("assessed", (draw.assessed as i64).into()), ("assigned", (draw.assigned as i64).into())])) }
                 @for (reason, n) in &draw.left_out {
-                    p.suave.chico { (words.tell(&format!("trial-left-out-{}", reason.replace('_', "-")), &[("n", (*n as i64).into()), ("homes", protocol.population.minimum_homes.into())])) }
+                    p.suave.chico.apunte { (words.tell(&format!("trial-left-out-{}", reason.replace('_', "-")), &[("n", (*n as i64).into()), ("homes", protocol.population.minimum_homes.into())])) }
                 }
             }
         }
@@ -176,9 +176,9 @@ fn the_calendar(words: &Words, protocol: &Protocol, status: &status::Status) -> 
                     th scope="col" { (words.say("trial-days")) } } }
                 tbody { @for stretch in &status.calendar { tr {
                     th scope="row" { (words.say(&format!("trial-phase-{}", stretch.phase)))
-                        span.sub.angosto { (stretch.iso_weeks[0]) " " (to) " " (stretch.iso_weeks[1]) } }
+                        span.sub.angosto { span.junto { (stretch.iso_weeks[0]) } " " (to) " " span.junto { (stretch.iso_weeks[1]) } } }
                     td { (stretch.weeks[0]) " " (to) " " (stretch.weeks[1]) }
-                    td.ancho { (stretch.iso_weeks[0]) " " (to) " " (stretch.iso_weeks[1]) }
+                    td.ancho { span.junto { (stretch.iso_weeks[0]) } " " (to) " " span.junto { (stretch.iso_weeks[1]) } }
                     td { span.junto { (show_day(stretch.days[0])) } " " (to) " " span.junto { (show_day(stretch.days[1])) } }
                 } } }
             }
@@ -201,7 +201,7 @@ fn the_looks(words: &Words, trial: &Trial, status: &status::Status, asked: &[loo
                 } } }
             }
             @if asked.is_empty() {
-                p.suave.chico { (words.say("trial-no-requests")) }
+                p.suave.chico.apunte { (words.say("trial-no-requests")) }
             } @else {
                 details {
                     summary { (words.tell("trial-requests", &[("n", (asked.len() as i64).into())])) }
@@ -229,7 +229,7 @@ fn the_stop_rules(words: &Words, protocol: &Protocol) -> Markup {
                     li { span.estado.ojo { (words.say("trial-stops")) } div { p { (words.tell(&format!("trial-stop-{key}"), &[("share", hundredths(share).into())])) } } span {} }
                 }
             }
-            p.suave.chico { (words.say("trial-stop-note")) }
+            p.suave.chico.apunte { (words.say("trial-stop-note")) }
         }
     }
 }
