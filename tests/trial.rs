@@ -401,3 +401,100 @@ fn pairs_within_a_stratum_are_drawn_together_as_often_as_they_should() {
     let together = together.count() as f64;
     assert!((together - 1000.0).abs() < 4.5 * (1000.0f64 * 6.0 / 7.0).sqrt(), "{together}");
 }
+
+mod pages {
+    use super::*;
+    use axum::body::Body;
+    use axum::http::{Request, Response, StatusCode, header};
+    use std::sync::Arc;
+    use tower::ServiceExt;
+    use vecino::account::access::{self, Routes, Who};
+    use vecino::account::{Actor, Role};
+    use vecino::app::App;
+    use vecino::clock::Clock;
+    use vecino::error::Error;
+    use vecino::language::{Language, Words};
+    use vecino::page::{Page, Reader};
+    use vecino::seal::Keys;
+
+    async fn ask(app: &App, language: Language, municipality: Option<i16>, method: &str, path: &str, form: &str) -> Response<Body> {
+        let actor = Actor {
+            role: Role::Researcher,
+            name: "ana".into(),
+            account: None,
+            municipality: municipality.map(MunicipalityId),
+            operator: None,
+            device: None,
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .extension(actor)
+            .extension(Reader { words: Words::new(language), csrf: "kept".into() })
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        trial::routes(Routes::default()).router.with_state(app.clone()).oneshot(request).await.unwrap()
+    }
+
+    fn shown(response: &Response<Body>) -> String {
+        let page = response.extensions().get::<Arc<Page>>().expect("a page");
+        format!(
+            "{} {} {} {}",
+            page.heading,
+            page.eyebrow.clone().unwrap_or_default().into_string(),
+            page.answer.clone().unwrap_or_default().into_string(),
+            page.body.clone().into_string()
+        )
+    }
+
+    #[test]
+    fn every_page_of_the_trial_has_its_row() {
+        for (method, path) in trial::routes(Routes::default()).mounted {
+            let row = access::TABLE.iter().find(|row| row.method == method && row.path == path).unwrap_or_else(|| panic!("{method} {path}"));
+            assert!(matches!(row.who, Who::Roles(roles) if !roles.contains(&Role::Crew) && !roles.contains(&Role::Mayor)));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_protocol_page_says_what_was_promised_and_the_form_opens_nothing() {
+        on_both_engines!(db => {
+            let app = App { db: db.clone(), clock: Clock::Fixed(noon("2026-11-10")), keys: Keys::from_root([7; 32]), data_dir: Arc::new(std::env::temp_dir()), demo: false };
+            let mut tx = db.write().await.unwrap();
+            territory(&mut tx, 14, 21).await;
+            trial::freeze(&mut tx, DEFAULT, "file.toml", noon("2026-07-02")).await.unwrap();
+            trial::assign(&mut tx, ID, noon("2026-08-24")).await.unwrap();
+            let amended = DEFAULT.replacen("ethics_approval = \"\"", "ethics_approval = \"CE-12\"", 1);
+            let trial = trial::amend(&mut tx, &amended, "file.toml", "número del comité", noon("2026-09-01")).await.unwrap();
+            tx.commit().await.unwrap();
+
+            let address = format!("/trial/{ID}/protocol");
+            for language in [Language::Es, Language::En] {
+                let page = shown(&ask(&app, language, None, "GET", &address, "").await);
+                for text in [trial.sha256.as_str(), trial.frozen_sha256.as_str(), "20260630", "18/11/2026", "CE-12", "número del comité", "San Pedro Sacatepéquez", "2026-W46"] {
+                    assert!(page.contains(text), "{text} in {page}");
+                }
+                assert!(!page.contains("trial-") && !page.contains("error-"), "a missing string: {page}");
+            }
+            let spanish = shown(&ask(&app, Language::Es, Some(114), "GET", &address, "").await);
+            assert!(spanish.contains("Tiene una enmienda.") && spanish.contains("Cerrada") && spanish.contains("28 segmentos evaluados, 26 sorteados"), "{spanish}");
+            // Somebody whose municipality takes no part does not learn that the trial exists.
+            let elsewhere = ask(&app, Language::Es, Some(101), "GET", &address, "").await;
+            assert_eq!(elsewhere.extensions().get::<Arc<Error>>().unwrap().code, "trial-unknown");
+
+            let address = format!("/trial/{ID}/look-request");
+            let form = shown(&ask(&app, Language::Es, None, "GET", &address, "").await);
+            assert!(form.contains("La vista 1 abre el 18/11/2026") && form.contains("no abre los brazos") && form.contains("value=\"kept\""), "{form}");
+            let refused = ask(&app, Language::Es, None, "POST", &address, "csrf=kept&reason=+").await;
+            assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(shown(&refused).contains("aria-invalid=\"true\""));
+            let kept = ask(&app, Language::Es, None, "POST", &address, "csrf=kept&reason=Quejas+en+la+ruta+4").await;
+            assert_eq!((kept.status(), kept.headers()[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, format!("{address}?asked=1").as_str()));
+            let mut tx = db.read().await.unwrap();
+            assert_eq!(looks::requests(&mut tx, ID).await.unwrap()[0].reason, "Quejas en la ruta 4");
+            drop(tx);
+            let page = shown(&ask(&app, Language::Es, None, "GET", &format!("/trial/{ID}/protocol"), "").await);
+            assert!(page.contains("Un pedido fuera de plan") && page.contains("Quejas en la ruta 4") && page.contains("Cerrada"));
+        });
+    }
+}

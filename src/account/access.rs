@@ -63,6 +63,9 @@ pub const TABLE: &[Grant] = &[
     // territory
     // registry
     // trial and analysis
+    grant("GET", "/trial/{trial}/protocol", Who::Roles(&[Role::Researcher, Role::Auditor, Role::Admin]), Scope::Own),
+    grant("GET", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
+    grant("POST", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
     // observation
     // norm
     // map

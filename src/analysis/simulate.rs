@@ -1,8 +1,10 @@
 //! An invented pilot with a known truth: the demo stands on it, and estimates are held against it.
 //!
+//! ```text
 //! logit P(home complies in week t) = intercept of its municipality + segment + home + segment × week + segment × phase
-//!   + strength(t) · (norm, if reached + plan, if reached and planned + interaction, if reached),
-//! strength rising over `ramp_weeks` and halving every `half_life_weeks` once messages stop or the home opts out.
+//!     + strength(t) × (norm, if reached; plan, if reached and planned; interaction, if reached and in both)
+//! ```
+//! The strength rises over `ramp_weeks` and halves every `half_life_weeks` once messages stop or the home opts out.
 //! Crews see the truth with sensitivity and specificity; some visits are not made; some homes are seen twice.
 //!
 //! Randomness comes in separate ChaCha20 streams: one per segment, and two per home, named by its key. Every home-week takes the same number

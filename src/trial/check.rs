@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Outcomes, contrasts, adjustments, strata and norm groups this version can carry out.
 pub const OUTCOMES: [&str; 1] = ["complied"];
 pub const CONTRASTS: [&str; 6] = ["norm", "plan", "norm:plan", "norm_alone", "plan_alone", "norm_and_plan"];
-pub const ADJUSTMENTS: [&str; 3] = ["holm", "bonferroni", "none"];
+pub const ADJUSTMENTS: [&str; 2] = ["holm", "none"];
 pub const STRATA: [&str; 2] = ["municipality", "baseline_tercile"];
 pub const GROUPS: [&str; 4] = ["segment", "route", "neighbourhood", "municipality"];
 

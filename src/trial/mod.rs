@@ -7,6 +7,7 @@ pub mod check;
 pub mod command;
 pub mod freeze;
 pub mod looks;
+pub mod page;
 
 pub mod protocol;
 pub mod randomise;
@@ -14,6 +15,7 @@ pub mod status;
 
 pub use assign::assign;
 pub use freeze::{amend, freeze};
+pub use page::routes;
 
 use crate::db::Tx;
 use crate::error::{Error, Result};

@@ -208,6 +208,121 @@ api-shapes = Shapes of the data
 ## registry
 
 ## trial
+trial-protocol-heading = What was promised before anybody looked?
+trial-protocol-answer = { $title } compares { $arms } arms over { $weeks } weeks. The protocol was frozen on { $frozen }.
+trial-frozen-before-draw = The draw came after, on { $day }.
+trial-not-drawn = The draw has not been made.
+trial-amendments = { $n ->
+    [0] No amendments.
+    [one] It has one amendment.
+   *[other] It has { $n } amendments.
+}
+trial-today = today { $day }, week { $week } of { $weeks } ({ $phase })
+trial-today-outside = today { $day }, outside the weeks of the trial
+trial-phase-baseline = Baseline
+trial-phase-messages = Messages
+trial-phase-after = After the messages
+trial-question = The question
+trial-question-caption = What is measured and which difference is estimated.
+trial-outcome = Outcome
+trial-population = Population
+trial-effect = Effect
+trial-phase = Phase
+trial-yes = Yes
+trial-no = No
+trial-and = {" and "}
+trial-arms = The arms and the draw
+trial-draw = Whole segments are drawn, within each { $strata }. A segment enters with { $homes } or more homes observed in the baseline.
+trial-stratum-municipality = municipality
+trial-stratum-baseline-tercile = baseline tercile
+trial-arms-caption = All arms get the same number of messages a week; the content differs.
+trial-arm = Arm
+trial-tells-norm = Tells the norm
+trial-asks-plan = Asks for a plan
+trial-segments = Segments
+trial-assessed = { $assessed } segments assessed, { $assigned } drawn.
+trial-left-out-few-homes = { $n } left out before the draw: fewer than { $homes } homes observed.
+trial-left-out-no-baseline = { $n } left out before the draw: no baseline.
+trial-contrasts = The contrasts
+trial-method = Each difference is shown with its { $level } % interval, clustered by segment. It is checked with { $draws } repeated draws and { $wild } bootstrap samples.
+trial-contrasts-caption = What will be compared. Anything else is printed as “exploratory”.
+trial-contrast = Contrast
+trial-standing = Standing
+trial-primary = Primary
+trial-secondary = Secondary, not adjusted
+trial-adjust-holm = adjusted by Holm
+trial-adjust-none = not adjusted
+trial-contrast-norm = Norm, averaged with and without a plan
+trial-contrast-plan = Plan, averaged with and without the norm
+trial-contrast-norm-plan = Norm × plan (interaction)
+trial-contrast-norm-alone = Norm alone against reminder
+trial-contrast-plan-alone = Plan alone against reminder
+trial-contrast-norm-and-plan = Norm and plan against reminder
+trial-calendar = The calendar
+trial-calendar-caption = { $weeks } weeks of the trial, counted from 1; ISO weeks from Monday to Sunday.
+trial-weeks = Weeks
+trial-iso-weeks = ISO weeks
+trial-days = Days
+trial-looks = The looks
+trial-looks-rule = Arms are compared from these days on only. Between looks everybody sees figures not split by arm.
+trial-looks-caption = A look opens on the Wednesday on which its last week is published.
+trial-look = Look
+trial-data-through = Data through
+trial-opens-on = Opens
+trial-state = State
+trial-look-open = Open
+trial-look-closed = Closed
+trial-no-requests = Nobody has asked for a look outside the plan.
+trial-requests = { $n ->
+    [one] One request outside the plan
+   *[other] { $n } requests outside the plan
+}
+trial-requests-caption = No request opens the arms.
+trial-when = When
+trial-who = Who
+trial-reason = Reason
+trial-ask-look = Ask for a look outside the plan
+trial-stop = When it stops
+trial-stops = Paused
+trial-stop-opt-out = If in one arm more than { $share } of 100 homes opt out in a week.
+trial-stop-complaints = If more than { $share } of 100 homes of an arm complain.
+trial-stop-harm = If an arm complies { $share } points less than reminder, with its whole interval below zero.
+trial-stop-note = Reviewed every week. A pause stops every message and calls a person.
+trial-messages = The messages
+trial-dose = { $n ->
+    [one] One message a week in every arm, Monday to Friday from { $from } to { $until }.
+   *[other] { $n } messages a week in every arm, Monday to Friday from { $from } to { $until }.
+}
+trial-norm-rule = “n of 10” counts { $definition }, over { $weeks } weeks. Never with fewer than { $homes } homes; a group has { $group } or more.
+trial-steps = Wordings of campaign { $campaign }, week by week
+trial-steps-caption = Name of the wording each arm gets.
+trial-week = Week
+trial-record = The record
+trial-record-caption = With this hash anybody can check that the text has not changed.
+trial-seed = Seed
+trial-frozen = Frozen
+trial-assigned = Drawn
+trial-not-yet = Not yet
+trial-municipalities = Municipalities
+trial-registry = Registry number
+trial-ethics = Ethics approval
+trial-not-given = Not given yet
+trial-amendments-heading = Amendments
+trial-no-amendments = No amendments. If the protocol changes, the number, the date, the reason and the new hash stay here.
+trial-amendment = Amendment { $n }
+trial-first-hash = Hash when frozen: { $hash }
+trial-text = Show the text of the protocol
+trial-look-request-heading = Why look ahead of time?
+trial-next-look = Look { $look } opens on { $day }, when week { $week } is published.
+trial-no-next-look = No look is left to open; the last one opened on { $day }.
+trial-request-opens-nothing = Asking does not open the arms: it is logged with your name and your reason.
+trial-reason-label = Reason
+trial-reason-help = Say what happened and why it cannot wait. Do not write about identifiable people. The auditor reads it and the protocol page shows it.
+trial-send-request = Log the request
+trial-back = Back to the protocol
+trial-asked = Your request has been logged.
+trial-asked-next = The arms stay closed. If the plan must change, make an amendment with its date and reason.
+trial-go-to-reason = Go to the reason
 
 ## observation
 
@@ -240,6 +355,11 @@ error-practice-password = In the practice town passwords do not change.
 error-password-short = The new password is too short: write at least { $least } characters.
 error-password-differs = You did not write the same twice. Write the new one again.
 error-password-wrong = The current password does not match.
+error-trial-unknown = There is no trial of that name among those you may see.
+error-trial-altered = The stored protocol does not give its own hash: somebody edited the database. Tell the administrator.
+error-look-reason = The reason is missing: write why the planned look cannot be waited for.
+error-look-reason-long = The reason is longer than 2,000 characters: shorten it.
+error-look-closed = The look is not open yet; until its day there are only figures not split by arm.
 error-credentials = User and password do not match.
 error-too-many-attempts = Too many attempts. Try again at { $time }.
 error-csrf = The form has expired. Load the page again and repeat.

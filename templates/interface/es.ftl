@@ -208,6 +208,121 @@ api-shapes = Formas de los datos
 ## registry
 
 ## trial
+trial-protocol-heading = ¿Qué se prometió antes de mirar?
+trial-protocol-answer = { $title } compara { $arms } brazos durante { $weeks } semanas. El protocolo se congeló el { $frozen }.
+trial-frozen-before-draw = El sorteo fue después, el { $day }.
+trial-not-drawn = El sorteo no se ha hecho.
+trial-amendments = { $n ->
+    [0] Sin enmiendas.
+    [one] Tiene una enmienda.
+   *[other] Tiene { $n } enmiendas.
+}
+trial-today = hoy { $day }, semana { $week } de { $weeks } ({ $phase })
+trial-today-outside = hoy { $day }, fuera de las semanas del ensayo
+trial-phase-baseline = Línea base
+trial-phase-messages = Mensajes
+trial-phase-after = Después de los mensajes
+trial-question = La pregunta
+trial-question-caption = Qué se mide y qué diferencia se estima.
+trial-outcome = Resultado
+trial-population = Población
+trial-effect = Efecto
+trial-phase = Fase
+trial-yes = Sí
+trial-no = No
+trial-and = {" y "}
+trial-arms = Los brazos y el sorteo
+trial-draw = Se sortean segmentos enteros, dentro de cada { $strata }. Entra un segmento con { $homes } hogares observados o más en la línea base.
+trial-stratum-municipality = municipio
+trial-stratum-baseline-tercile = tercil de línea base
+trial-arms-caption = Todos los brazos reciben los mismos mensajes por semana; cambia el contenido.
+trial-arm = Brazo
+trial-tells-norm = Dice la norma
+trial-asks-plan = Pide un plan
+trial-segments = Segmentos
+trial-assessed = { $assessed } segmentos evaluados, { $assigned } sorteados.
+trial-left-out-few-homes = { $n } fuera antes del sorteo: menos de { $homes } hogares observados.
+trial-left-out-no-baseline = { $n } fuera antes del sorteo: sin línea base.
+trial-contrasts = Los contrastes
+trial-method = Cada diferencia se muestra con su intervalo de { $level } %, agrupado por segmento. Se comprueba con { $draws } sorteos repetidos y { $wild } remuestreos.
+trial-contrasts-caption = Lo que se comparará. Todo lo demás se imprime como «exploratorio».
+trial-contrast = Contraste
+trial-standing = Lugar
+trial-primary = Primario
+trial-secondary = Secundario, sin corregir
+trial-adjust-holm = corregido por Holm
+trial-adjust-none = sin corregir
+trial-contrast-norm = Norma, promedio con y sin plan
+trial-contrast-plan = Plan, promedio con y sin norma
+trial-contrast-norm-plan = Norma × plan (interacción)
+trial-contrast-norm-alone = Solo norma frente a recordatorio
+trial-contrast-plan-alone = Solo plan frente a recordatorio
+trial-contrast-norm-and-plan = Norma y plan frente a recordatorio
+trial-calendar = El calendario
+trial-calendar-caption = { $weeks } semanas del ensayo, contadas desde 1; semanas ISO de lunes a domingo.
+trial-weeks = Semanas
+trial-iso-weeks = Semanas ISO
+trial-days = Días
+trial-looks = Las vistas
+trial-looks-rule = Los brazos se comparan solo desde estos días. Entre vistas, todos ven cifras sin separar por brazo.
+trial-looks-caption = Una vista abre el miércoles en que se publica su última semana.
+trial-look = Vista
+trial-data-through = Datos hasta
+trial-opens-on = Abre
+trial-state = Estado
+trial-look-open = Abierta
+trial-look-closed = Cerrada
+trial-no-requests = Nadie ha pedido una vista fuera de plan.
+trial-requests = { $n ->
+    [one] Un pedido fuera de plan
+   *[other] { $n } pedidos fuera de plan
+}
+trial-requests-caption = Ningún pedido abre los brazos.
+trial-when = Cuándo
+trial-who = Quién
+trial-reason = Motivo
+trial-ask-look = Pedir vista fuera de plan
+trial-stop = Cuándo se detiene
+trial-stops = Se pausa
+trial-stop-opt-out = Si en un brazo más de { $share } de cada 100 hogares piden BAJA en una semana.
+trial-stop-complaints = Si se quejan más de { $share } de cada 100 hogares de un brazo.
+trial-stop-harm = Si un brazo cumple { $share } puntos menos que recordatorio, y todo el intervalo queda bajo cero.
+trial-stop-note = Se revisa cada semana. Al pausar no sale ningún mensaje y se avisa a una persona.
+trial-messages = Los mensajes
+trial-dose = { $n ->
+    [one] Un mensaje por semana en todos los brazos, de lunes a viernes de { $from } a { $until }.
+   *[other] { $n } mensajes por semana en todos los brazos, de lunes a viernes de { $from } a { $until }.
+}
+trial-norm-rule = «n de cada 10» cuenta { $definition }, en { $weeks } semanas. Nunca con menos de { $homes } hogares; un grupo tiene { $group } o más.
+trial-steps = Textos de la campaña { $campaign }, semana por semana
+trial-steps-caption = Nombre del texto que recibe cada brazo.
+trial-week = Semana
+trial-record = El registro
+trial-record-caption = Con esta huella cualquiera comprueba que el texto no cambió.
+trial-seed = Semilla
+trial-frozen = Congelado
+trial-assigned = Sorteado
+trial-not-yet = Todavía no
+trial-municipalities = Municipios
+trial-registry = Número de registro
+trial-ethics = Aprobación ética
+trial-not-given = Todavía no se ha dado
+trial-amendments-heading = Enmiendas
+trial-no-amendments = Sin enmiendas. Si el protocolo cambia, aquí quedan el número, la fecha, el motivo y la nueva huella.
+trial-amendment = Enmienda { $n }
+trial-first-hash = Huella al congelar: { $hash }
+trial-text = Ver el texto del protocolo
+trial-look-request-heading = ¿Por qué mirar antes de tiempo?
+trial-next-look = La vista { $look } abre el { $day }, cuando se publique la semana { $week }.
+trial-no-next-look = Ya no hay vistas por abrir; la última abrió el { $day }.
+trial-request-opens-nothing = Pedir no abre los brazos: queda registrado con su nombre y su motivo.
+trial-reason-label = Motivo
+trial-reason-help = Diga qué pasó y por qué no se puede esperar. No escriba datos de personas. Lo lee auditoría y aparece en el protocolo.
+trial-send-request = Registrar el pedido
+trial-back = Volver al protocolo
+trial-asked = Su pedido quedó registrado.
+trial-asked-next = Los brazos siguen cerrados. Si el plan debe cambiar, se hace una enmienda con fecha y motivo.
+trial-go-to-reason = Ir al motivo
 
 ## observation
 
@@ -240,6 +355,11 @@ error-practice-password = En la ciudad de práctica las contraseñas no cambian.
 error-password-short = La contraseña nueva es muy corta: escriba al menos { $least } caracteres.
 error-password-differs = Las dos veces no escribió lo mismo. Escriba la nueva otra vez.
 error-password-wrong = La contraseña actual no coincide.
+error-trial-unknown = No hay un ensayo con ese nombre entre los que usted puede ver.
+error-trial-altered = El protocolo guardado no da su propia huella: alguien editó la base de datos. Avise a administración.
+error-look-reason = Falta el motivo: escriba por qué no se puede esperar la vista planificada.
+error-look-reason-long = El motivo pasa de 2,000 caracteres: acórtelo.
+error-look-closed = La vista todavía no abre; hasta ese día solo hay cifras sin separar por brazo.
 error-credentials = El usuario o la contraseña no coinciden.
 error-too-many-attempts = Demasiados intentos. Pruebe de nuevo a las { $time }.
 error-csrf = El formulario venció. Cargue la página de nuevo y repita.
