@@ -4,4 +4,5 @@
 mod pilot;
 
 mod house;
+mod registry;
 mod storage;
