@@ -3,12 +3,16 @@
 //! Names, phones and CUI are sealed; only this module opens them. A person's key municipality is where they were first registered;
 //! where they live is a dated fact. Other modules ask [`may_contact`]; only a gateway calls [`open_address`].
 
+pub mod command;
 pub mod consent;
 pub mod contact;
 pub mod cui;
 pub mod enrolment;
+pub mod entry;
+pub mod export;
 pub mod finance;
 pub mod gender;
+pub mod import;
 pub mod indicators;
 pub mod membership;
 pub mod names;

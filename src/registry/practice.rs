@@ -329,7 +329,7 @@ async fn enrol(
         let adult = resident.relation != "child";
         let young = resident.person.birth.age_on(today).is_some_and(|age| age < 30);
         let woman = resident.person.sex == Sex::Female;
-        let mut enrolled = |random: &mut ChaCha20Rng, mint: &mut Mint, details: (&'static str, &'static str, i16)| {
+        let enrolled = |random: &mut ChaCha20Rng, mint: &mut Mint, details: (&'static str, &'static str, i16)| {
             let from = today - Days::new(random.random_range(40..1_200));
             let (status, reason, to) = match random.random_range(0..100) {
                 0..3 => ("candidate", None, None),
