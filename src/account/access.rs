@@ -44,6 +44,26 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/healthz", Who::Anyone, Scope::Own),
     // territory
     // registry
+    grant("GET", "/registry", Who::Roles(&[Role::Registrar]), Scope::Own),
+    grant("POST", "/registry/search", Who::Roles(&[Role::Registrar]), Scope::Own),
+    grant("GET", "/registry/person/new/{municipality}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/new/{municipality}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("GET", "/registry/person/{municipality}/{person}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/home", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/contact", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/consent", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/withdraw", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/enrol", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("GET", "/registry/waste", Who::Roles(&[Role::Registrar, Role::Coordinator]), Scope::Own),
+    grant("POST", "/registry/waste/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::Coordinator]), Scope::Municipality),
+    grant("GET", "/registry/finance", Who::Roles(&[Role::Registrar, Role::Finance]), Scope::Own),
+    grant("POST", "/registry/finance/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::Finance]), Scope::Municipality),
+    grant("GET", "/registry/school", Who::Roles(&[Role::Registrar, Role::School]), Scope::Own),
+    grant("POST", "/registry/school/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::School]), Scope::Municipality),
+    grant("GET", "/registry/gender", Who::Roles(&[Role::Registrar, Role::Gender]), Scope::Own),
+    grant("POST", "/registry/gender/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::Gender]), Scope::Municipality),
+    grant("GET", "/registry/indicators", Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]), Scope::Own),
+    grant("GET", "/registry/indicators.csv", Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]), Scope::Own),
     // trial and analysis
     // observation
     // norm
