@@ -14,6 +14,7 @@ mod sign_in;
 mod reference;
 mod messages;
 mod norm;
+mod registry;
 mod storage;
 mod trial;
 mod street;
