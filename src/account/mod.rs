@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod device;
 
 use crate::error::{Error, Kind, Result};
 use crate::id::{AccountId, DeviceId, MunicipalityId};
