@@ -3,7 +3,10 @@
 
 mod pilot;
 
+mod command_line;
 mod house;
+mod roles;
+mod sign_in;
 mod storage;
 mod street;
 mod sync;

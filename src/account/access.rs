@@ -41,7 +41,25 @@ const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope)
 /// Every route of the house. Rows are grouped by module.
 pub const TABLE: &[Grant] = &[
     // web
+    grant("GET", "/", Who::Anyone, Scope::Own),
+    grant("GET", "/sign-in", Who::Anyone, Scope::Own),
+    grant("POST", "/sign-in", Who::Anyone, Scope::Own),
+    grant("POST", "/sign-out", Who::SignedIn, Scope::Own),
+    grant("POST", "/settings", Who::Anyone, Scope::Own),
     grant("GET", "/healthz", Who::Anyone, Scope::Own),
+    grant("GET", "/readyz", Who::Anyone, Scope::Own),
+    grant("GET", "/static/{*path}", Who::Anyone, Scope::Own),
+    grant("GET", "/api/openapi.json", Who::Anyone, Scope::Own),
+    grant("GET", "/api/docs", Who::Anyone, Scope::Own),
+    // account
+    grant("GET", "/accounts", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts/{account}/disable", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts/{account}/password", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/devices/{municipality}/{device}/revoke", Who::Roles(&[Role::Admin]), Scope::Municipality),
+    grant("GET", "/password", Who::SignedIn, Scope::Own),
+    grant("POST", "/password", Who::SignedIn, Scope::Own),
+    grant("GET", "/audit", Who::Roles(&[Role::Auditor, Role::Admin]), Scope::Own),
     // territory
     // registry
     // trial and analysis
