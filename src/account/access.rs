@@ -87,6 +87,15 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
     grant("POST", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
     // observation
+    grant("POST", "/api/v1/sync", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/api/v1/rounds/today", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/crew", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/crew/shell", Who::Anyone, Scope::Own),
+    grant("GET", "/crew/sw.js", Who::Anyone, Scope::Own),
+    grant("GET", "/crew/manifest.webmanifest", Who::Anyone, Scope::Own),
+    grant("GET", "/crew/icon.svg", Who::Anyone, Scope::Own),
+    grant("POST", "/crew/enrol", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/rounds", Who::Roles(&[Role::CrewLead, Role::Coordinator, Role::Admin]), Scope::Own),
     // norm
     // map
     // coordinator
