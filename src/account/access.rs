@@ -38,6 +38,9 @@ const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope)
     Grant { method, path, who, scope }
 }
 
+/// Who sees what is published.
+const MAP_READERS: &[Role] = &[Role::Mayor, Role::Coordinator, Role::Researcher, Role::Partner, Role::Auditor, Role::Admin];
+
 /// Every route of the house. Rows are grouped by module.
 pub const TABLE: &[Grant] = &[
     // web
@@ -98,7 +101,11 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/rounds", Who::Roles(&[Role::CrewLead, Role::Coordinator, Role::Admin]), Scope::Own),
     // norm
     // map
+    grant("GET", "/map/{municipality}", Who::Roles(MAP_READERS), Scope::Municipality),
+    grant("GET", "/map/{municipality}/{neighbourhood}", Who::Roles(MAP_READERS), Scope::Municipality),
+    grant("GET", "/api/v1/compliance", Who::Roles(MAP_READERS), Scope::Own),
     // coordinator
+    grant("GET", "/today/{municipality}", Who::Roles(&[Role::Coordinator, Role::Auditor, Role::Admin]), Scope::Municipality),
 ];
 
 /// The row for a route, by the pattern it was mounted under.

@@ -442,6 +442,132 @@ map-period = { $weeks }, { $days }
 map-phase-baseline = before the messages ({ $weeks })
 map-phase-messages = with messages ({ $weeks })
 map-phase-after = after the messages ({ $weeks })
+map-heading-complied = Where is waste separated better?
+map-heading-set-out = Where is waste set out more on the day?
+map-published = published { $day } · revision { $revision }
+map-answer-complied = Of every 100 observed collections, *{ $rate } complied* ~({ $low } to { $high })~.
+map-answer-set-out = Of every 100 observed collections, in *{ $rate }* the home *set out its waste* ~({ $low } to { $high })~.
+map-answer-places = { $below ->
+    [0] No neighbourhood is
+    [one] *1 neighbourhood* is
+   *[other] *{ $below } neighbourhoods* are
+} clearly below the municipality and { $above ->
+    [0] none
+   *[other] *{ $above }*
+} clearly above{ $alike ->
+    [0] .
+    [one] ; in the other the difference may be chance.
+   *[other] ; in the other { $alike } the difference may be chance.
+}
+map-answer-none = No neighbourhood clearly differs from the municipality: the differences may be chance.
+map-answer-hidden = The municipality's figure is hidden in this period so that nobody is singled out.
+map-empty = No week is published yet.
+map-empty-first = The first one comes out on Wednesday { $day }.
+map-empty-unknown = The first one comes out on the Wednesday after the first week with observed collections.
+map-places = Neighbourhoods of the municipality
+map-approximate = Approximate map: the borders and positions of the neighbourhoods are not official.
+map-note-signs = The number leads to the table, which says the same in words. ▲ and ▼ mark clear differences.
+map-note-breaks = The colour classes are provisional until the baseline is published.
+map-points-approximate = Routes and points are approximate.
+map-north = North is up
+map-north-approximate = North is up. Approximate
+map-inset = Town centre, enlarged
+map-caption-complied = Of every 100 observed collections, how many complied
+map-caption-set-out = Of every 100 observed collections, in how many waste was set out
+map-picture-complied = { $place }: of every 100 observed collections, how many complied; { $period }
+map-picture-set-out = { $place }: of every 100 observed collections, in how many waste was set out; { $period }
+map-title = { $name }: { $rate } ({ $low } to { $high }), { $homes } homes, { $n } collections
+map-title-hidden = { $name }: hidden so that nobody is singled out
+map-hidden = Hidden so that nobody is singled out
+map-measure = What is counted
+map-measure-complied = Separated well
+map-measure-set-out = Set out their waste
+map-kind = Periods
+map-kind-week = Each week
+map-kind-block = Four weeks
+map-kind-phase = Phases of the trial
+map-slider = Published period:
+map-see = Show this period
+map-see-layers = Show the map so
+map-layer-routes = Routes
+map-layer-points = Points
+map-legend-below = less than { $to }
+map-legend-between = { $from } to { $to }
+map-legend-above = { $from } or more
+map-legend-hidden = hidden
+map-legend-complied = Legend: complied of every 100
+map-legend-set-out = Legend: set out of every 100
+map-table-margin = In brackets, the margin: the true value falls inside in 95 of 100 cases.
+map-table-whole = The grey line is the municipality: { $rate } ({ $low } to { $high }), { $homes } homes, { $n } collections.
+map-table-number = Number on the map
+map-table-place = Neighbourhood
+map-table-complied = Complied
+map-table-set-out = Set out
+map-table-of-hundred = of every 100
+map-table-scale = Margin on the
+map-table-scale-ends = scale 0 to 100
+map-table-change = Change
+map-table-since-week = since the week before
+map-table-since-block = since the 4 weeks before
+map-table-since-phase = since the phase before
+map-group-below = Clearly less than the municipality ▼: { $n }
+map-group-alike = No clear difference from the municipality: { $n }
+map-group-above = Clearly more than the municipality ▲: { $n }
+map-group-shown = Neighbourhoods: { $n }
+map-group-hidden = Hidden: { $n }
+map-counts = { $homes } homes, { $n } collections
+map-counts-sentence = { $homes } homes, { $n } collections.
+map-change-first = first period
+map-change-none = no comparison
+map-csv = Download CSV
+map-svg = Open the picture
+map-print = Print one sheet
+map-how = How to read this page
+map-how-complied = A collection *complies* when the home set out its waste, of the day's class, separated and without gross mixing. If the home did not set it out, it does not comply. If the crew did not pass or did not see, it does not count.
+map-how-set-out = A collection counts when the crew saw whether the home *set out its waste*, separated or not. If the crew did not pass or did not see, it does not count.
+map-how-chance = With { $places } neighbourhoods, one or two may look different by chance.
+map-how-hidden = Places with fewer than 10 observed homes are not shown, nor can they be worked out by subtraction: that is why another one is hidden too, and what is hidden in a week is hidden in longer periods.
+map-place-heading = How is { $name } doing?
+map-place-complied = In { $name }, of every 100 observed collections, *{ $rate } complied* ~({ $low } to { $high })~.
+map-place-set-out = In { $name }, of every 100 observed collections, in *{ $rate }* the home set out its waste ~({ $low } to { $high })~.
+map-place-below = That is clearly less than the municipality: *{ $rate }* ~({ $low } to { $high })~.
+map-place-above = That is clearly more than the municipality: *{ $rate }* ~({ $low } to { $high })~.
+map-place-alike = It does not differ clearly from the municipality: *{ $rate }* ~({ $low } to { $high })~.
+map-place-hidden = The figures of { $name } are hidden in this period so that nobody is singled out.
+map-back = Back to the map of { $place }
+map-path-complied = Complied of every 100 observed collections, week by week
+map-path-set-out = Set out their waste in every 100 observed collections, week by week
+map-path-note = Full line: this neighbourhood, with its margin. Dashed line: the municipality. Where the line is missing, the week is hidden.
+map-axis-week = week
+map-axis-weeks = weeks since the first
+map-as-table = Show as a table
+map-week-column = Week
+map-here = Here
+map-municipality = Municipality
+map-split = What was seen at each collection?
+map-split-caption = Of { $n } collections observed in the period.
+map-split-what = What was seen
+map-split-complied = Well separated
+map-split-set-out = Set out, but partly separated or mixed
+map-split-none = Not set out
+map-split-of = { $y } of { $n }
+map-truck = When does the truck come?
+map-truck-none = No route is recorded in this neighbourhood.
+map-truck-caption = Routes with stops in this neighbourhood, Guatemala time.
+map-truck-day = Day
+map-truck-hours = Hours
+map-truck-bags = What it takes
+map-day-1 = Monday
+map-day-2 = Tuesday
+map-day-3 = Wednesday
+map-day-4 = Thursday
+map-day-5 = Friday
+map-day-6 = Saturday
+map-day-7 = Sunday
+map-stream-organic = organic
+map-stream-recyclable = recyclable
+map-stream-residual = the rest
+map-stream-mixed = all three classes, each apart
 
 ## coordinator
 
@@ -465,6 +591,14 @@ error-trial-altered = The stored protocol does not give its own hash: somebody e
 error-look-reason = The reason is missing: write why the planned look cannot be waited for.
 error-look-reason-long = The reason is longer than 2,000 characters: shorten it.
 error-look-closed = The look is not open yet; until its day there are only figures not split by arm.
+error-municipality-unknown = There is no such municipality within your reach. Check the address.
+error-municipality-code = «{ $code }» is not a municipality code. Use the four digits of INE, such as 1202.
+error-neighbourhood-unknown = There is no neighbourhood «{ $area }» here. Go back to the map and choose one.
+error-measure = «{ $measure }» is not published. Choose complied or set_out.
+error-period = «{ $period }» is not a period. Write a week like 2026-W44 or four weeks like 2026-B11.
+error-period-unpublished = That period is not published. It comes out on the Wednesday after its last week.
+error-period-kind = «{ $kind }» is not a kind of period. Choose week, block or phase.
+error-period-step = «{ $step }» is not a step of the slider. Go back to the map and move it again.
 error-credentials = User and password do not match.
 error-too-many-attempts = Too many attempts. Try again at { $time }.
 error-csrf = The form has expired. Load the page again and repeat.
