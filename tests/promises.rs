@@ -3,6 +3,7 @@
 
 mod pilot;
 
+mod analysis;
 mod house;
 mod reference;
 mod storage;
