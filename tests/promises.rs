@@ -4,6 +4,7 @@
 mod pilot;
 
 mod geo_bad;
+mod analysis;
 mod house;
 mod simulate;
 mod map;
