@@ -3,6 +3,7 @@
 
 mod pilot;
 
+mod campaign;
 mod house;
 mod messages;
 mod norm;

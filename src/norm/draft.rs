@@ -247,8 +247,7 @@ impl WeekFacts {
         let norm = choice.as_ref().filter(|choice| choice.text.rests_on_norm()).and_then(|choice| {
             self.norm_of(home, choice.group?, matches!(choice.text, Text::Dynamic | Text::ApprovalOwn))
         });
-        let second = u32::from_be_bytes(home.household_id.0.as_bytes()[12..].try_into().unwrap_or_default());
-        let second = second.wrapping_add((self.week.0 as u32).wrapping_mul(2_654_435_761));
+        let second = spread(home.household_id, self.week);
         let slot = self.place(home).and_then(|place| self.hours.slot(self.week, self.collections.get(&place.route_id)?, second));
         let mut draft = Draft {
             household: home.household_id,
@@ -336,6 +335,15 @@ impl WeekFacts {
         let control = self.protocol.arms.iter().find(|arm| !arm.norm && !arm.plan);
         control.and_then(|arm| self.step.wording.get(&arm.id)).map_or("reminder_day", String::as_str)
     }
+}
+
+/// A second of the sending hour, by home and week: the same on every run, another each week (SplitMix64 of both).
+fn spread(home: HouseholdId, week: Week) -> u32 {
+    let (high, low) = home.0.as_u64_pair();
+    let mut mixed = high.rotate_left(32) ^ low ^ u64::from(week.0.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) % 3600) as u32
 }
 
 /// What the reference group is called in a message: a neighbourhood by its name when it fits, everything else as people say it.

@@ -5,6 +5,7 @@ pub mod draft;
 pub mod gateway;
 pub mod gsm7;
 pub mod hours;
+pub mod outbox;
 pub mod record;
 pub mod rule;
 pub mod share;
