@@ -10,9 +10,10 @@ use vecino::app::App;
 use vecino::clock::{Clock, Week, at_local};
 use vecino::db::{Db, Tx};
 use vecino::id::{ContactId, HouseholdId, MessageId, Mint, MunicipalityId, RouteId, SegmentId};
+use vecino::norm::campaign;
 use vecino::norm::gateway::Gateway;
 use vecino::norm::outbox::{self, State};
-use vecino::norm::{campaign, record};
+use vecino::norm::prove::prove;
 use vecino::seal::Keys;
 use vecino::trial::protocol::Protocol;
 use vecino::trial::{self, Trial};
@@ -62,23 +63,61 @@ async fn town(db: Db) -> Town {
         run!(tx, "INSERT INTO trial_segment (municipality_id, trial_id, segment_id, homes, baseline_observed, baseline_complied, stratum, arm) VALUES ($1, 'norma-y-plan-2026', $2, 30, 100, 50, '1202/1', $3)", TOWN, SegmentId(id(4, segment)), arm).unwrap();
     }
     let homes: Vec<usize> = (0..HOMES).collect();
-    bulk!(tx, "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, approximate, properties)", homes,
-        |n| [TOWN, HouseholdId(id(5, *n)), format!("SP-{n:04}-K"), -91.77f64, 14.96f64, Some("portón verde".to_owned()), "served", true, json!({})], "").unwrap();
-    bulk!(tx, "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)", homes,
-        |n| [TOWN, HouseholdId(id(5, *n)), SegmentId(id(4, n / 30)), (n % 120) as i32, start], "").unwrap();
+    bulk!(
+        tx,
+        "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, approximate, properties)",
+        homes,
+        |n| [TOWN, HouseholdId(id(5, *n)), format!("SP-{n:04}-K"), -91.77f64, 14.96f64, Some("portón verde".to_owned()), "served", true, json!({})],
+        ""
+    )
+    .unwrap();
+    bulk!(
+        tx,
+        "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
+        homes,
+        |n| [TOWN, HouseholdId(id(5, *n)), SegmentId(id(4, n / 30)), (n % 120) as i32, start],
+        ""
+    )
+    .unwrap();
     // Homes 0, 30, 60, … have no phone; 1, 31, … said no; 2, 32, … speak Mam only.
-    bulk!(tx, "INSERT INTO contact (municipality_id, contact_id, household_id, channel, address_sealed, language, spanish_allowed, valid_from)", homes,
-        |n| [TOWN, ContactId(id(6, *n)), HouseholdId(id(5, *n)), if n % 30 == 0 { "paper" } else { "sms" },
-             (n % 30 != 0).then(|| keys.seal("contact.address", &format!("+502{n:08}")).unwrap()), if n % 30 == 2 { "mam" } else { "es" }, n % 30 != 2, start], "").unwrap();
+    bulk!(
+        tx,
+        "INSERT INTO contact (municipality_id, contact_id, household_id, channel, address_sealed, language, spanish_allowed, valid_from)",
+        homes,
+        |n| [
+            TOWN,
+            ContactId(id(6, *n)),
+            HouseholdId(id(5, *n)),
+            if n % 30 == 0 { "paper" } else { "sms" },
+            (n % 30 != 0).then(|| keys.seal("contact.address", &format!("+502{n:08}")).unwrap()),
+            if n % 30 == 2 { "mam" } else { "es" },
+            n % 30 != 2,
+            start
+        ],
+        ""
+    )
+    .unwrap();
     let willing: Vec<usize> = (0..HOMES).filter(|n| n % 30 != 1).collect();
     bulk!(tx, "INSERT INTO consent (municipality_id, consent_id, household_id, purpose, given_on, given_how, text_version, language, by_guardian, recorded_by, recorded_at)", willing,
         |n| [TOWN, id(7, *n), HouseholdId(id(5, *n)), "messages", start, "visit", "1", "es", false, "test", monday()], "").unwrap();
     let weeks: Vec<(usize, i64)> = (0..HOMES).flat_map(|n| (1..=8).map(move |back| (n, back))).collect();
-    bulk!(tx, "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)", weeks,
-        |w| [TOWN, SEND.plus(-w.1), HouseholdId(id(5, w.0)), SegmentId(id(4, w.0 / 30)), 1i32, 1i32, i32::from(complies(w.0)), 0i32], "").unwrap();
+    bulk!(
+        tx,
+        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+        weeks,
+        |w| [TOWN, SEND.plus(-w.1), HouseholdId(id(5, w.0)), SegmentId(id(4, w.0 / 30)), 1i32, 1i32, i32::from(complies(w.0)), 0i32],
+        ""
+    )
+    .unwrap();
     let plans: Vec<usize> = (0..HOMES).filter(|n| n % 30 == 5).collect();
-    bulk!(tx, "INSERT INTO plan (municipality_id, plan_id, household_id, captured_at, captured_how, own_words, when_text, where_text)", plans,
-        |n| [TOWN, id(8, *n), HouseholdId(id(5, *n)), monday() - Duration::weeks(1), "sms", "8 de la noche en el patio", "8 de la noche", "patio"], "").unwrap();
+    bulk!(
+        tx,
+        "INSERT INTO plan (municipality_id, plan_id, household_id, captured_at, captured_how, own_words, when_text, where_text)",
+        plans,
+        |n| [TOWN, id(8, *n), HouseholdId(id(5, *n)), monday() - Duration::weeks(1), "sms", "8 de la noche en el patio", "8 de la noche", "patio"],
+        ""
+    )
+    .unwrap();
     let trial = trial::find(&mut tx, "norma-y-plan-2026").await.unwrap();
     tx.commit().await.unwrap();
     let app = App { db, clock: Clock::Fixed(monday()), keys, data_dir: Arc::new(folder.path().to_owned()), demo: false };
@@ -93,7 +132,8 @@ impl Town {
     async fn run(&self, week: Week) -> campaign::RunSummary {
         let mut tx = self.app.db.write().await.unwrap();
         let now = at_local(week.monday(), 7, 0);
-        let summary = campaign::run(&self.app, &mut tx, &self.trial, TOWN, "semanal", week, &mut Mint::seeded(week.0 as u64, "messages"), now).await.unwrap();
+        let summary =
+            campaign::run(&self.app, &mut tx, &self.trial, TOWN, "semanal", week, &mut Mint::seeded(week.0 as u64, "messages"), now).await.unwrap();
         tx.commit().await.unwrap();
         summary
     }
@@ -188,17 +228,17 @@ async fn every_stated_share_is_derived_again_digit_for_digit() {
             town.run(SEND.plus(week)).await;
         }
         let mut tx = town.app.db.write().await.unwrap();
-        let proof = record::prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
         assert!(proof.norms > 0 && proof.proven == proof.norms && proof.messages > 50 && proof.consistent == proof.messages, "{proof:?}");
         assert!(proof.differing.is_empty());
         // One home's observations are changed behind the house's back.
         run!(tx, "UPDATE home_week SET complied = 0 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), SEND.plus(-1)).unwrap();
         run!(tx, "UPDATE home_week SET complied = 0 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), SEND.plus(-2)).unwrap();
-        let broken = record::prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        let broken = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
         assert!(broken.proven < broken.norms && broken.differing[0].contains("homes_complied is 96, the observations give 95"), "{broken:?}");
         // And one message's text.
         run!(tx, "UPDATE message SET body = REPLACE(body, '8 de cada 10', '9 de cada 10') WHERE household_id = $1", HouseholdId(id(5, 33))).unwrap();
-        let forged = record::prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        let forged = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
         assert!(forged.consistent < forged.messages && forged.differing.iter().any(|line| line.contains("says «9 de cada 10», its norm says 8")), "{forged:?}");
     });
 }
@@ -300,7 +340,9 @@ fn states_are_ranked_and_the_first_final_one_wins() {
         assert!(!state.gives_way_to(State::Queued) && !state.gives_way_to(state));
         assert_eq!(State::parse(state.name()), Some(state));
     }
-    assert!(State::Sending.gives_way_to(State::Unknown) && !State::Accepted.gives_way_to(State::Unknown) && State::Unknown.gives_way_to(State::Failed));
+    assert!(
+        State::Sending.gives_way_to(State::Unknown) && !State::Accepted.gives_way_to(State::Unknown) && State::Unknown.gives_way_to(State::Failed)
+    );
     assert!(State::Queued.gives_way_to(State::Withheld) && !State::Withheld.gives_way_to(State::Delivered));
 }
 

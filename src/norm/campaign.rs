@@ -70,7 +70,10 @@ pub async fn run(
         return Err(Error::new(
             Kind::Conflict,
             "campaign-paused",
-            format!("campaign {campaign_id} in {municipality} is paused ({}); resume it with `vecino campaign pause {campaign_id} --resume`", paused.why),
+            format!(
+                "campaign {campaign_id} in {municipality} is paused ({}); resume it with `vecino campaign pause {campaign_id} --resume`",
+                paused.why
+            ),
         ));
     }
     let facts = WeekFacts::load(tx, trial, municipality, campaign_id, week, None, now).await?;
@@ -118,8 +121,13 @@ pub async fn run(
     store(tx, trial, municipality, campaign_id, week, trial_week as i32, &rows, now).await?;
     let detail = json!({"campaign": campaign_id, "week": week.to_string(), "homes": summary.homes, "queued": summary.queued,
         "withheld": summary.withheld.values().sum::<usize>(), "norms": summary.norms});
-    audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor: "vecino campaign", action: "campaign.run", target: &trial.id, detail })
-        .await?;
+    audit::record(
+        tx,
+        municipality,
+        now,
+        audit::Entry { stream: STREAM, actor: "vecino campaign", action: "campaign.run", target: &trial.id, detail },
+    )
+    .await?;
     Ok(summary)
 }
 
@@ -187,21 +195,21 @@ async fn store(
     Ok(())
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
 pub struct Paused {
     pub at: DateTime<Utc>,
-    pub by: String,
+    pub who: String,
     pub why: String,
 }
 
 pub async fn paused(tx: &mut Tx, municipality: MunicipalityId, campaign_id: &str) -> Result<Option<Paused>> {
-    let row: Option<(Option<DateTime<Utc>>, Option<String>, Option<String>)> = opt!(
+    opt!(
         tx,
-        "SELECT paused_at, paused_by, paused_why FROM campaign WHERE municipality_id = $1 AND campaign_id = $2",
+        "SELECT paused_at AS at, COALESCE(paused_by, '') AS who, COALESCE(paused_why, '') AS why FROM campaign
+          WHERE municipality_id = $1 AND campaign_id = $2 AND paused_at IS NOT NULL",
         municipality,
         campaign_id
-    )?;
-    Ok(row.and_then(|(at, by, why)| Some(Paused { at: at?, by: by.unwrap_or_default(), why: why.unwrap_or_default() })))
+    )
 }
 
 /// The kill switch: from the next message on nothing leaves, until it is resumed (`why` empty). Both are in the audit chain.

@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod gsm7;
 pub mod hours;
 pub mod outbox;
+pub mod prove;
 pub mod record;
 pub mod rule;
 pub mod share;
