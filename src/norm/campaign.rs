@@ -109,13 +109,7 @@ pub async fn run(
             continue;
         }
         let Some(draft) = facts.draft(home) else { continue };
-        match &draft.outcome {
-            Outcome::Text(_) => {
-                summary.queued += 1;
-                *summary.rules.entry(draft.rule.to_owned()).or_default() += 1;
-            }
-            Outcome::Withheld(reason) => *summary.withheld.entry(reason.clone()).or_default() += 1,
-        }
+        summary.count(&draft);
         rows.push((mint.id(now), draft));
     }
     store(tx, trial, municipality, campaign_id, week, trial_week as i32, &rows, now).await?;
@@ -129,6 +123,35 @@ pub async fn run(
     )
     .await?;
     Ok(summary)
+}
+
+impl RunSummary {
+    fn count(&mut self, draft: &Draft) {
+        match &draft.outcome {
+            Outcome::Text(_) => {
+                self.queued += 1;
+                *self.rules.entry(draft.rule.to_owned()).or_default() += 1;
+            }
+            Outcome::Withheld(reason) => *self.withheld.entry(reason.clone()).or_default() += 1,
+        }
+    }
+}
+
+/// What a run of that week would do to an empty outbox. Writes nothing.
+pub fn would_run(facts: &WeekFacts, municipality: MunicipalityId, campaign_id: &str) -> RunSummary {
+    let mut summary = RunSummary {
+        municipality: municipality.to_string(),
+        campaign: campaign_id.to_owned(),
+        week: facts.week.to_string(),
+        trial_week: facts.trial_week,
+        norms: if facts.norms_are_stored { 0 } else { facts.norms.len() },
+        ..RunSummary::default()
+    };
+    for draft in facts.homes.iter().filter_map(|home| facts.draft(home)) {
+        summary.homes += 1;
+        summary.count(&draft);
+    }
+    summary
 }
 
 #[expect(clippy::too_many_arguments, reason = "the columns that all rows share")]

@@ -153,8 +153,7 @@ async fn append(
     gateway_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let (sequence,): (i64,) =
-        one!(tx, "SELECT COUNT(*) FROM message_event WHERE municipality_id = $1 AND message_id = $2", municipality, message)?;
+    let (sequence,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message_event WHERE municipality_id = $1 AND message_id = $2", municipality, message)?;
     run!(
         tx,
         "INSERT INTO message_event (municipality_id, message_id, sequence, state, applied, detail, gateway_at, recorded_at)
@@ -369,10 +368,8 @@ pub async fn settle_practice(
         campaign_id,
         week
     )?;
-    let events: Vec<(MessageId, State, DateTime<Utc>)> = queued
-        .into_iter()
-        .filter_map(|(message, home, at)| outcome(home).map(|end| (message, end, at + Duration::seconds(2))))
-        .collect();
+    let events: Vec<(MessageId, State, DateTime<Utc>)> =
+        queued.into_iter().filter_map(|(message, home, at)| outcome(home).map(|end| (message, end, at + Duration::seconds(2)))).collect();
     bulk!(
         tx,
         "INSERT INTO message_event (municipality_id, message_id, sequence, state, applied, detail, gateway_at, recorded_at)",

@@ -20,12 +20,20 @@ pub struct Parcel {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    Delivered { reference: Option<String> },
-    Accepted { reference: Option<String> },
+    Delivered {
+        reference: Option<String>,
+    },
+    Accepted {
+        reference: Option<String>,
+    },
     /// For good: this message will never arrive.
-    Rejected { reason: String },
+    Rejected {
+        reason: String,
+    },
     /// Nothing was handed over; trying again is safe.
-    Unreachable { reason: String },
+    Unreachable {
+        reason: String,
+    },
 }
 
 /// The ways there are. Paper is none of them: a visitor records what was handed over.
