@@ -5,6 +5,7 @@ mod pilot;
 
 mod geo_bad;
 mod analysis;
+mod campaign;
 mod house;
 mod simulate;
 mod map;
