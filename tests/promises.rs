@@ -6,3 +6,4 @@ mod pilot;
 mod geo_bad;
 mod house;
 mod storage;
+mod territory;
