@@ -14,7 +14,7 @@ use crate::seal::Keys;
 use crate::trial::Trial;
 use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::{account, all, analysis, bulk, map, one, registry, territory, trial, web};
-use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use rand_chacha::rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -69,7 +69,7 @@ pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
         app.db.close().await;
         return Ok(());
     }
-    web::command::serve_open(app, arguments.listen).await
+    web::command::serve_open(app, arguments.listen, options).await
 }
 
 /// The marker of a finished town; a folder with another database in it is refused.
@@ -478,9 +478,4 @@ async fn introduce(app: &App, arguments: &Arguments, options: &Options) -> Resul
         println!("\nOpen {address}");
     }
     Ok(())
-}
-
-/// The weekday a service day falls on, for tests.
-pub fn weekday(day: NaiveDate) -> u32 {
-    day.weekday().number_from_monday()
 }

@@ -1,8 +1,7 @@
-//! analysis
+//! Tallies and the frozen assignment → the report. Pages and the command line read stored reports; nothing here is computed for a page.
 
 pub mod simulate;
 pub mod simulate_command;
-//! Tallies and the frozen assignment → the report. Pages and the command line read stored reports; nothing here is computed for a page.
 pub mod command;
 pub mod describe;
 pub mod load;

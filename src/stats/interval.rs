@@ -76,6 +76,43 @@ pub fn ratio(sums: &RatioSums, level: f64) -> Option<Share> {
     Some(Share { rate, low: (rate - half).max(0.0), high: (rate + half).min(1.0) })
 }
 
+/// Cross sums over clusters seen in either of two windows: how many, Σy₂y₁, Σy₂n₁, Σn₂y₁, Σn₂n₁.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CrossSums {
+    pub clusters: f64,
+    pub yy: f64,
+    pub yn: f64,
+    pub ny: f64,
+    pub nn: f64,
+}
+
+/// A difference of two shares with its interval, between −1 and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub difference: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The difference of two clustered shares, `now` − `before`, paired by cluster: with u_h = (y₂ − r₂n₂)/N₂ − (y₁ − r₁n₁)/N₁ over the H
+/// clusters seen in either window, variance H/(H−1) Σu_h² (Cochran 1977, ch. 6), t interval on H−1.
+/// Refuses a window with fewer than two clusters, and two windows in which nothing deviates.
+pub fn ratio_change(now: &RatioSums, before: &RatioSums, cross: &CrossSums, level: f64) -> Option<Change> {
+    if cross.clusters < 2.0 || now.clusters < 2.0 || before.clusters < 2.0 || now.n <= 0.0 || before.n <= 0.0 {
+        return None;
+    }
+    let (r2, r1, h) = (now.y / now.n, before.y / before.n, cross.clusters);
+    let residual = |sums: &RatioSums, r: f64| (sums.yy - 2.0 * r * sums.ny + r * r * sums.nn).max(0.0) / (sums.n * sums.n);
+    let shared = cross.yy - r2 * cross.ny - r1 * cross.yn + r1 * r2 * cross.nn;
+    let squares = residual(now, r2) + residual(before, r1) - 2.0 * shared / (now.n * before.n);
+    if squares <= 1e-15 {
+        return None;
+    }
+    let half = critical(level, Some(h - 1.0))? * (h / (h - 1.0) * squares).sqrt();
+    let difference = r2 - r1;
+    Some(Change { difference, low: (difference - half).max(-1.0), high: (difference + half).min(1.0) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +135,13 @@ mod tests {
         assert!((share.rate - 0.5).abs() < 1e-15 && (share.high - (0.5 + half).min(1.0)).abs() < 1e-8);
     }
 
+    #[test]
+    fn repeated_visits_to_a_home_do_not_narrow_the_interval() {
+        let once = ratio(&RatioSums::of([(1.0, 1.0), (1.0, 0.0), (1.0, 1.0), (1.0, 0.0), (1.0, 1.0)]), 0.95).unwrap();
+        let often = ratio(&RatioSums::of([(9.0, 9.0), (9.0, 0.0), (9.0, 9.0), (9.0, 0.0), (9.0, 9.0)]), 0.95).unwrap();
+        assert!((once.low - often.low).abs() < 1e-12 && (once.high - often.high).abs() < 1e-12);
+    }
+
     proptest! {
         #[test]
         fn a_share_stays_inside_its_interval(homes in prop::collection::vec((0u8..6, 0u8..6), 0..40)) {
@@ -107,6 +151,26 @@ mod tests {
                 prop_assert!(share.high > share.low, "{share:?}");
             } else {
                 prop_assert!(sums.n == 0.0);
+            }
+        }
+
+        #[test]
+        fn a_change_from_sums_is_the_one_from_the_homes_one_by_one(homes in prop::collection::vec(((0u8..5, 0u8..5), (0u8..5, 0u8..5)), 3..40)) {
+            let fix = |(n, y): (u8, u8)| (f64::from(n), f64::from(y.min(n)));
+            let homes: Vec<_> = homes.into_iter().map(|(a, b)| (fix(a), fix(b))).filter(|(a, b)| a.0 + b.0 > 0.0).collect();
+            let (now, before) = (RatioSums::of(homes.iter().map(|h| h.1)), RatioSums::of(homes.iter().map(|h| h.0)));
+            let cross = homes.iter().fold(CrossSums::default(), |c, ((n1, y1), (n2, y2))| CrossSums {
+                clusters: c.clusters + 1.0, yy: c.yy + y2 * y1, yn: c.yn + y2 * n1, ny: c.ny + n2 * y1, nn: c.nn + n2 * n1 });
+            if let Some(change) = ratio_change(&now, &before, &cross, 0.95) {
+                let (r2, r1) = (now.y / now.n, before.y / before.n);
+                let direct: f64 = homes.iter().map(|((n1, y1), (n2, y2))| {
+                    let u = (y2 - r2 * n2) / now.n - (y1 - r1 * n1) / before.n;
+                    u * u
+                }).sum();
+                let h = homes.len() as f64;
+                let half = critical(0.95, Some(h - 1.0)).unwrap() * (h / (h - 1.0) * direct).sqrt();
+                prop_assert!((change.difference - (r2 - r1)).abs() < 1e-12);
+                prop_assert!((change.high - (change.difference + half).min(1.0)).abs() < 1e-9);
             }
         }
     }
