@@ -41,14 +41,16 @@ accounts-device = Teléfono
 accounts-seen = Última señal
 accounts-never-seen = Sin señal todavía
 accounts-no-devices = Todavía no hay teléfonos. Se agregan con «vecino token create --role crew --device NOMBRE».
+accounts-phone-active = Activo
+accounts-phone-revoked = Revocado el { $day }
 accounts-revoke = Revocar el teléfono
 audit-heading = ¿Quién hizo qué, y está completo el registro?
 audit-empty = Todavía no hay anotaciones. La primera aparece cuando alguien entra.
 audit-installation = Instalación
 audit-whole = El registro está completo.
-audit-whole-detail = Se recalcularon { $chains ->
-    [one] una cadena
-   *[other] { $chains } cadenas
+audit-whole-detail = { $chains ->
+    [one] Se recalculó una cadena
+   *[other] Se recalcularon { $chains } cadenas
 } con { $entries } anotaciones y todas coinciden.
 audit-broken = { $n ->
     [one] Una cadena no coincide.
@@ -159,7 +161,7 @@ web-error-internal = Algo falló aquí, no en lo que usted hizo. Ya quedó anota
 landing-heading = ¿Por qué puerta entra?
 landing-answer = Cada puerta es un papel en el mismo piloto. Todos ven la misma ciudad; cada quien, lo suyo.
 landing-logins = Usuarios de práctica
-landing-logins-caption = Los mismos usuarios sirven en la página de entrada.
+landing-logins-caption = Sirven también en la página de entrada. La contraseña de todos es
 landing-role = Papel
 landing-reach = Alcance
 landing-everywhere = todos los municipios
