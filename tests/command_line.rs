@@ -22,11 +22,7 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 
 fn vecino(folder: &Path, arguments: &[&str]) -> Done {
     let output = command(folder, arguments).output().unwrap();
-    Done {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Done { code: output.status.code().unwrap(), out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
 }
 
 /// Exit 1, nothing on stdout, one line on stderr that says all of `words`.
@@ -50,7 +46,14 @@ async fn installation() -> tempfile::TempDir {
         run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, properties) VALUES ($1, $2, $2, 'D', $3, $3, $4) ON CONFLICT (municipality_id) DO NOTHING",
             MunicipalityId(id), code, true, serde_json::json!({})).unwrap();
         for operator in operators {
-            run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, $3, $3)", MunicipalityId(id), uuid::Uuid::now_v7(), *operator).unwrap();
+            run!(
+                tx,
+                "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, $3, $3)",
+                MunicipalityId(id),
+                uuid::Uuid::now_v7(),
+                *operator
+            )
+            .unwrap();
         }
     }
     tx.commit().await.unwrap();
@@ -61,7 +64,9 @@ async fn installation() -> tempfile::TempDir {
 #[test]
 fn wrong_usage_is_exit_two() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [&["no-such-command"][..], &["serve", "--listen", "here"], &["token", "create"], &["token", "create", "--role", "crew", "--ttl", "soon"]] {
+    for arguments in
+        [&["no-such-command"][..], &["serve", "--listen", "here"], &["token", "create"], &["token", "create", "--role", "crew", "--ttl", "soon"]]
+    {
         assert_eq!(vecino(folder.path(), arguments).code, 2, "{arguments:?}");
     }
     assert_eq!(vecino(folder.path(), &["--help"]).code, 0);
@@ -132,7 +137,13 @@ async fn a_port_in_use_and_a_newer_database_are_refused_in_one_line() {
     refused(folder, &["serve", "--listen", &address], &[&address, "--listen"]);
     let db = Db::connect(&format!("sqlite:{}", folder.join("vecino.db").display())).await.unwrap();
     let mut tx = db.write().await.unwrap();
-    run!(tx, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', $1, $2, 0)", true, vec![0u8]).unwrap();
+    run!(
+        tx,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', $1, $2, 0)",
+        true,
+        vec![0u8]
+    )
+    .unwrap();
     tx.commit().await.unwrap();
     db.close().await;
     refused(folder, &["serve", "--listen", "127.0.0.1:0"], &["9999", "newer"]);
@@ -172,8 +183,7 @@ fn terminate(child: &Child) {
 #[tokio::test]
 async fn the_server_answers_and_stops_when_asked() {
     let installation = installation().await;
-    let mut child =
-        command(installation.path(), &["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command(installation.path(), &["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().rsplit("http://").next().unwrap().to_owned();

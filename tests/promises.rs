@@ -5,6 +5,7 @@ mod pilot;
 
 mod command_line;
 mod house;
+mod kill;
 mod roles;
 mod sign_in;
 mod storage;

@@ -144,7 +144,8 @@ async fn nothing_is_done_for_a_session_without_its_form_token() {
 #[test]
 fn each_role_lands_on_a_page_it_may_open() {
     for role in Role::ALL {
-        let actor = Actor { role, name: String::new(), account: None, municipality: role.is_municipal().then_some(HOME), operator: None, device: None };
+        let actor =
+            Actor { role, name: String::new(), account: None, municipality: role.is_municipal().then_some(HOME), operator: None, device: None };
         let path = landing(&actor);
         let row = TABLE.iter().find(|row| row.method == "GET" && (row.path == path || address(row.path, "1202") == path));
         assert!(row.is_some_and(|row| may(row.who, Some(role))), "{role} lands on {path}");

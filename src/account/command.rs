@@ -94,7 +94,10 @@ pub async fn run_token(command: TokenCommand, options: &Options) -> Result<()> {
     let device = match (&name, reach.municipality) {
         (None, _) => None,
         (Some(name), None) => {
-            return Err(Error::refused("municipality-missing", format!("device «{name}» belongs to a municipality; name it with --municipality CODE")));
+            return Err(Error::refused(
+                "municipality-missing",
+                format!("device «{name}» belongs to a municipality; name it with --municipality CODE"),
+            ));
         }
         (Some(name), Some(municipality)) => {
             let operator = reach.operator.as_ref().map(|(id, _)| *id);
@@ -188,7 +191,13 @@ pub async fn run_device(command: DeviceCommand, options: &Options) -> Result<()>
             for d in &devices {
                 let seen = d.seen_at.map_or("never seen".to_owned(), |at| format!("seen {}", show_time(at)));
                 let state = if d.revoked_at.is_some() { "revoked" } else { "active" };
-                text.push_str(&format!("{} {} {:<24} {:<8} {seen} {state}\n", d.municipality_id, d.device_id, d.name, d.operator.as_deref().unwrap_or("-")));
+                text.push_str(&format!(
+                    "{} {} {:<24} {:<8} {seen} {state}\n",
+                    d.municipality_id,
+                    d.device_id,
+                    d.name,
+                    d.operator.as_deref().unwrap_or("-")
+                ));
             }
             let list: Vec<Value> = devices
                 .iter()
@@ -215,7 +224,12 @@ pub async fn run_device(command: DeviceCommand, options: &Options) -> Result<()>
             let (municipality, device, name) = match found.as_slice() {
                 [one] => one.clone(),
                 [] => return Err(Error::not_found("device-unknown", format!("there is no device «{named}»; see `vecino device list`"))),
-                _ => return Err(Error::refused("device-ambiguous", format!("several municipalities have a device «{named}»; add --municipality CODE"))),
+                _ => {
+                    return Err(Error::refused(
+                        "device-ambiguous",
+                        format!("several municipalities have a device «{named}»; add --municipality CODE"),
+                    ));
+                }
             };
             device::revoke(&mut tx, app.clock.now(), ACTOR, municipality, device).await?;
             tx.commit().await?;

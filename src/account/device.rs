@@ -1,8 +1,8 @@
 //! Phones and other devices: each has its own token, and stops at once when it is revoked.
 
+use super::Role;
 use super::audit;
 use super::token::{self, NewToken};
-use super::Role;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, Mint, MunicipalityId, OperatorId};

@@ -73,14 +73,8 @@ pub async fn init(arguments: Init, options: &Options) -> Result<()> {
     let first = password::one_time();
     let hash = password::hash(&first).await?;
     let mut tx = db.write().await?;
-    let new = NewAccount {
-        login: login.clone(),
-        password: String::new(),
-        role: Role::Admin,
-        municipality: None,
-        operator: None,
-        language: "es".into(),
-    };
+    let new =
+        NewAccount { login: login.clone(), password: String::new(), role: Role::Admin, municipality: None, operator: None, language: "es".into() };
     user::add_hashed(&mut tx, now, &mut Mint::system(), new, hash).await?;
     let entry = audit::Entry { stream: "account", actor: ACTOR, action: "account-added", target: &login, detail: json!({"role": Role::Admin}) };
     audit::record(&mut tx, MunicipalityId::NONE, now, entry).await?;

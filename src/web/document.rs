@@ -134,7 +134,8 @@ pub async fn page(reader: Reader) -> Page {
     let words = reader.words;
     let document = openapi();
     let paths = document["paths"].as_object().cloned().unwrap_or_default();
-    let operations = paths.iter().flat_map(|(path, methods)| methods.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation)));
+    let operations =
+        paths.iter().flat_map(|(path, methods)| methods.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation)));
     let body = html! {
         section {
             h2 { (words.say("api-sign-in")) }

@@ -38,7 +38,8 @@ pub fn routes() -> Routes {
         .get("/static/{*path}", assets::serve)
         .get("/api/openapi.json", document::json)
         .get("/api/docs", document::page);
-    account::routes(routes)
+    let routes = account::routes(routes);
+    crate::observation::routes(routes)
 }
 
 /// The largest body a device or a script may send; forms are held to 2 MB at the door.
