@@ -11,6 +11,7 @@ mod simulate;
 mod map;
 mod publication;
 mod command_line;
+mod kill;
 mod roles;
 mod sign_in;
 mod reference;
