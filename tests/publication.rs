@@ -38,7 +38,7 @@ pub const PLACES: [(&str, &str, usize); 6] = [
 pub async fn town(tx: &mut Tx, weeks: i64) {
     run!(
         tx,
-        "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, geometry, properties) VALUES ($1, '1202', 'San Pedro Sacatepéquez', 'San Marcos', $2, $2, NULL, $3)",
+        "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, geometry, properties) VALUES ($1, '1202', 'San Pedro Sacatepéquez', 'San Marcos', $2, $2, NULL, $3) ON CONFLICT (municipality_id) DO NOTHING",
         TOWN,
         true,
         json!({})

@@ -2,3 +2,11 @@
 
 pub mod simulate;
 pub mod simulate_command;
+//! Tallies and the frozen assignment → the report. Pages and the command line read stored reports; nothing here is computed for a page.
+pub mod command;
+pub mod describe;
+pub mod load;
+pub mod model;
+pub mod report;
+/// Part of every report's source hash: a report computed by older rules is computed again.
+pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 1");

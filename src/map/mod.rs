@@ -1,9 +1,25 @@
 //! What mayors and partners see: published areas, their intervals, what stays hidden, and the drawing. Pages read publication tables only.
 
+pub mod api;
+pub mod draw;
 pub mod hiding;
+pub mod label;
+pub mod page;
 pub mod period;
+pub mod place;
 pub mod publication;
 pub mod read;
+pub mod shape;
+pub mod view;
+
+use crate::account::access::Routes;
+
+pub fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/map/{municipality}", page::map)
+        .get("/map/{municipality}/{neighbourhood}", place::neighbourhood)
+        .get("/api/v1/compliance", api::compliance)
+}
 
 /// What is counted of each hundred observed collections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -70,7 +70,10 @@ pub async fn run(
         return Err(Error::new(
             Kind::Conflict,
             "campaign-paused",
-            format!("campaign {campaign_id} in {municipality} is paused ({}); resume it with `vecino campaign pause {campaign_id} --resume`", paused.why),
+            format!(
+                "campaign {campaign_id} in {municipality} is paused ({}); resume it with `vecino campaign pause {campaign_id} --resume`",
+                paused.why
+            ),
         ));
     }
     let facts = WeekFacts::load(tx, trial, municipality, campaign_id, week, None, now).await?;
@@ -106,21 +109,49 @@ pub async fn run(
             continue;
         }
         let Some(draft) = facts.draft(home) else { continue };
-        match &draft.outcome {
-            Outcome::Text(_) => {
-                summary.queued += 1;
-                *summary.rules.entry(draft.rule.to_owned()).or_default() += 1;
-            }
-            Outcome::Withheld(reason) => *summary.withheld.entry(reason.clone()).or_default() += 1,
-        }
+        summary.count(&draft);
         rows.push((mint.id(now), draft));
     }
     store(tx, trial, municipality, campaign_id, week, trial_week as i32, &rows, now).await?;
     let detail = json!({"campaign": campaign_id, "week": week.to_string(), "homes": summary.homes, "queued": summary.queued,
         "withheld": summary.withheld.values().sum::<usize>(), "norms": summary.norms});
-    audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor: "vecino campaign", action: "campaign.run", target: &trial.id, detail })
-        .await?;
+    audit::record(
+        tx,
+        municipality,
+        now,
+        audit::Entry { stream: STREAM, actor: "vecino campaign", action: "campaign.run", target: &trial.id, detail },
+    )
+    .await?;
     Ok(summary)
+}
+
+impl RunSummary {
+    fn count(&mut self, draft: &Draft) {
+        match &draft.outcome {
+            Outcome::Text(_) => {
+                self.queued += 1;
+                *self.rules.entry(draft.rule.to_owned()).or_default() += 1;
+            }
+            Outcome::Withheld(reason) => *self.withheld.entry(reason.clone()).or_default() += 1,
+        }
+    }
+}
+
+/// What a run of that week would do to an empty outbox. Writes nothing.
+pub fn would_run(facts: &WeekFacts, municipality: MunicipalityId, campaign_id: &str) -> RunSummary {
+    let mut summary = RunSummary {
+        municipality: municipality.to_string(),
+        campaign: campaign_id.to_owned(),
+        week: facts.week.to_string(),
+        trial_week: facts.trial_week,
+        norms: if facts.norms_are_stored { 0 } else { facts.norms.len() },
+        ..RunSummary::default()
+    };
+    for draft in facts.homes.iter().filter_map(|home| facts.draft(home)) {
+        summary.homes += 1;
+        summary.count(&draft);
+    }
+    summary
 }
 
 #[expect(clippy::too_many_arguments, reason = "the columns that all rows share")]
@@ -187,21 +218,21 @@ async fn store(
     Ok(())
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
 pub struct Paused {
     pub at: DateTime<Utc>,
-    pub by: String,
+    pub who: String,
     pub why: String,
 }
 
 pub async fn paused(tx: &mut Tx, municipality: MunicipalityId, campaign_id: &str) -> Result<Option<Paused>> {
-    let row: Option<(Option<DateTime<Utc>>, Option<String>, Option<String>)> = opt!(
+    opt!(
         tx,
-        "SELECT paused_at, paused_by, paused_why FROM campaign WHERE municipality_id = $1 AND campaign_id = $2",
+        "SELECT paused_at AS at, COALESCE(paused_by, '') AS who, COALESCE(paused_why, '') AS why FROM campaign
+          WHERE municipality_id = $1 AND campaign_id = $2 AND paused_at IS NOT NULL",
         municipality,
         campaign_id
-    )?;
-    Ok(row.and_then(|(at, by, why)| Some(Paused { at: at?, by: by.unwrap_or_default(), why: why.unwrap_or_default() })))
+    )
 }
 
 /// The kill switch: from the next message on nothing leaves, until it is resumed (`why` empty). Both are in the audit chain.

@@ -102,7 +102,10 @@ impl WeekFacts {
         let (trial_week, step) = step_of(&protocol, campaign_id, week)?;
         let sender: Option<(Option<String>,)> = opt!(tx, "SELECT sender FROM municipality WHERE municipality_id = $1", municipality)?;
         let sender = sender.and_then(|(sender,)| sender).ok_or_else(|| {
-            Error::refused("message-sender", format!("municipality {municipality}: it has no sender name for messages; set one of at most 16 characters"))
+            Error::refused(
+                "message-sender",
+                format!("municipality {municipality}: it has no sender name for messages; set one of at most 16 characters"),
+            )
         })?;
         let hours = Hours::of(&protocol.messages)?;
         let homes: Vec<Home> = all!(
@@ -152,9 +155,7 @@ impl WeekFacts {
         )?;
         let contacts = match only {
             None => may_contact_all(tx, municipality, Purpose::Messages, local(at).date_naive()).await?,
-            Some(home) => {
-                BTreeMap::from([(home, may_contact(tx, municipality, home, Purpose::Messages, local(at).date_naive()).await?)])
-            }
+            Some(home) => BTreeMap::from([(home, may_contact(tx, municipality, home, Purpose::Messages, local(at).date_naive()).await?)]),
         };
         let mut facts = WeekFacts {
             municipality,
@@ -231,9 +232,8 @@ impl WeekFacts {
         let plan = self.plans.get(&home.household_id);
         let own = self.seen.get(&home.household_id).map(|seen| seen.now).unwrap_or_default();
         let cue = || if plan.is_some() { ("plan_cue".to_owned(), "with_plan") } else { ("plan_cue_without_plan".to_owned(), "without_plan") };
-        let choice = matches!(family, "norm" | "norm_and_plan").then(|| {
-            choose(&Facts { own, groups: self.groups(home), injunctive: true, turn: self.turn(arm), rules: &self.protocol.norm })
-        });
+        let choice = matches!(family, "norm" | "norm_and_plan")
+            .then(|| choose(&Facts { own, groups: self.groups(home), injunctive: true, turn: self.turn(arm), rules: &self.protocol.norm }));
         let (wording, rule) = match (family, choice.as_ref().map(|choice| choice.text)) {
             ("norm", Some(Text::Service)) => (self.service().to_owned(), Text::Service.name()),
             ("norm_and_plan", Some(Text::Service)) => (cue().0, Text::Service.name()),
@@ -244,11 +244,11 @@ impl WeekFacts {
             ("plan_renewal", _) => (family.to_owned(), "with_plan"),
             _ => (family.to_owned(), "step"),
         };
-        let norm = choice.as_ref().filter(|choice| choice.text.rests_on_norm()).and_then(|choice| {
-            self.norm_of(home, choice.group?, matches!(choice.text, Text::Dynamic | Text::ApprovalOwn))
-        });
-        let second = u32::from_be_bytes(home.household_id.0.as_bytes()[12..].try_into().unwrap_or_default());
-        let second = second.wrapping_add((self.week.0 as u32).wrapping_mul(2_654_435_761));
+        let norm = choice
+            .as_ref()
+            .filter(|choice| choice.text.rests_on_norm())
+            .and_then(|choice| self.norm_of(home, choice.group?, matches!(choice.text, Text::Dynamic | Text::ApprovalOwn)));
+        let second = spread(home.household_id, self.week);
         let slot = self.place(home).and_then(|place| self.hours.slot(self.week, self.collections.get(&place.route_id)?, second));
         let mut draft = Draft {
             household: home.household_id,
@@ -336,6 +336,15 @@ impl WeekFacts {
         let control = self.protocol.arms.iter().find(|arm| !arm.norm && !arm.plan);
         control.and_then(|arm| self.step.wording.get(&arm.id)).map_or("reminder_day", String::as_str)
     }
+}
+
+/// A second of the sending hour, by home and week: the same on every run, another each week (SplitMix64 of both).
+fn spread(home: HouseholdId, week: Week) -> u32 {
+    let (high, low) = home.0.as_u64_pair();
+    let mut mixed = high.rotate_left(32) ^ low ^ u64::from(week.0.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) % 3600) as u32
 }
 
 /// What the reference group is called in a message: a neighbourhood by its name when it fits, everything else as people say it.

@@ -8,12 +8,10 @@ use super::share::{Record, Rise, Share};
 use crate::clock::{Week, to_micros};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId, SegmentId, derived};
-use crate::trial::Trial;
+use crate::id::{HouseholdId, MunicipalityId, NormId, SegmentId, derived};
 use crate::trial::protocol::NormRules;
-use crate::{all, bulk, one};
+use crate::{all, bulk};
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -84,7 +82,7 @@ impl Windows {
         Windows::ending(week.plus(-1), rules.window_weeks.max(1))
     }
 
-    fn ending(last: Week, weeks: i64) -> Windows {
+    pub(super) fn ending(last: Week, weeks: i64) -> Windows {
         Windows { before: (last.plus(1 - 2 * weeks), last.plus(-weeks)), now: (last.plus(1 - weeks), last) }
     }
 }
@@ -97,32 +95,44 @@ pub struct Seen {
     pub now: Record,
 }
 
+#[derive(sqlx::FromRow)]
+struct Sums {
+    household_id: HouseholdId,
+    segment_id: Option<SegmentId>,
+    before_observed: i64,
+    before_complied: i64,
+    observed: i64,
+    complied: i64,
+}
+
 /// One query a municipality and week: what was seen of every served home.
 pub async fn seen(tx: &mut Tx, municipality: MunicipalityId, windows: Windows) -> Result<BTreeMap<HouseholdId, Seen>> {
-    let rows: Vec<(HouseholdId, Option<SegmentId>, i32, i64, i64, i64, i64)> = all!(
+    let rows: Vec<Sums> = all!(
         tx,
-        "SELECT w.household_id, w.segment_id, MAX(w.iso_week),
-                CAST(SUM(CASE WHEN w.iso_week < $4 THEN w.observed ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN w.iso_week < $4 THEN w.complied ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN w.iso_week >= $4 THEN w.observed ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN w.iso_week >= $4 THEN w.complied ELSE 0 END) AS BIGINT)
+        "SELECT w.household_id, w.segment_id, MAX(w.iso_week) AS last_week,
+                CAST(SUM(CASE WHEN w.iso_week < $4 THEN w.observed ELSE 0 END) AS BIGINT) AS before_observed,
+                CAST(SUM(CASE WHEN w.iso_week < $4 THEN w.complied ELSE 0 END) AS BIGINT) AS before_complied,
+                CAST(SUM(CASE WHEN w.iso_week >= $4 THEN w.observed ELSE 0 END) AS BIGINT) AS observed,
+                CAST(SUM(CASE WHEN w.iso_week >= $4 THEN w.complied ELSE 0 END) AS BIGINT) AS complied
            FROM home_week w
            JOIN household h ON h.municipality_id = w.municipality_id AND h.household_id = w.household_id
           WHERE w.municipality_id = $1 AND w.iso_week BETWEEN $2 AND $3 AND h.service_status = 'served'
           GROUP BY w.household_id, w.segment_id
-          ORDER BY w.household_id, 3, w.segment_id",
+          ORDER BY w.household_id, last_week, w.segment_id",
         municipality,
         windows.before.0,
         windows.now.1,
         windows.now.0
     )?;
     let mut homes: BTreeMap<HouseholdId, Seen> = BTreeMap::new();
-    for (home, segment, _, before_observed, before_complied, observed, complied) in rows {
+    for row in rows {
         // Rows of one home come oldest first, so the last segment stays.
-        let seen = homes.entry(home).or_default();
-        seen.segment = segment.or(seen.segment);
-        seen.before = Record { observed: seen.before.observed + before_observed, complied: seen.before.complied + before_complied };
-        seen.now = Record { observed: seen.now.observed + observed, complied: seen.now.complied + complied };
+        let seen = homes.entry(row.household_id).or_default();
+        seen.segment = row.segment_id.or(seen.segment);
+        seen.before.observed += row.before_observed;
+        seen.before.complied += row.before_complied;
+        seen.now.observed += row.observed;
+        seen.now.complied += row.complied;
     }
     Ok(homes)
 }
@@ -175,6 +185,11 @@ pub async fn places(tx: &mut Tx, municipality: MunicipalityId) -> Result<BTreeMa
     Ok(rows.into_iter().map(|place| (place.segment_id, place)).collect())
 }
 
+struct Members<'a> {
+    name: &'a str,
+    records: Vec<(Record, Record)>,
+}
+
 /// The figures of every group with at least `minimum_homes` homes known well enough. Pure.
 pub fn compute(
     municipality: MunicipalityId,
@@ -187,15 +202,16 @@ pub fn compute(
 ) -> Vec<Norm> {
     let now = to_micros(now);
     let kinds = [GroupKind::Segment, GroupKind::Route, GroupKind::Neighbourhood, GroupKind::Municipality];
-    let mut groups: BTreeMap<GroupKey, (&str, Vec<(Record, Record)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupKey, Members<'_>> = BTreeMap::new();
     for seen in homes.values() {
         let Some(place) = seen.segment.and_then(|segment| places.get(&segment)) else { continue };
         for kind in kinds {
-            groups.entry(place.key(kind)).or_insert_with(|| (place.name(kind), Vec::new())).1.push((seen.before, seen.now));
+            let members = groups.entry(place.key(kind)).or_insert_with(|| Members { name: place.name(kind), records: Vec::new() });
+            members.records.push((seen.before, seen.now));
         }
     }
     let mut norms = Vec::with_capacity(groups.len() * 2);
-    for ((kind, id), (name, records)) in groups {
+    for ((kind, id), Members { name, records }) in groups {
         let share = Share::of(records.iter().map(|(_, now)| *now), rules.minimum_visits, SHARE_LEVEL).filter(|s| s.homes >= rules.minimum_homes);
         let Some(share) = share else { continue };
         let identity = |what: &str| {
@@ -249,6 +265,7 @@ pub fn compute(
     norms
 }
 
+/// Every column of a norm; the rest of the query follows.
 macro_rules! select_norm {
     ($tail:literal) => {
         concat!(
@@ -260,6 +277,8 @@ macro_rules! select_norm {
         )
     };
 }
+
+pub(super) use select_norm;
 
 /// The frozen norms of a send week that hold at `at`, newest last.
 pub async fn valid(tx: &mut Tx, municipality: MunicipalityId, trial_id: &str, windows: Windows, at: DateTime<Utc>) -> Result<Vec<Norm>> {
@@ -316,132 +335,4 @@ pub async fn store(tx: &mut Tx, municipality: MunicipalityId, trial_id: &str, no
         ""
     )?;
     Ok(())
-}
-
-/// What a re-derivation found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Proof {
-    /// Frozen norms that messages state, and those that came out the same digit for digit.
-    pub norms: usize,
-    pub proven: usize,
-    /// Messages that rest on them, and those whose text says exactly their figures.
-    pub messages: usize,
-    pub consistent: usize,
-    /// One line each: the norm or message, what is stored, what the observations give.
-    pub differing: Vec<String>,
-}
-
-/// Derives every norm a campaign's messages rest on again from the stored observations and compares all its figures; and every such
-/// message against its norm.
-pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, campaign_id: &str) -> Result<Proof> {
-    let stored: Vec<Norm> = all!(
-        tx,
-        select_norm!(
-            "WHERE municipality_id = $1 AND norm_id IN (SELECT norm_id FROM message WHERE municipality_id = $1 AND campaign_id = $2)
-          ORDER BY window_to, computed_at, norm_id"
-        ),
-        municipality,
-        campaign_id
-    )?;
-    let places = places(tx, municipality).await?;
-    let mut proof = Proof { norms: stored.len(), ..Proof::default() };
-    let mut again: BTreeMap<(Week, Week), BTreeMap<(String, String, Option<Uuid>), Norm>> = BTreeMap::new();
-    for norm in &stored {
-        let window = (norm.window_from, norm.window_to);
-        if !again.contains_key(&window) {
-            let windows = Windows::ending(norm.window_to, norm.window_to.since(norm.window_from) + 1);
-            let homes = seen(tx, municipality, windows).await?;
-            let made = compute(municipality, &trial.id, &trial.protocol.norm, windows, &homes, &places, norm.computed_at);
-            again.insert(window, made.into_iter().map(|n| ((n.kind.clone(), n.group_kind.clone(), n.group_id), n)).collect());
-        }
-        let fresh = again.get(&window).and_then(|made| made.get(&(norm.kind.clone(), norm.group_kind.clone(), norm.group_id)));
-        let differences = differences(norm, fresh);
-        if differences.is_empty() {
-            proof.proven += 1;
-        } else {
-            let late = arrived_later(tx, municipality, norm).await?;
-            let late = if late > 0 { format!("; {late} observations of its windows were received after it was computed") } else { String::new() };
-            proof.differing.push(format!(
-                "norm {} ({} {}, {} to {}): {}{late}",
-                norm.norm_id,
-                norm.group_kind,
-                norm.group_name,
-                norm.window_from,
-                norm.window_to,
-                differences.join(", ")
-            ));
-        }
-    }
-    let by_id: BTreeMap<NormId, &Norm> = stored.iter().map(|norm| (norm.norm_id, norm)).collect();
-    let messages: Vec<(MessageId, NormId, String, Option<String>, DateTime<Utc>)> = all!(
-        tx,
-        "SELECT message_id, norm_id, wording, body, send_after FROM message
-          WHERE municipality_id = $1 AND campaign_id = $2 AND norm_id IS NOT NULL AND body IS NOT NULL ORDER BY message_id",
-        municipality,
-        campaign_id
-    )?;
-    for (id, norm_id, wording, body, send_after) in messages {
-        proof.messages += 1;
-        let problem = match by_id.get(&norm_id) {
-            None => Some("its norm is missing".to_owned()),
-            Some(norm) if send_after > norm.valid_until => Some("its norm no longer held when it was due".to_owned()),
-            Some(norm) => misstated(norm, &body.unwrap_or_default()),
-        };
-        match problem {
-            None => proof.consistent += 1,
-            Some(problem) => proof.differing.push(format!("message {id} ({wording}): {problem}")),
-        }
-    }
-    Ok(proof)
-}
-
-/// Every stored figure against the same figure made again; floating point numbers to the last bit.
-fn differences(stored: &Norm, fresh: Option<&Norm>) -> Vec<String> {
-    let Some(fresh) = fresh else { return vec!["the observations give no such figure".into()] };
-    let figures = |n: &Norm| {
-        let real = |x: Option<f64>| x.map_or_else(|| "none".to_owned(), |x| x.to_string());
-        let whole = |x: Option<i32>| x.map_or_else(|| "none".to_owned(), |x| x.to_string());
-        [
-            ("homes", n.homes.to_string()),
-            ("homes_complied", n.homes_complied.to_string()),
-            ("observations", n.observations.to_string()),
-            ("estimate", n.estimate.to_string()),
-            ("ci_low", n.ci_low.to_string()),
-            ("ci_high", n.ci_high.to_string()),
-            ("stated_tenth", n.stated_tenth.to_string()),
-            ("before_homes", whole(n.before_homes)),
-            ("before_homes_complied", whole(n.before_homes_complied)),
-            ("before_tenth", whole(n.before_tenth.map(i32::from))),
-            ("rise", real(n.rise)),
-            ("rise_low", real(n.rise_low)),
-        ]
-    };
-    let pairs = figures(stored).into_iter().zip(figures(fresh));
-    pairs.filter(|((_, a), (_, b))| a != b).map(|((name, a), (_, b))| format!("{name} is {a}, the observations give {b}")).collect()
-}
-
-/// What a text says that its norm does not.
-fn misstated(norm: &Norm, body: &str) -> Option<String> {
-    let said: Vec<&str> = body.match_indices(" de cada 10").map(|(at, _)| &body[..at]).collect();
-    said.into_iter().find_map(|before| {
-        let words: Vec<&str> = before.rsplit(' ').take(3).collect();
-        let number = |at: usize| words.get(at).and_then(|word| word.parse::<i16>().ok());
-        let right = match (words.get(1), number(0), number(2)) {
-            (Some(&"a"), now, Some(before)) => now == Some(norm.stated_tenth) && Some(before) == norm.before_tenth,
-            (_, now, _) => now == Some(norm.stated_tenth),
-        };
-        (!right).then(|| format!("says «{} de cada 10», its norm says {}", words.first().unwrap_or(&""), norm.stated_tenth))
-    })
-}
-
-async fn arrived_later(tx: &mut Tx, municipality: MunicipalityId, norm: &Norm) -> Result<i64> {
-    let (n,): (i64,) = one!(
-        tx,
-        "SELECT COUNT(*) FROM observation WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 AND received_at > $4",
-        municipality,
-        norm.before_from.unwrap_or(norm.window_from),
-        norm.window_to,
-        norm.computed_at
-    )?;
-    Ok(n)
 }

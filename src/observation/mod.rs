@@ -3,11 +3,11 @@
 //! The rules here are pure and do not depend on the order in which phones manage to send: whoever arrives first, the same
 //! row stands for a home on a day. `receive` stores, `tally` counts, `round` plans, `crew` and `supervision` are the pages.
 
-//CREW
+pub mod crew;
 pub mod operation;
 pub mod receive;
 pub mod round;
-//SUP
+pub mod supervision;
 pub mod tally;
 
 use crate::account::access::Routes;
@@ -310,6 +310,6 @@ pub async fn of_round(tx: &mut Tx, municipality: MunicipalityId, round: RoundId)
 
 pub fn routes(routes: Routes) -> Routes {
     let routes = receive::routes(routes);
-    //R1
-    routes
+    let routes = crew::routes(routes);
+    supervision::routes(routes)
 }

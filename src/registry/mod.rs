@@ -3,17 +3,26 @@
 //! Names, phones and CUI are sealed; only this module opens them. A person's key municipality is where they were first registered;
 //! where they live is a dated fact. Other modules ask [`may_contact`]; only a gateway calls [`open_address`].
 
+pub mod command;
 pub mod consent;
 pub mod contact;
 pub mod cui;
+pub mod desk;
 pub mod enrolment;
+pub mod entry;
+pub mod export;
+pub mod file;
 pub mod finance;
+pub mod form;
 pub mod gender;
+pub mod import;
 pub mod indicators;
+pub mod logframe;
 pub mod membership;
 pub mod names;
 pub mod person;
 pub mod practice;
+pub mod roll;
 pub mod school;
 pub mod suppress;
 pub mod waste;
@@ -22,6 +31,7 @@ pub use consent::Purpose;
 pub use contact::{Channel, Contact, may_contact, may_contact_all, open_address};
 
 use crate::account::Actor;
+use crate::account::access::Routes;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
@@ -64,3 +74,10 @@ pub(crate) async fn place(tx: &mut Tx, actor: &Actor, code: &str) -> Result<Plac
     name.map(|(name,)| (id, name)).ok_or_else(unknown)
 }
 
+pub fn routes(routes: Routes) -> Routes {
+    let routes = desk::routes(routes);
+    let routes = form::routes(routes);
+    let routes = file::routes(routes);
+    let routes = roll::routes(routes);
+    logframe::routes(routes)
+}

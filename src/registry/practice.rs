@@ -1,5 +1,5 @@
 //! Invented people for a practice town. Nobody real can be met by accident: every CUI carries department 99, which does not exist,
-//! and every phone starts with +502 0000, which is never assigned. The same seed makes the same people, sealed to the same bytes.
+//! and every phone starts with +502 0, which is never assigned. The same seed makes the same people, sealed to the same bytes.
 
 use super::contact::{Channel, address_lookup, seal_address};
 use super::cui::{Cui, check_digit};
@@ -165,10 +165,10 @@ fn chance(random: &mut ChaCha20Rng, share: f64) -> bool {
 /// The recorded residents of every home, and each home's language.
 fn people(random: &mut ChaCha20Rng, mint: &mut Mint, homes: &[Home], today: NaiveDate, at: DateTime<Utc>) -> (Vec<Resident>, Vec<Language>) {
     let (mut residents, mut languages) = (Vec::new(), Vec::new());
-    for (home, _) in homes.iter().enumerate() {
+    for home in 0..homes.len() {
         let language = if chance(random, MAM) { Language::Mam } else { Language::Spanish };
         languages.push(language);
-        let (father, mother) = (pick(random, &SURNAMES), pick(random, &SURNAMES));
+        let [father, mother, second, other] = std::array::from_fn(|_| pick(random, &SURNAMES));
         let status = match random.random_range(0..100) {
             0..58 => MigrationStatus::Host,
             58..84 => MigrationStatus::RemittanceHousehold,
@@ -184,10 +184,10 @@ fn people(random: &mut ChaCha20Rng, mint: &mut Mint, homes: &[Home], today: Naiv
             let person = invent(random, sex, age, surnames, language, status, today);
             residents.push(Resident { id: mint.id(at), home, relation, person });
         };
-        add(random, sex(head_is_woman), head_age, "head", format!("{father} {}", pick(random, &SURNAMES)));
+        add(random, sex(head_is_woman), head_age, "head", format!("{father} {second}"));
         if chance(random, 0.55) {
             let age = (head_age + random.random_range(-6..7)).max(19);
-            add(random, sex(!head_is_woman), age, "partner", format!("{mother} {}", pick(random, &SURNAMES)));
+            add(random, sex(!head_is_woman), age, "partner", format!("{mother} {other}"));
         }
         if chance(random, 0.20) {
             let (woman, age) = (chance(random, 0.53), random.random_range(12..17));
@@ -256,7 +256,7 @@ async fn contacts(
             _ => Channel::Sms,
         };
         // One number per home: +502 0000 and the home's own place in the list.
-        let address = (channel != Channel::Paper).then(|| format!("+5020000{index:04}"));
+        let address = (channel != Channel::Paper).then(|| format!("+5020{index:07}"));
         let sealed = address.map(|address| seal_address(keys, &lookup, id, &address)).transpose()?;
         let spanish_allowed = languages[index] == Language::Spanish || chance(random, 0.8);
         rows.push(Row { municipality: home.municipality_id, id, home: home.household_id, channel, sealed, language: languages[index], spanish_allowed });
@@ -329,7 +329,7 @@ async fn enrol(
         let adult = resident.relation != "child";
         let young = resident.person.birth.age_on(today).is_some_and(|age| age < 30);
         let woman = resident.person.sex == Sex::Female;
-        let mut enrolled = |random: &mut ChaCha20Rng, mint: &mut Mint, details: (&'static str, &'static str, i16)| {
+        let enrolled = |random: &mut ChaCha20Rng, mint: &mut Mint, details: (&'static str, &'static str, i16)| {
             let from = today - Days::new(random.random_range(40..1_200));
             let (status, reason, to) = match random.random_range(0..100) {
                 0..3 => ("candidate", None, None),
@@ -346,7 +346,8 @@ async fn enrol(
         }
         if adult && chance(random, if young { 0.40 } else { 0.18 }) {
             let service = pick(random, &["advice", "advice", "advice", "savings", "credit", "digital_wallet", "entrepreneurship"]);
-            money.push(enrolled(random, mint, (service, pick(random, finance::PARTNERS), 0)));
+            let partner = pick(random, finance::PARTNERS);
+            money.push(enrolled(random, mint, (service, partner, 0)));
             if chance(random, 0.13) {
                 let kind = if chance(random, 0.4) { "new_work" } else { "better_work" };
                 let evidence = if chance(random, 0.5) { "contract" } else { "self_report_visit" };
@@ -355,8 +356,8 @@ async fn enrol(
             }
         }
         if !adult && chance(random, 0.45) {
-            let grade = pick(random, &["1", "2", "3"]);
-            pupils.push(enrolled(random, mint, (pick(random, school::SCHOOLS), grade, today.year() as i16)));
+            let (school, grade) = (pick(random, school::SCHOOLS), pick(random, &["1", "2", "3"]));
+            pupils.push(enrolled(random, mint, (school, grade, today.year() as i16)));
         }
         if adult && chance(random, if woman { 0.065 } else { 0.012 }) {
             let activity = if woman { pick(random, &["asset_building", "asset_building", "leadership", "dialogue"]) } else { "masculinities" };

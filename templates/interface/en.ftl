@@ -4,6 +4,96 @@
 to = to
 
 ## account
+accounts-heading = Who may sign in, and which phones send?
+accounts-answer = { $people ->
+    [one] One person may sign in
+   *[other] { $people } people may sign in
+} and { $phones ->
+    [one] one phone may send.
+   *[other] { $phones } phones may send.
+}
+accounts-people = People
+accounts-caption = { $n } accounts, by role. Closing an account ends its sessions at once; what it did stays recorded.
+accounts-login = User
+accounts-login-help = 2 to 60 small letters without accents, digits, dots or dashes.
+accounts-role = Role
+accounts-reach = Reach
+accounts-state = State
+accounts-everywhere = Every municipality
+accounts-operator = operator
+accounts-operator-code = Operator
+accounts-operator-help = Only for crew and crew lead: the code of the company or the municipality.
+accounts-municipality = Municipality
+accounts-active = Active
+accounts-own = Your account
+accounts-disabled = Closed on { $day }
+accounts-disable = Close the account
+accounts-renew = Give another password
+accounts-add = Add a person
+accounts-add-button = Add person
+accounts-password = Password of { $login }:
+accounts-password-once = Shown only once. Hand it over in person; it can be changed after signing in.
+accounts-problem = The account was not added. Correct the form below and send it again.
+accounts-problem-other = Something in the form could not be accepted.
+accounts-devices = Phones
+accounts-devices-caption = A revoked phone stops sending at once; what it still holds is recovered by the crew lead.
+accounts-device = Phone
+accounts-seen = Last heard of
+accounts-never-seen = Not heard of yet
+accounts-no-devices = There are no phones yet. Add one with «vecino token create --role crew --device NAME».
+accounts-revoke = Revoke the phone
+audit-heading = Who did what, and is the record whole?
+audit-empty = There are no entries yet. The first appears when somebody signs in.
+audit-installation = Installation
+audit-whole = The record is whole.
+audit-whole-detail = { $chains ->
+    [one] One chain
+   *[other] { $chains } chains
+} with { $entries } entries were recomputed and all agree.
+audit-broken = { $n ->
+    [one] One chain does not agree.
+   *[other] { $n } chains do not agree.
+}
+audit-broken-detail = Somebody changed or removed entries. Compare with a backup.
+audit-broken-what = What does not agree
+audit-unchecked = There are { $entries } entries in { $chains } chains. They have not been checked in this reading.
+audit-chains = Chains
+audit-chains-caption = Each entry carries the fingerprint of the one before: none is changed or removed unnoticed.
+audit-chain = Chain
+audit-entries = Entries
+audit-state = State
+audit-state-whole = Whole
+audit-state-broken = Does not agree
+audit-state-unchecked = Not checked
+audit-check = Check now
+audit-chain-heading = { $place }, { $stream }
+audit-entries-caption = Newest first. Reading this page is recorded too.
+audit-number = No.
+audit-when = When
+audit-what = What
+audit-who = Who
+audit-detail = Detail
+audit-older = Show earlier
+stream-account = accounts
+stream-sync = collections
+stream-trial = trial
+action-signed-in = Signed in
+action-signed-out = Signed out
+action-account-added = Added an account
+action-account-disabled = Closed an account
+action-password-renewed = Gave another password
+action-password-changed = Changed their password
+action-device-revoked = Revoked a phone
+action-token-created = Made a token
+action-audit-read = Read the audit log
+password-heading = Which password do you want to use?
+password-answer = At least { $least } characters. A short phrase is easier to remember than an odd word.
+password-current = Current password
+password-new = New password
+password-again = The new one, again
+password-change = Change password
+password-changed = Password changed
+password-changed-next = Sign in again with the new one. Your other sessions have ended.
 role-crew = Crew
 role-crew-lead = Crew lead
 role-coordinator = Sanitation
@@ -103,6 +193,15 @@ enter-partner = Enter as partner
 enter-auditor = Enter as auditor
 enter-admin = Enter as administrator
 api-heading = How does another system connect?
+api-answer = With a token and three addresses. The whole document, for programs, is
+api-sign-in = Token
+api-token = Whoever runs the installation makes the token. It goes with every request and says which municipality and operator it reaches.
+api-parameters = Parameters of the address
+api-answers = Answers
+api-name = Name
+api-meaning = What it means
+api-status = Status
+api-shapes = Shapes of the data
 
 ## territory
 
@@ -226,6 +325,110 @@ trial-asked-next = The arms stay closed. If the plan must change, make an amendm
 trial-go-to-reason = Go to the reason
 
 ## observation
+crew-title = Next stop
+crew-notice = Notice
+crew-demo = Practice town: nothing you see is real
+crew-needs-script = Recording on the phone needs JavaScript. Switch it on, or write on this list and hand it to your lead.
+crew-paper = Stops of { $day }
+crew-open-list = See the day's list
+crew-undo = Undo
+crew-question = What did you find at this home?
+crew-not-made = Could not pass…
+crew-why = Why could you not?
+crew-back = Back to the home
+crew-list = Stops of the day
+crew-list-day = Round of { $day }. Touch a home to correct it.
+crew-needs-attention = Needs attention
+crew-enrol = Enrol this phone again
+crew-change-route = Change route
+crew-outcome-bien = Well separated
+crew-outcome-medio = Partly
+crew-outcome-mal = Mixed
+crew-outcome-no = Not set out
+crew-outcome-undone = Undone
+crew-far = { $n } m away
+crew-progress = { $n } of { $total }
+crew-no-route = No route
+crew-stream-organic = Today: organic
+crew-stream-recyclable = Today: recyclable
+crew-stream-residual = Today: residual
+crew-stream-mixed = Today: all three bags, each apart
+crew-finished = Route finished
+crew-finished-help = { $n } of { $total } stops recorded. Open the list to correct one.
+crew-choose = Which route is yours today?
+crew-no-rounds = No routes today
+crew-waiting = One moment…
+crew-waiting-help = Today's route is not here yet. Find a signal and open again.
+crew-refused = No permission: tell your lead
+crew-refused-help = This phone may no longer send. What was saved is still here: tell your lead.
+crew-correcting = Recorded: { $outcome }. Touch what is right.
+crew-double = A second person looks too
+crew-all-sent = All sent
+crew-unsent = { $n } unsent
+crew-since = since { $at }
+crew-look-for-signal = Find a signal or tell your lead
+crew-attention = Needs attention: { $n }
+crew-nothing-yet = Nothing recorded yet
+crew-saved-at = Saved on the phone, { $at }
+crew-sent-at = Sent, { $at }
+crew-not-saved = Not saved
+crew-not-saved-help = The phone is full. Write on paper and tell your lead.
+crew-route-choice = { $route }, { $from }–{ $to } ({ $n } stops)
+crew-pending = To do
+crew-state-waiting = Saved on the phone
+crew-state-sent = Sent
+crew-state-attention = Needs attention
+crew-attention-row = { $home }, { $at }: { $outcome }. { $why }
+crew-round = Round
+crew-why-other = The server did not take it ({ $code }). Your lead will look.
+crew-why-household-unknown = The server does not know this home on your route. Your lead will look.
+crew-why-round-unknown = The server does not know this round. Your lead will look.
+crew-why-observed-in-the-future = The phone's clock was ahead. Check it.
+crew-why-op-other-content = It was received before with other content. Your lead decides which stays.
+crew-persist-yes = The phone promises to keep what is saved.
+crew-persist-no = The phone may delete what is saved when it is full. Send every day.
+crew-persist-unknown = This browser does not say whether it keeps what is saved. Send every day.
+reason-not_served = Has no service
+reason-street_blocked = Street closed
+reason-flood_or_landslide = Flood or landslide
+reason-truck_full = Truck full
+reason-truck_broken = Truck broken down
+reason-dump_closed = Dump closed
+reason-crew_short = Crew short
+reason-refused = Household refused
+reason-skipped = We missed it
+rounds-heading = Who is out and what is missed?
+rounds-answer = { $out } of { $rounds } routes have left. { $done } of { $planned } stops are made and { $missed } were not, with a reason.
+rounds-none = No routes on this day.
+rounds-caption = Stops made, not made with a reason, and without data. Updated { $at }.
+rounds-route = Route
+rounds-hours = Hours
+rounds-done = Made
+rounds-progress = Made, not made, no data
+rounds-missed = Not made
+rounds-last = Last stop
+rounds-status = Status
+rounds-of = { $n } of { $total }
+rounds-waiting = Not left
+rounds-late = { $minutes } min late
+rounds-running = Under way
+rounds-finished = Finished
+rounds-missed-heading = Not made, by reason
+rounds-missed-caption = Stops of { $day }. The cause excuses the route; it says nothing about the home.
+rounds-missed-none = No stop was left with a reason.
+rounds-reason = Reason
+rounds-stops = Stops
+rounds-phones = Phones that need attention
+rounds-phones-caption = Sent and not taken, without permission, or silent during a round.
+rounds-phones-none = All phones are up to date.
+rounds-phone = Phone
+rounds-problem = What is wrong
+rounds-unsettled = { $n } records wait for a person
+rounds-revoked = No permission since { $at }
+rounds-silent = Silent since { $at }
+rounds-never = Has sent nothing yet
+rounds-previous = Day before
+rounds-next = Day after
 
 ## norm
 
@@ -239,15 +442,163 @@ map-period = { $weeks }, { $days }
 map-phase-baseline = before the messages ({ $weeks })
 map-phase-messages = with messages ({ $weeks })
 map-phase-after = after the messages ({ $weeks })
+map-heading-complied = Where is waste separated better?
+map-heading-set-out = Where is waste set out more on the day?
+map-published = published { $day } · revision { $revision }
+map-answer-complied = Of every 100 observed collections, *{ $rate } complied* ~({ $low } to { $high })~.
+map-answer-set-out = Of every 100 observed collections, in *{ $rate }* the home *set out its waste* ~({ $low } to { $high })~.
+map-answer-places = { $below ->
+    [0] No neighbourhood is
+    [one] *1 neighbourhood* is
+   *[other] *{ $below } neighbourhoods* are
+} clearly below the municipality and { $above ->
+    [0] none
+   *[other] *{ $above }*
+} clearly above{ $alike ->
+    [0] .
+    [one] ; in the other the difference may be chance.
+   *[other] ; in the other { $alike } the difference may be chance.
+}
+map-answer-none = No neighbourhood clearly differs from the municipality: the differences may be chance.
+map-answer-hidden = The municipality's figure is hidden in this period so that nobody is singled out.
+map-empty = No week is published yet.
+map-empty-first = The first one comes out on Wednesday { $day }.
+map-empty-unknown = The first one comes out on the Wednesday after the first week with observed collections.
+map-places = Neighbourhoods of the municipality
+map-approximate = Approximate map: the borders and positions of the neighbourhoods are not official.
+map-note-signs = The number leads to the table, which says the same in words. ▲ and ▼ mark clear differences.
+map-note-breaks = The colour classes are provisional until the baseline is published.
+map-points-approximate = Routes and points are approximate.
+map-north = North is up
+map-north-approximate = North is up. Approximate
+map-inset = Town centre, enlarged
+map-caption-complied = Of every 100 observed collections, how many complied
+map-caption-set-out = Of every 100 observed collections, in how many waste was set out
+map-picture-complied = { $place }: of every 100 observed collections, how many complied; { $period }
+map-picture-set-out = { $place }: of every 100 observed collections, in how many waste was set out; { $period }
+map-title = { $name }: { $rate } ({ $low } to { $high }), { $homes } homes, { $n } collections
+map-title-hidden = { $name }: hidden so that nobody is singled out
+map-hidden = Hidden so that nobody is singled out
+map-measure = What is counted
+map-measure-complied = Separated well
+map-measure-set-out = Set out their waste
+map-kind = Periods
+map-kind-week = Each week
+map-kind-block = Four weeks
+map-kind-phase = Phases of the trial
+map-slider = Published period:
+map-see = Show this period
+map-see-layers = Show the map so
+map-layer-routes = Routes
+map-layer-points = Points
+map-legend-below = less than { $to }
+map-legend-between = { $from } to { $to }
+map-legend-above = { $from } or more
+map-legend-hidden = hidden
+map-legend-complied = Legend: complied of every 100
+map-legend-set-out = Legend: set out of every 100
+map-table-margin = In brackets, the margin: the true value falls inside in 95 of 100 cases.
+map-table-whole = The grey line is the municipality: { $rate } ({ $low } to { $high }), { $homes } homes, { $n } collections.
+map-table-number = Number on the map
+map-table-place = Neighbourhood
+map-table-complied = Complied
+map-table-set-out = Set out
+map-table-of-hundred = of every 100
+map-table-scale = Margin on the
+map-table-scale-ends = scale 0 to 100
+map-table-change = Change
+map-table-since-week = since the week before
+map-table-since-block = since the 4 weeks before
+map-table-since-phase = since the phase before
+map-group-below = Clearly less than the municipality ▼: { $n }
+map-group-alike = No clear difference from the municipality: { $n }
+map-group-above = Clearly more than the municipality ▲: { $n }
+map-group-shown = Neighbourhoods: { $n }
+map-group-hidden = Hidden: { $n }
+map-counts = { $homes } homes, { $n } collections
+map-counts-sentence = { $homes } homes, { $n } collections.
+map-change-first = first period
+map-change-none = no comparison
+map-csv = Download CSV
+map-svg = Open the picture
+map-print = Print one sheet
+map-how = How to read this page
+map-how-complied = A collection *complies* when the home set out its waste, of the day's class, separated and without gross mixing. If the home did not set it out, it does not comply. If the crew did not pass or did not see, it does not count.
+map-how-set-out = A collection counts when the crew saw whether the home *set out its waste*, separated or not. If the crew did not pass or did not see, it does not count.
+map-how-chance = With { $places } neighbourhoods, one or two may look different by chance.
+map-how-hidden = Places with fewer than 10 observed homes are not shown, nor can they be worked out by subtraction: that is why another one is hidden too, and what is hidden in a week is hidden in longer periods.
+map-place-heading = How is { $name } doing?
+map-place-complied = In { $name }, of every 100 observed collections, *{ $rate } complied* ~({ $low } to { $high })~.
+map-place-set-out = In { $name }, of every 100 observed collections, in *{ $rate }* the home set out its waste ~({ $low } to { $high })~.
+map-place-below = That is clearly less than the municipality: *{ $rate }* ~({ $low } to { $high })~.
+map-place-above = That is clearly more than the municipality: *{ $rate }* ~({ $low } to { $high })~.
+map-place-alike = It does not differ clearly from the municipality: *{ $rate }* ~({ $low } to { $high })~.
+map-place-hidden = The figures of { $name } are hidden in this period so that nobody is singled out.
+map-back = Back to the map of { $place }
+map-path-complied = Complied of every 100 observed collections, week by week
+map-path-set-out = Set out their waste in every 100 observed collections, week by week
+map-path-note = Full line: this neighbourhood, with its margin. Dashed line: the municipality. Where the line is missing, the week is hidden.
+map-axis-week = week
+map-axis-weeks = weeks since the first
+map-as-table = Show as a table
+map-week-column = Week
+map-here = Here
+map-municipality = Municipality
+map-split = What was seen at each collection?
+map-split-caption = Of { $n } collections observed in the period.
+map-split-what = What was seen
+map-split-complied = Well separated
+map-split-set-out = Set out, but partly separated or mixed
+map-split-none = Not set out
+map-split-of = { $y } of { $n }
+map-truck = When does the truck come?
+map-truck-none = No route is recorded in this neighbourhood.
+map-truck-caption = Routes with stops in this neighbourhood, Guatemala time.
+map-truck-day = Day
+map-truck-hours = Hours
+map-truck-bags = What it takes
+map-day-1 = Monday
+map-day-2 = Tuesday
+map-day-3 = Wednesday
+map-day-4 = Thursday
+map-day-5 = Friday
+map-day-6 = Saturday
+map-day-7 = Sunday
+map-stream-organic = organic
+map-stream-recyclable = recyclable
+map-stream-residual = the rest
+map-stream-mixed = all three classes, each apart
 
 ## coordinator
 
 ## errors
+error-device-needed = This permission is not a phone's. Enrol the phone and try again.
+error-login = That user name cannot be used. Write 2 to 60 small letters, digits, dots or dashes.
+error-login-taken = The user «{ $login }» exists already. Choose another.
+error-role = There is no such role. Choose one from the list.
+error-municipality-missing = That role works in one municipality. Choose it.
+error-municipality-unknown = There is no municipality with the code { $code }.
+error-operator-missing = That role belongs to one operator. Write its code.
+error-operator-unknown = That municipality has no operator «{ $code }».
+error-operator-without-municipality = For an operator choose its municipality first.
+error-own-account = Nobody closes their own account. Ask another administrator.
+error-practice-password = In the practice town passwords do not change.
+error-password-short = The new password is too short: write at least { $least } characters.
+error-password-differs = You did not write the same twice. Write the new one again.
+error-password-wrong = The current password does not match.
 error-trial-unknown = There is no trial of that name among those you may see.
 error-trial-altered = The stored protocol does not give its own hash: somebody edited the database. Tell the administrator.
 error-look-reason = The reason is missing: write why the planned look cannot be waited for.
 error-look-reason-long = The reason is longer than 2,000 characters: shorten it.
 error-look-closed = The look is not open yet; until its day there are only figures not split by arm.
+error-municipality-unknown = There is no such municipality within your reach. Check the address.
+error-municipality-code = «{ $code }» is not a municipality code. Use the four digits of INE, such as 1202.
+error-neighbourhood-unknown = There is no neighbourhood «{ $area }» here. Go back to the map and choose one.
+error-measure = «{ $measure }» is not published. Choose complied or set_out.
+error-period = «{ $period }» is not a period. Write a week like 2026-W44 or four weeks like 2026-B11.
+error-period-unpublished = That period is not published. It comes out on the Wednesday after its last week.
+error-period-kind = «{ $kind }» is not a kind of period. Choose week, block or phase.
+error-period-step = «{ $step }» is not a step of the slider. Go back to the map and move it again.
 error-credentials = User and password do not match.
 error-too-many-attempts = Too many attempts. Try again at { $time }.
 error-csrf = The form has expired. Load the page again and repeat.

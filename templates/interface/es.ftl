@@ -4,6 +4,96 @@
 to = a
 
 ## account
+accounts-heading = ¿Quién puede entrar y qué teléfonos envían?
+accounts-answer = { $people ->
+    [one] Una persona puede entrar
+   *[other] { $people } personas pueden entrar
+} y { $phones ->
+    [one] un teléfono puede enviar.
+   *[other] { $phones } teléfonos pueden enviar.
+}
+accounts-people = Personas
+accounts-caption = { $n } cuentas, por papel. Cerrar una cuenta termina sus sesiones al instante; lo que hizo sigue anotado.
+accounts-login = Usuario
+accounts-login-help = De 2 a 60 letras minúsculas sin tilde, números, puntos o guiones.
+accounts-role = Papel
+accounts-reach = Alcance
+accounts-state = Estado
+accounts-everywhere = Todos los municipios
+accounts-operator = operador
+accounts-operator-code = Operador
+accounts-operator-help = Solo para cuadrilla y jefatura: el código de la empresa o del municipio.
+accounts-municipality = Municipio
+accounts-active = Activa
+accounts-own = Su cuenta
+accounts-disabled = Cerrada el { $day }
+accounts-disable = Cerrar la cuenta
+accounts-renew = Dar otra contraseña
+accounts-add = Agregar una persona
+accounts-add-button = Agregar persona
+accounts-password = Contraseña de { $login }:
+accounts-password-once = Se muestra una sola vez. Entréguela en persona; puede cambiarla al entrar.
+accounts-problem = No se agregó la cuenta. Corrija el formulario de abajo y envíelo otra vez.
+accounts-problem-other = Algo del formulario no se pudo aceptar.
+accounts-devices = Teléfonos
+accounts-devices-caption = Un teléfono revocado deja de enviar al instante; lo que guarda sin enviar se recupera con la jefatura.
+accounts-device = Teléfono
+accounts-seen = Última señal
+accounts-never-seen = Sin señal todavía
+accounts-no-devices = Todavía no hay teléfonos. Se agregan con «vecino token create --role crew --device NOMBRE».
+accounts-revoke = Revocar el teléfono
+audit-heading = ¿Quién hizo qué, y está completo el registro?
+audit-empty = Todavía no hay anotaciones. La primera aparece cuando alguien entra.
+audit-installation = Instalación
+audit-whole = El registro está completo.
+audit-whole-detail = Se recalcularon { $chains ->
+    [one] una cadena
+   *[other] { $chains } cadenas
+} con { $entries } anotaciones y todas coinciden.
+audit-broken = { $n ->
+    [one] Una cadena no coincide.
+   *[other] { $n } cadenas no coinciden.
+}
+audit-broken-detail = Alguien cambió o quitó anotaciones. Compare con una copia de respaldo.
+audit-broken-what = Lo que no coincide
+audit-unchecked = Hay { $entries } anotaciones en { $chains } cadenas. Todavía no se comprobaron en esta lectura.
+audit-chains = Cadenas
+audit-chains-caption = Cada anotación lleva la huella de la anterior: ninguna se cambia ni se quita sin que se note.
+audit-chain = Cadena
+audit-entries = Anotaciones
+audit-state = Estado
+audit-state-whole = Completa
+audit-state-broken = No coincide
+audit-state-unchecked = Sin comprobar
+audit-check = Comprobar ahora
+audit-chain-heading = { $place }, { $stream }
+audit-entries-caption = De la más nueva a la más antigua. Leer esta página también se anota.
+audit-number = N.º
+audit-when = Cuándo
+audit-what = Qué
+audit-who = Quién
+audit-detail = Detalle
+audit-older = Ver anteriores
+stream-account = cuentas
+stream-sync = recolecciones
+stream-trial = ensayo
+action-signed-in = Entró
+action-signed-out = Salió
+action-account-added = Agregó una cuenta
+action-account-disabled = Cerró una cuenta
+action-password-renewed = Dio otra contraseña
+action-password-changed = Cambió su contraseña
+action-device-revoked = Revocó un teléfono
+action-token-created = Hizo una ficha de acceso
+action-audit-read = Leyó la bitácora
+password-heading = ¿Qué contraseña quiere usar?
+password-answer = Al menos { $least } caracteres. Una frase corta se recuerda mejor que una palabra rara.
+password-current = Contraseña actual
+password-new = Contraseña nueva
+password-again = La nueva, otra vez
+password-change = Cambiar contraseña
+password-changed = Contraseña cambiada
+password-changed-next = Entre de nuevo con la nueva. Sus otras sesiones terminaron.
 role-crew = Cuadrilla
 role-crew-lead = Jefatura de cuadrillas
 role-coordinator = Saneamiento
@@ -103,6 +193,15 @@ enter-partner = Entrar como socio
 enter-auditor = Entrar como auditoría
 enter-admin = Entrar como administración
 api-heading = ¿Cómo se conecta otro sistema?
+api-answer = Con una ficha de acceso y tres direcciones. El documento completo, para programas, está en
+api-sign-in = Ficha de acceso
+api-token = Quien administra la instalación hace la ficha. Va en cada solicitud y dice a qué municipio y operador llega.
+api-parameters = Parámetros de la dirección
+api-answers = Respuestas
+api-name = Nombre
+api-meaning = Qué significa
+api-status = Estado
+api-shapes = Formas de los datos
 
 ## territory
 
@@ -226,6 +325,110 @@ trial-asked-next = Los brazos siguen cerrados. Si el plan debe cambiar, se hace 
 trial-go-to-reason = Ir al motivo
 
 ## observation
+crew-title = Parada siguiente
+crew-notice = Aviso
+crew-demo = Ciudad de práctica: nada de lo que vea es real
+crew-needs-script = Para anotar en el teléfono hace falta JavaScript. Actívelo en el navegador o anote en esta lista y entréguela a su jefe.
+crew-paper = Paradas del { $day }
+crew-open-list = Ver la lista del día
+crew-undo = Deshacer
+crew-question = ¿Qué encontró en esta casa?
+crew-not-made = No se pudo pasar…
+crew-why = ¿Por qué no se pudo?
+crew-back = Volver a la casa
+crew-list = Paradas del día
+crew-list-day = Ruta del { $day }. Toque una casa para corregirla.
+crew-needs-attention = Necesita atención
+crew-enrol = Inscribir de nuevo este teléfono
+crew-change-route = Cambiar de ruta
+crew-outcome-bien = Bien separada
+crew-outcome-medio = A medias
+crew-outcome-mal = Mezclada
+crew-outcome-no = No sacó
+crew-outcome-undone = Deshecha
+crew-far = a { $n } m
+crew-progress = { $n } de { $total }
+crew-no-route = Sin ruta
+crew-stream-organic = Hoy: orgánico
+crew-stream-recyclable = Hoy: reciclable
+crew-stream-residual = Hoy: no reciclable
+crew-stream-mixed = Hoy: las tres bolsas, cada una aparte
+crew-finished = Ruta terminada
+crew-finished-help = { $n } de { $total } paradas anotadas. Abra la lista si debe corregir una.
+crew-choose = ¿Qué ruta lleva hoy?
+crew-no-rounds = Hoy no hay rutas
+crew-waiting = Un momento…
+crew-waiting-help = Todavía no está la ruta de hoy. Busque señal y abra de nuevo.
+crew-refused = Sin permiso: avise a su jefe
+crew-refused-help = Este teléfono ya no tiene permiso para enviar. Lo guardado sigue aquí: avise a su jefe.
+crew-correcting = Anotada: { $outcome }. Toque lo que corresponde.
+crew-double = La ve también otra persona
+crew-all-sent = Todo enviado
+crew-unsent = { $n } sin enviar
+crew-since = desde las { $at }
+crew-look-for-signal = Busque señal o avise a su jefe
+crew-attention = Necesita atención: { $n }
+crew-nothing-yet = Nada anotado todavía
+crew-saved-at = Guardada en el teléfono, { $at }
+crew-sent-at = Enviada, { $at }
+crew-not-saved = No se guardó
+crew-not-saved-help = El teléfono no tiene espacio. Anote en papel y avise a su jefe.
+crew-route-choice = { $route }, { $from }–{ $to } ({ $n } paradas)
+crew-pending = Pendiente
+crew-state-waiting = Guardada en el teléfono
+crew-state-sent = Enviada
+crew-state-attention = Necesita atención
+crew-attention-row = { $home }, { $at }: { $outcome }. { $why }
+crew-round = Ruta
+crew-why-other = El servidor no la aceptó ({ $code }). Su jefe la revisa.
+crew-why-household-unknown = El servidor no conoce esta casa en su ruta. Su jefe la revisa.
+crew-why-round-unknown = El servidor no conoce esta ruta. Su jefe la revisa.
+crew-why-observed-in-the-future = La hora del teléfono estaba adelantada. Revise el reloj.
+crew-why-op-other-content = Ya se recibió con otro contenido. Su jefe decide cuál queda.
+crew-persist-yes = El teléfono promete no borrar lo guardado.
+crew-persist-no = El teléfono puede borrar lo guardado si se llena. Envíe cada día.
+crew-persist-unknown = Este navegador no dice si cuida lo guardado. Envíe cada día.
+reason-not_served = No tiene servicio
+reason-street_blocked = Calle cerrada
+reason-flood_or_landslide = Inundación o derrumbe
+reason-truck_full = Camión lleno
+reason-truck_broken = Camión descompuesto
+reason-dump_closed = Vertedero cerrado
+reason-crew_short = Falta personal
+reason-refused = El hogar no quiso
+reason-skipped = Se nos pasó
+rounds-heading = ¿Quién anda fuera y qué falta?
+rounds-answer = { $out } de { $rounds } rutas han salido. Hay { $done } de { $planned } paradas hechas y { $missed } no hechas con motivo.
+rounds-none = Este día no hay rutas.
+rounds-caption = Paradas hechas, no hechas con motivo y sin dato. Actualizado { $at }.
+rounds-route = Ruta
+rounds-hours = Horario
+rounds-done = Hechas
+rounds-progress = Hechas, no hechas, sin dato
+rounds-missed = No hechas
+rounds-last = Última parada
+rounds-status = Estado
+rounds-of = { $n } de { $total }
+rounds-waiting = Sin salir
+rounds-late = Atrasada { $minutes } min
+rounds-running = En curso
+rounds-finished = Terminada
+rounds-missed-heading = No hechas, por motivo
+rounds-missed-caption = Paradas del { $day }. La causa disculpa a la ruta; no dice nada del hogar.
+rounds-missed-none = Ninguna parada quedó sin hacer con motivo.
+rounds-reason = Motivo
+rounds-stops = Paradas
+rounds-phones = Teléfonos que necesitan atención
+rounds-phones-caption = Enviado y no aceptado, sin permiso, o sin señal durante una ruta.
+rounds-phones-none = Todos los teléfonos están al día.
+rounds-phone = Teléfono
+rounds-problem = Qué pasa
+rounds-unsettled = { $n } anotaciones esperan a una persona
+rounds-revoked = Sin permiso desde el { $at }
+rounds-silent = Sin señal desde el { $at }
+rounds-never = No ha enviado nada todavía
+rounds-previous = Día anterior
+rounds-next = Día siguiente
 
 ## norm
 
@@ -239,15 +442,163 @@ map-period = { $weeks }, del { $days }
 map-phase-baseline = antes de los mensajes ({ $weeks })
 map-phase-messages = con mensajes ({ $weeks })
 map-phase-after = después de los mensajes ({ $weeks })
+map-heading-complied = ¿Dónde se separa mejor la basura?
+map-heading-set-out = ¿Dónde se saca más la basura el día que toca?
+map-published = publicado el { $day } · revisión { $revision }
+map-answer-complied = De cada 100 recolecciones observadas, *{ $rate } cumplieron* ~({ $low } a { $high })~.
+map-answer-set-out = De cada 100 recolecciones observadas, en *{ $rate }* el hogar *sacó su basura* ~({ $low } a { $high })~.
+map-answer-places = { $below ->
+    [0] Ningún vecindario está
+    [one] *1 vecindario* está
+   *[other] *{ $below } vecindarios* están
+} claramente por debajo del municipio y { $above ->
+    [0] ninguno
+   *[other] *{ $above }*
+} claramente por encima{ $alike ->
+    [0] .
+    [one] ; en el otro la diferencia puede ser casualidad.
+   *[other] ; en los otros { $alike } la diferencia puede ser casualidad.
+}
+map-answer-none = Ningún vecindario se distingue claramente del municipio: las diferencias pueden ser casualidad.
+map-answer-hidden = La cifra del municipio se oculta en este periodo para no señalar a nadie.
+map-empty = Todavía no hay semanas publicadas.
+map-empty-first = La primera sale el miércoles { $day }.
+map-empty-unknown = La primera sale el miércoles siguiente a la primera semana con recolecciones observadas.
+map-places = Vecindarios del municipio
+map-approximate = Mapa aproximado: los límites y posiciones de los vecindarios no son oficiales.
+map-note-signs = El número lleva a la tabla, que dice lo mismo con palabras. ▲ y ▼ marcan las diferencias claras.
+map-note-breaks = Las clases de color son provisionales hasta que se publique la línea de base.
+map-points-approximate = Rutas y puntos aproximados.
+map-north = Norte arriba
+map-north-approximate = Norte arriba. Aproximado
+map-inset = Casco urbano, ampliado
+map-caption-complied = De cada 100 recolecciones observadas, cuántas cumplieron
+map-caption-set-out = De cada 100 recolecciones observadas, en cuántas se sacó la basura
+map-picture-complied = { $place }: de cada 100 recolecciones observadas, cuántas cumplieron; { $period }
+map-picture-set-out = { $place }: de cada 100 recolecciones observadas, en cuántas se sacó la basura; { $period }
+map-title = { $name }: { $rate } ({ $low } a { $high }), { $homes } hogares, { $n } recolecciones
+map-title-hidden = { $name }: oculto para no señalar a nadie
+map-hidden = Oculto para no señalar a nadie
+map-measure = Qué se cuenta
+map-measure-complied = Separaron bien
+map-measure-set-out = Sacaron su basura
+map-kind = Periodos
+map-kind-week = Cada semana
+map-kind-block = Cuatro semanas
+map-kind-phase = Etapas del ensayo
+map-slider = Periodo publicado:
+map-see = Ver este periodo
+map-see-layers = Ver el mapa así
+map-layer-routes = Rutas
+map-layer-points = Puntos
+map-legend-below = menos de { $to }
+map-legend-between = { $from } a { $to }
+map-legend-above = { $from } o más
+map-legend-hidden = oculto
+map-legend-complied = Leyenda: cumplieron de cada 100
+map-legend-set-out = Leyenda: sacaron su basura de cada 100
+map-table-margin = Entre paréntesis, el margen: el valor verdadero cae dentro en 95 de cada 100 casos.
+map-table-whole = La línea gris es el municipio: { $rate } ({ $low } a { $high }), { $homes } hogares, { $n } recolecciones.
+map-table-number = Número en el mapa
+map-table-place = Vecindario
+map-table-complied = Cumplieron
+map-table-set-out = Sacaron
+map-table-of-hundred = de cada 100
+map-table-scale = Margen en la
+map-table-scale-ends = escala 0 a 100
+map-table-change = Cambio
+map-table-since-week = desde la semana anterior
+map-table-since-block = desde las 4 semanas anteriores
+map-table-since-phase = desde la etapa anterior
+map-group-below = Claramente menos que el municipio ▼: { $n }
+map-group-alike = Sin diferencia clara con el municipio: { $n }
+map-group-above = Claramente más que el municipio ▲: { $n }
+map-group-shown = Vecindarios: { $n }
+map-group-hidden = Ocultos: { $n }
+map-counts = { $homes } hogares, { $n } recolecciones
+map-counts-sentence = { $homes } hogares, { $n } recolecciones.
+map-change-first = primer periodo
+map-change-none = sin comparación
+map-csv = Descargar CSV
+map-svg = Abrir la imagen
+map-print = Imprimir una hoja
+map-how = Cómo leer esta página
+map-how-complied = Una recolección *cumple* cuando el hogar sacó la basura, era la clase de ese día, iba separada y sin mezcla grave. Si el hogar no la sacó, no cumple. Si la cuadrilla no pasó o no lo vio, no cuenta.
+map-how-set-out = Una recolección cuenta cuando la cuadrilla vio si el hogar *sacó su basura*, separada o no. Si la cuadrilla no pasó o no lo vio, no cuenta.
+map-how-chance = Con { $places } vecindarios, uno o dos pueden parecer distintos por casualidad.
+map-how-hidden = Los lugares con menos de 10 hogares observados no se muestran, ni se pueden calcular por resta: por eso se oculta también algún otro, y lo oculto en una semana se oculta en los periodos largos.
+map-place-heading = ¿Cómo va { $name }?
+map-place-complied = En { $name }, de cada 100 recolecciones observadas, *{ $rate } cumplieron* ~({ $low } a { $high })~.
+map-place-set-out = En { $name }, de cada 100 recolecciones observadas, en *{ $rate }* el hogar sacó su basura ~({ $low } a { $high })~.
+map-place-below = Es claramente menos que el municipio: *{ $rate }* ~({ $low } a { $high })~.
+map-place-above = Es claramente más que el municipio: *{ $rate }* ~({ $low } a { $high })~.
+map-place-alike = No se distingue del municipio: *{ $rate }* ~({ $low } a { $high })~.
+map-place-hidden = Las cifras de { $name } se ocultan en este periodo para no señalar a nadie.
+map-back = Volver al mapa de { $place }
+map-path-complied = Cumplieron de cada 100 recolecciones observadas, semana a semana
+map-path-set-out = Sacaron su basura en cada 100 recolecciones observadas, semana a semana
+map-path-note = Línea llena: este vecindario, con su margen. Línea a rayas: el municipio. Donde falta la línea, la semana se oculta.
+map-axis-week = semana
+map-axis-weeks = semanas desde la primera
+map-as-table = Ver como tabla
+map-week-column = Semana
+map-here = Aquí
+map-municipality = Municipio
+map-split = ¿Qué se vio en cada recolección?
+map-split-caption = De { $n } recolecciones observadas en el periodo.
+map-split-what = Lo que se vio
+map-split-complied = Bien separada
+map-split-set-out = La sacó, pero a medias o mezclada
+map-split-none = No la sacó
+map-split-of = { $y } de { $n }
+map-truck = ¿Cuándo pasa el camión?
+map-truck-none = No hay rutas registradas en este vecindario.
+map-truck-caption = Rutas con paradas en este vecindario, hora de Guatemala.
+map-truck-day = Día
+map-truck-hours = Horario
+map-truck-bags = Qué recoge
+map-day-1 = Lunes
+map-day-2 = Martes
+map-day-3 = Miércoles
+map-day-4 = Jueves
+map-day-5 = Viernes
+map-day-6 = Sábado
+map-day-7 = Domingo
+map-stream-organic = orgánico
+map-stream-recyclable = reciclable
+map-stream-residual = lo demás
+map-stream-mixed = las tres clases, cada una aparte
 
 ## coordinator
 
 ## errors
+error-device-needed = Este permiso no es de un teléfono. Inscriba el teléfono y pruebe de nuevo.
+error-login = Ese nombre de usuario no se puede usar. Escriba de 2 a 60 letras minúsculas, números, puntos o guiones.
+error-login-taken = El usuario «{ $login }» ya existe. Escoja otro.
+error-role = Ese papel no existe. Escoja uno de la lista.
+error-municipality-missing = Ese papel trabaja en un municipio. Escójalo.
+error-municipality-unknown = No hay ningún municipio con el código { $code }.
+error-operator-missing = Ese papel pertenece a un operador. Escriba su código.
+error-operator-unknown = Ese municipio no tiene el operador «{ $code }».
+error-operator-without-municipality = Para un operador escoja primero su municipio.
+error-own-account = Nadie cierra su propia cuenta. Pídalo a otra persona de administración.
+error-practice-password = En la ciudad de práctica las contraseñas no cambian.
+error-password-short = La contraseña nueva es muy corta: escriba al menos { $least } caracteres.
+error-password-differs = Las dos veces no escribió lo mismo. Escriba la nueva otra vez.
+error-password-wrong = La contraseña actual no coincide.
 error-trial-unknown = No hay un ensayo con ese nombre entre los que usted puede ver.
 error-trial-altered = El protocolo guardado no da su propia huella: alguien editó la base de datos. Avise a administración.
 error-look-reason = Falta el motivo: escriba por qué no se puede esperar la vista planificada.
 error-look-reason-long = El motivo pasa de 2,000 caracteres: acórtelo.
 error-look-closed = La vista todavía no abre; hasta ese día solo hay cifras sin separar por brazo.
+error-municipality-unknown = No hay ese municipio a su alcance. Revise la dirección.
+error-municipality-code = «{ $code }» no es un código de municipio. Use los cuatro dígitos del INE, como 1202.
+error-neighbourhood-unknown = No hay un vecindario «{ $area }» aquí. Vuelva al mapa y elija uno.
+error-measure = «{ $measure }» no se publica. Elija complied o set_out.
+error-period = «{ $period }» no es un periodo. Escriba una semana como 2026-W44 o cuatro semanas como 2026-B11.
+error-period-unpublished = Ese periodo no está publicado. Se publica el miércoles siguiente a su última semana.
+error-period-kind = «{ $kind }» no es una clase de periodo. Elija week, block o phase.
+error-period-step = «{ $step }» no es un paso del deslizador. Vuelva al mapa y muévalo otra vez.
 error-credentials = El usuario o la contraseña no coinciden.
 error-too-many-attempts = Demasiados intentos. Pruebe de nuevo a las { $time }.
 error-csrf = El formulario venció. Cargue la página de nuevo y repita.
