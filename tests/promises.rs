@@ -21,3 +21,4 @@ mod storage;
 mod trial;
 mod street;
 mod sync;
+mod territory;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
 
+pub(crate) use between::overlapping;
 pub use text::MAX_BYTES;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,6 +52,8 @@ struct Findings {
     unlisted: usize,
     positions: usize,
     work: usize,
+    /// Lines are ways here (routes, streets): closed ones are fine.
+    ways: bool,
 }
 
 const LISTED: usize = 200;
@@ -62,6 +65,12 @@ impl Findings {
             self.problems.push(Problem { code, path: path.into(), message: message.into(), verdict });
         } else {
             self.unlisted += 1;
+            // What refuses the file is said before what only warns.
+            if verdict > Verdict::AcceptWarn
+                && let Some(mild) = self.problems.iter_mut().rev().find(|p| p.verdict == Verdict::AcceptWarn)
+            {
+                *mild = Problem { code, path: path.into(), message: message.into(), verdict };
+            }
         }
     }
     fn warn(&mut self, code: &'static str, path: impl Into<String>, message: impl Into<String>) {
@@ -101,9 +110,24 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The report on a file that could not even be read.
+pub(super) fn unreadable(why: &str) -> Report {
+    let mut findings = Findings::default();
+    findings.reject("file-unreadable", "", why);
+    findings.report(0, None)
+}
+
 /// Checks one GeoJSON text.
 pub fn inspect(bytes: &[u8]) -> Report {
-    let mut findings = Findings::default();
+    inspected(bytes, Findings::default())
+}
+
+/// The same for a layer of ways: a closed line is no area drawn with the wrong tool.
+pub fn inspect_ways(bytes: &[u8]) -> Report {
+    inspected(bytes, Findings { ways: true, ..Findings::default() })
+}
+
+fn inspected(bytes: &[u8], mut findings: Findings) -> Report {
     let document = match text::document(bytes, &mut findings) {
         Some(document) => document,
         None => return findings.report(0, None),

@@ -69,7 +69,9 @@ pub(super) fn feature(value: &Value, path: &str, findings: &mut Findings) -> Opt
         Some(Value::Null) => None,
         Some(shape) => {
             let shape = geometry(shape, &join(path, "geometry"), findings)?;
-            closed_line(&shape, object, path, findings);
+            if !findings.ways {
+                closed_line(&shape, object, path, findings);
+            }
             Some(shape)
         }
     }
