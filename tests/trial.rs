@@ -498,3 +498,52 @@ mod pages {
         });
     }
 }
+
+#[tokio::test]
+async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() {
+    use vecino::app::Options;
+    use vecino::db::Db;
+    use vecino::seal::Keys;
+    use vecino::trial::command::{self, Command};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    std::fs::write(&file, DEFAULT).unwrap();
+    let options = Options { data_dir: folder.path().into(), database: None, json: true };
+    let known = |wording: &str| wording != "plan_cau";
+    let check = || command::run(Command::Check { experiment: file.clone() }, &options, &known);
+    check().await.unwrap();
+    // Without an installation only the file can be checked.
+    let freeze = || command::run(Command::Freeze { experiment: file.clone() }, &options, &known);
+    assert_eq!(freeze().await.unwrap_err().code, "no-installation");
+    let db = Db::connect(&options.url()).await.unwrap();
+    db.migrate().await.unwrap();
+    Keys::create(folder.path(), [3; 32]).unwrap();
+    let mut tx = db.write().await.unwrap();
+    territory(&mut tx, 9, 20).await;
+    tx.commit().await.unwrap();
+    let assign = || command::run(Command::Assign { experiment: file.clone() }, &options, &known);
+    let status = || command::run(Command::Status { experiment: file.clone() }, &options, &known);
+    status().await.unwrap();
+    assert_eq!(assign().await.unwrap_err().code, "trial-not-frozen");
+    freeze().await.unwrap();
+    freeze().await.unwrap();
+    assign().await.unwrap();
+    assign().await.unwrap();
+    status().await.unwrap();
+    std::fs::write(&file, DEFAULT.replacen("ethics_approval = \"\"", "ethics_approval = \"CE-12\"", 1)).unwrap();
+    check().await.unwrap();
+    for refused in [freeze().await, assign().await, status().await] {
+        assert_eq!(refused.unwrap_err().code, "protocol-changed");
+    }
+    command::run(Command::Amend { experiment: file.clone(), reason: "número del comité".into() }, &options, &known).await.unwrap();
+    for accepted in [freeze().await, assign().await, status().await] {
+        accepted.unwrap();
+    }
+    std::fs::write(&file, DEFAULT.replacen("plan_cue", "plan_cau", 1)).unwrap();
+    let error = check().await.unwrap_err();
+    assert!(error.lines[0].contains("plan_cau") && error.lines[0].contains("p.toml"), "{error}");
+    std::fs::write(&file, &DEFAULT[..300]).unwrap();
+    assert_eq!(check().await.unwrap_err().lines.len(), 1);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(check().await.unwrap_err().code, "file");
+}

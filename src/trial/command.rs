@@ -5,7 +5,7 @@ use super::protocol::Protocol;
 use super::{Trial, amend, assign, find_if_any, freeze, status};
 use crate::app::{App, Options};
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -112,27 +112,29 @@ pub fn sound(text: &str, place: &str, known_wording: &(dyn Fn(&str) -> bool + Sy
 
 async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
     let (text, place) = read(file)?;
-    let protocol = sound(&text, &place, known_wording)?;
     let sha256 = Protocol::sha256(&text);
-    let mut frozen = Value::Null;
+    let protocol = match sound(&text, &place, known_wording) {
+        Ok(protocol) => protocol,
+        Err(error) => {
+            if options.json {
+                println!("{}", json!({"file": place, "verdict": "reject", "protocol_sha256": sha256, "problems": error.lines}));
+            }
+            return Err(error);
+        }
+    };
     // With a database at hand its municipalities and its frozen text are asked too; without one the file stands alone.
+    let mut frozen = None;
     let url = options.url();
-    let there = url.strip_prefix("sqlite:").is_none_or(|path| Path::new(path).exists());
-    if there {
+    if url.strip_prefix("sqlite:").is_none_or(|path| Path::new(path).exists()) {
         let app = options.open().await?;
         let mut tx = app.db.read().await?;
         municipalities_exist(&mut tx, &protocol, &place).await?;
-        if find_if_any(&mut tx, &protocol.id).await?.is_some() {
-            unchanged(&mut tx, &text, &place).await?;
-            frozen = json!(true);
-        } else {
-            frozen = json!(false);
-        }
+        frozen = Some(find_if_any(&mut tx, &protocol.id).await?.map(|trial| trial.sha256));
     }
     let steps: usize = protocol.campaigns.values().map(|campaign| campaign.steps.len()).sum();
     if options.json {
         let document = json!({
-            "file": place, "verdict": "accept", "trial": protocol.id, "protocol_sha256": sha256, "seed": protocol.seed, "frozen": frozen,
+            "file": place, "verdict": "accept", "trial": protocol.id, "protocol_sha256": sha256, "seed": protocol.seed, "frozen_sha256": frozen.flatten(),
             "calendar": status::calendar(&protocol), "arms": protocol.arms.len(), "looks": protocol.looks.len(), "steps": steps, "problems": [],
         });
         println!("{document}");
@@ -140,9 +142,12 @@ async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> 
     }
     println!("{place}: accepted, {} arms, {} looks, {steps} message steps", protocol.arms.len(), protocol.looks.len());
     println!("  sha256 {sha256}");
-    match frozen.as_bool() {
-        Some(true) => println!("  it is the protocol that counts in this database"),
-        Some(false) => println!("  not frozen in this database yet"),
+    match frozen {
+        Some(Some(counts)) if counts == sha256 => println!("  it is the protocol that counts in this database"),
+        Some(Some(counts)) => {
+            println!("  another text counts in this database, sha256 {counts}: a change needs `vecino trial amend {place} --reason TEXT`")
+        }
+        Some(None) => println!("  not frozen in this database yet"),
         None => println!("  no database asked: there is none under {}", options.data_dir.display()),
     }
     Ok(())
