@@ -38,6 +38,9 @@ const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope)
     Grant { method, path, who, scope }
 }
 
+/// Who sees a trial; never crews, never mayors.
+const STUDY: &[Role] = &[Role::Researcher, Role::Auditor, Role::Admin];
+
 /// Every route of the house. Rows are grouped by module.
 pub const TABLE: &[Grant] = &[
     // web
@@ -45,6 +48,10 @@ pub const TABLE: &[Grant] = &[
     // territory
     // registry
     // trial and analysis
+    grant("GET", "/trial", Who::Roles(STUDY), Scope::Own),
+    grant("GET", "/trial/{trial}", Who::Roles(STUDY), Scope::Own),
+    grant("GET", "/trial/{trial}/report.json", Who::Roles(STUDY), Scope::Own),
+    grant("POST", "/trial/{trial}/look-request", Who::Roles(STUDY), Scope::Own),
     // observation
     // norm
     // map

@@ -4,7 +4,11 @@ pub mod command;
 pub mod describe;
 pub mod load;
 pub mod model;
+pub mod page;
 pub mod report;
+pub mod sections;
+
+pub use page::routes;
 
 /// Part of every report's source hash: a report computed by older rules is computed again.
 pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 1");
