@@ -1,14 +1,25 @@
 //! The report says what the tallies hold, through the last published week, and no arm between looks.
 
 use crate::on_both_engines;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tower::ServiceExt;
 use uuid::Uuid;
+use vecino::account::access::{Routes, find};
+use vecino::account::{Actor, Role};
 use vecino::analysis::report::{current, refresh, stored};
+use vecino::app::App;
+use vecino::clock::Clock;
 use vecino::clock::{Week, at_local};
 use vecino::db::{Db, Tx};
 use vecino::id::{HouseholdId, MunicipalityId, SegmentId, seeded_random};
+use vecino::language::{Language, Words};
+use vecino::page::{Page, Reader};
+use vecino::seal::Keys;
 use vecino::trial::{self, Trial, looks};
 use vecino::{bulk, one, run};
 
@@ -266,4 +277,100 @@ async fn before_the_first_publication_the_report_is_empty_and_honest() {
         assert_eq!(looks::all(&mut tx, &trial.id).await.unwrap().len(), 2);
         assert!(Week::parse("2026-W29").is_ok());
     });
+}
+
+struct Shown {
+    status: StatusCode,
+    page: Option<Arc<Page>>,
+    location: Option<String>,
+    /// The page's own text: heading, answer and body.
+    text: String,
+}
+
+/// One request through this module's own routes, signed in as a researcher.
+async fn request(app: &App, method: &str, path: &str, language: Language, body: &str) -> Shown {
+    let actor = Actor { role: Role::Researcher, name: "investigadora".into(), account: None, municipality: None, operator: None, device: None };
+    let reader = Reader { words: Words::new(language), csrf: "c".into() };
+    let router =
+        vecino::analysis::routes(Routes::default()).router.layer(axum::Extension(actor)).layer(axum::Extension(reader)).with_state(app.clone());
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let status = response.status();
+    let page = response.extensions().get::<Arc<Page>>().cloned();
+    if let Some(error) = response.extensions().get::<Arc<vecino::error::Error>>() {
+        return Shown { status: StatusCode::BAD_REQUEST, page: None, location: None, text: error.to_string() };
+    }
+    let location = response.headers().get("location").map(|l| l.to_str().unwrap().to_owned());
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let mut text = String::from_utf8(bytes.to_vec()).unwrap();
+    if let Some(page) = &page {
+        text = format!("{}{}{}", page.heading, page.answer.clone().unwrap_or_default().into_string(), page.body.clone().into_string());
+    }
+    Shown { status, page, location, text }
+}
+
+fn app(db: &Db, now: DateTime<Utc>) -> App {
+    App { db: db.clone(), clock: Clock::Fixed(now), keys: Keys::from_root([7; 32]), data_dir: Arc::default(), demo: false }
+}
+
+#[tokio::test]
+async fn the_page_between_looks_says_when_and_shows_no_arm() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 8, 12, &World { seed: 1, plan_effect: 0.2 }).await;
+        refresh(&mut tx, &trial, noon(&trial, 14)).await.unwrap();
+        tx.commit().await.unwrap();
+        let app = app(&db, noon(&trial, 14));
+        let only = request(&app, "GET", "/trial", Language::Es, "").await;
+        assert_eq!(only.location.as_deref(), Some("/trial/norma-y-plan-2026"));
+        for language in [Language::Es, Language::En] {
+            let shown = request(&app, "GET", "/trial/norma-y-plan-2026", language, "").await;
+            assert!(shown.text.contains("18/11/2026") && shown.text.contains("46"), "{}", shown.text);
+            for arm in ["Recordatorio", "Norma y plan", "norm_plan", "\"reminder\""] {
+                assert!(!shown.text.replace(&trial.title, "").contains(arm), "{arm}");
+            }
+            assert!(!shown.text.contains("analysis-") && !shown.text.contains("NaN"), "{}", shown.text);
+        }
+        let json = request(&app, "GET", "/trial/norma-y-plan-2026/report.json", Language::Es, "").await;
+        assert_eq!(serde_json::from_str::<Value>(&json.text).unwrap()["look"], Value::Null);
+        let asked = request(&app, "POST", "/trial/norma-y-plan-2026/look-request", Language::Es, "reason=quejas").await;
+        assert_eq!(asked.status, StatusCode::SEE_OTHER);
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(looks::requests(&mut tx, &trial.id).await.unwrap()[0].asked_by, "investigadora");
+    });
+}
+
+#[tokio::test]
+async fn the_page_at_a_look_tells_both_primaries_and_records_who_opened_it() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 16, 19, &World { seed: 2, plan_effect: 0.15 }).await;
+        refresh(&mut tx, &trial, noon(&trial, 20)).await.unwrap();
+        tx.commit().await.unwrap();
+        let app = app(&db, noon(&trial, 20));
+        let shown = request(&app, "GET", "/trial/norma-y-plan-2026", Language::Es, "").await;
+        let answer = shown.page.unwrap().answer.clone().unwrap().into_string();
+        assert!(answer.contains("Pedir un plan subió el cumplimiento"), "{answer}");
+        assert!(answer.contains("Con la norma la diferencia fue de") && answer.contains("ni que no"), "{answer}");
+        assert!(!shown.text.contains("analysis-") && !shown.text.contains("NaN"), "{}", shown.text);
+        let english = request(&app, "GET", "/trial/norma-y-plan-2026?print=1", Language::En, "").await;
+        assert!(!english.text.contains("analysis-") && english.text.contains("<details open"));
+        let mut tx = db.write().await.unwrap();
+        let opened = looks::all(&mut tx, &trial.id).await.unwrap();
+        assert_eq!(opened[0].opened_by.as_deref(), Some("investigadora"));
+        let (entries,): (i64,) = one!(tx, "SELECT COUNT(*) FROM audit_entry WHERE action = 'look opened'").unwrap();
+        assert_eq!(entries, 1);
+    });
+}
+
+#[test]
+fn every_route_of_the_trial_is_granted_and_never_to_crews_or_mayors() {
+    for (method, path) in vecino::analysis::routes(Routes::default()).mounted {
+        let grant = find(&method.parse().unwrap(), path).unwrap_or_else(|| panic!("{method} {path} has no row"));
+        let vecino::account::access::Who::Roles(roles) = grant.who else { panic!("{path} is open") };
+        assert!(!roles.contains(&Role::Crew) && !roles.contains(&Role::CrewLead) && !roles.contains(&Role::Mayor));
+    }
 }

@@ -40,6 +40,8 @@ const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope)
 
 /// Who sees what is published.
 const MAP_READERS: &[Role] = &[Role::Mayor, Role::Coordinator, Role::Researcher, Role::Partner, Role::Auditor, Role::Admin];
+/// Who sees a trial; never crews, never mayors.
+const STUDY: &[Role] = &[Role::Researcher, Role::Auditor, Role::Admin];
 
 /// Every route of the house. Rows are grouped by module.
 pub const TABLE: &[Grant] = &[
@@ -89,6 +91,10 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/trial/{trial}/protocol", Who::Roles(&[Role::Researcher, Role::Auditor, Role::Admin]), Scope::Own),
     grant("GET", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
     grant("POST", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/trial", Who::Roles(STUDY), Scope::Own),
+    grant("GET", "/trial/{trial}", Who::Roles(STUDY), Scope::Own),
+    grant("GET", "/trial/{trial}/report.json", Who::Roles(STUDY), Scope::Own),
+    grant("POST", "/trial/{trial}/look-request", Who::Roles(STUDY), Scope::Own),
     // observation
     grant("POST", "/api/v1/sync", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
     grant("GET", "/api/v1/rounds/today", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),

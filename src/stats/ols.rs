@@ -136,12 +136,48 @@ pub struct Rotated {
     pub meat: DMatrix<f64>,
 }
 
+/// L'A_gL = W W' has the rank of the cluster's own columns, mostly far below k; h(w) − 1 is zero outside its span.
 #[derive(Debug, Clone)]
 pub struct RotatedCluster {
-    /// L'A_gL
-    pub s: DMatrix<f64>,
-    /// U diag(h) U'
-    pub h: DMatrix<f64>,
+    w: DMatrix<f64>,
+    u: DMatrix<f64>,
+    shift: DVector<f64>,
+}
+
+impl RotatedCluster {
+    fn new(fit: &Fit, a: &DMatrix<f64>, variance: Variance) -> RotatedCluster {
+        let support: Vec<usize> = (0..a.nrows()).filter(|i| a[(*i, *i)] > 0.0).collect();
+        let own = a.select_rows(&support).select_columns(&support).symmetric_eigen();
+        let largest = own.eigenvalues.iter().copied().fold(0.0, f64::max);
+        let ranks: Vec<usize> = (0..support.len()).filter(|i| own.eigenvalues[*i] > 1e-14 * largest).collect();
+        let root = DVector::from_iterator(ranks.len(), ranks.iter().map(|i| own.eigenvalues[*i].sqrt()));
+        let w = fit.l.select_rows(&support).transpose() * own.eigenvectors.select_columns(&ranks) * DMatrix::from_diagonal(&root);
+        let power = match variance {
+            Variance::Cr2 => -0.5,
+            Variance::Cr3 => -1.0,
+            _ => return RotatedCluster { u: DMatrix::zeros(w.nrows(), 0), shift: DVector::zeros(0), w },
+        };
+        let gram = (w.transpose() * &w).symmetric_eigen();
+        let used: Vec<usize> = (0..ranks.len()).filter(|i| gram.eigenvalues[*i] > 1e-15).collect();
+        let eigenvalues = gram.eigenvalues.select_rows(&used);
+        let u = &w * gram.eigenvectors.select_columns(&used) * DMatrix::from_diagonal(&eigenvalues.map(|v| 1.0 / v.sqrt()));
+        let shift = eigenvalues.map(|v| if 1.0 - v > 1e-10 { (1.0 - v).powf(power) - 1.0 } else { -1.0 });
+        RotatedCluster { w, u, shift }
+    }
+
+    /// S_g v
+    pub fn s(&self, v: &DMatrix<f64>) -> DMatrix<f64> {
+        &self.w * (self.w.transpose() * v)
+    }
+
+    /// U diag(h) U' v
+    pub fn h(&self, v: &DMatrix<f64>) -> DMatrix<f64> {
+        let mut inner = self.u.transpose() * v;
+        for (mut row, shift) in inner.row_iter_mut().zip(self.shift.iter()) {
+            row *= *shift;
+        }
+        v + &self.u * inner
+    }
 }
 
 impl Fit {
@@ -190,20 +226,11 @@ impl Fit {
             .iter()
             .zip(&self.scores)
             .map(|(cluster, score)| {
-                let s = self.l.transpose() * &cluster.a * &self.l;
-                let s = (&s + s.transpose()) * 0.5;
-                let h = match variance {
-                    Variance::Cr2 | Variance::Cr3 => {
-                        let eigen = s.clone().symmetric_eigen();
-                        let power = if variance == Variance::Cr2 { -0.5 } else { -1.0 };
-                        let root = eigen.eigenvalues.map(|w| if 1.0 - w > 1e-10 { (1.0 - w).powf(power) } else { 0.0 });
-                        &eigen.eigenvectors * DMatrix::from_diagonal(&root) * eigen.eigenvectors.transpose()
-                    }
-                    _ => DMatrix::identity(k, k),
-                };
-                let z = &h * (self.l.transpose() * score);
+                let rotated = RotatedCluster::new(self, &cluster.a, variance);
+                let turned = self.l.transpose() * score;
+                let z = rotated.h(&DMatrix::from_column_slice(k, 1, turned.as_slice()));
                 meat += &z * z.transpose();
-                RotatedCluster { s, h }
+                rotated
             })
             .collect();
         Rotated { clusters, variance, meat }

@@ -13,14 +13,13 @@ pub fn df(fit: &Fit, rotated: &Rotated, contrast: &DVector<f64>) -> Result<f64, 
     if fit.clusters() < 2 {
         return Err(Refusal::OneCluster);
     }
-    let a = fit.l.transpose() * contrast;
-    let k = a.len();
+    let a = fit.l.transpose() * DMatrix::from_column_slice(contrast.len(), 1, contrast.as_slice());
+    let k = a.nrows();
     let (mut trace, mut squares) = (0.0, 0.0);
     let mut rr = DMatrix::zeros(k, k);
     for cluster in &rotated.clusters {
-        let sa = &cluster.s * &a;
-        let r = &cluster.h * &sa;
-        let d = a.dot(&(&cluster.h * &r));
+        let r = cluster.h(&cluster.s(&a));
+        let d = a.dot(&cluster.h(&r));
         let own = r.dot(&r);
         trace += d - own;
         squares += d * d - 2.0 * d * own;
@@ -63,28 +62,24 @@ pub fn joint(fit: &Fit, rotated: &Rotated, contrasts: &DMatrix<f64>) -> Result<J
     let root = Cholesky::new(a.transpose() * &a).ok_or(Refusal::Collinear)?.l();
     // Columns of `a` become orthonormal: C'MC = I.
     let a = root.solve_lower_triangular(&a.transpose()).ok_or(Refusal::Collinear)?.transpose();
-    let parts: Vec<(DMatrix<f64>, DMatrix<f64>)> = rotated
-        .clusters
-        .iter()
-        .map(|cluster| {
-            let r = &cluster.h * (&cluster.s * &a);
-            let d = a.transpose() * (&cluster.h * &r);
-            (r, d)
-        })
-        .collect();
+    // Σ_gh of products of B^st_gh = [g = h] d_g^st − r_g^s·r_h^t, from P^st = Σ_g r_g^s r_g^t' and the diagonal.
+    let k = a.nrows();
+    let mut outer = vec![DMatrix::<f64>::zeros(k, k); q * q];
     let mut below = 0.0;
-    for (g, (left, own)) in parts.iter().enumerate() {
-        for (h, (right, _)) in parts.iter().enumerate() {
-            let mut b = -(left.transpose() * right);
-            if g == h {
-                b += own;
-            }
-            for s in 0..q {
-                for t in 0..q {
-                    below += b[(s, s)] * b[(t, t)] + b[(s, t)] * b[(t, s)];
-                }
+    for cluster in &rotated.clusters {
+        let r = cluster.h(&cluster.s(&a));
+        let d = a.transpose() * cluster.h(&r);
+        let own = r.transpose() * &r;
+        for s in 0..q {
+            for t in 0..q {
+                outer[s * q + t] += r.column(s) * r.column(t).transpose();
+                below += d[(s, s)] * d[(t, t)] - d[(s, s)] * own[(t, t)] - d[(t, t)] * own[(s, s)];
+                below += d[(s, t)] * d[(t, s)] - d[(s, t)] * own[(t, s)] - d[(t, s)] * own[(s, t)];
             }
         }
+    }
+    for p in &outer {
+        below += p.norm_squared() + p.dot(&p.transpose());
     }
     let eta = width * (width + 1.0) / below;
     let lower = eta - width + 1.0;
