@@ -47,6 +47,11 @@ pub const TABLE: &[Grant] = &[
     // trial and analysis
     // observation
     // norm
+    grant("GET", "/campaigns", Who::Roles(&[Role::Coordinator, Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/campaign/{campaign}/preview", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/campaign/{campaign}/preview/{municipality}/{household}", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Municipality),
+    grant("GET", "/visits", Who::Roles(&[Role::Visitor]), Scope::Own),
+    grant("POST", "/visits/{municipality}/{message}", Who::Roles(&[Role::Visitor]), Scope::Municipality),
     // map
     // coordinator
 ];
