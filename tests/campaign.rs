@@ -1,16 +1,21 @@
 //! A campaign from observations to the file a gateway writes.
 
 use crate::on_both_engines;
+use axum::extract::{Path, Query};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use uuid::Uuid;
+use vecino::account::{Actor, Role};
 use vecino::app::App;
 use vecino::clock::{Clock, Week, at_local};
 use vecino::db::{Db, Tx};
+use vecino::error::Error;
 use vecino::id::{ContactId, HouseholdId, MessageId, Mint, MunicipalityId, RouteId, SegmentId};
-use vecino::norm::campaign;
+use vecino::norm::preview::Preview;
+use vecino::norm::{campaign, page, visit};
+use vecino::page::{Page, Reader};
 use vecino::norm::gateway::Gateway;
 use vecino::norm::outbox::{self, State};
 use vecino::norm::prove::prove;
@@ -358,5 +363,89 @@ async fn practice_outcomes_leave_the_rest_waiting() {
         let weeks = campaign::status(&mut tx, &town.trial, TOWN, "semanal").await.unwrap();
         assert_eq!(weeks.len(), 1);
         assert_eq!((weeks[0].trial_week, weeks[0].states["queued"], weeks[0].states["delivered"], weeks[0].states["failed"]), (14, 74, 75, 75));
+    });
+}
+
+fn actor(role: Role) -> Actor {
+    Actor { role, name: "ana".into(), account: None, municipality: Some(TOWN), operator: None, device: None }
+}
+
+async fn seen(app: &App, home: usize) -> Result<Page, Error> {
+    let path = Path(("semanal".to_owned(), "1202".to_owned(), format!("SP-{home:04}-K")));
+    let week = serde_json::from_value(json!({"week": SEND.to_string()})).unwrap();
+    page::home(axum::extract::State(app.clone()), path, Query(week), actor(Role::Researcher), Reader::default()).await
+}
+
+/// No interface string is missing: a missing one shows as its own key.
+fn whole(page: &Page) -> String {
+    let html = format!("{}{}{}", page.heading, page.answer.as_ref().map(|a| a.0.clone()).unwrap_or_default(), page.body.0);
+    for word in html.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_') {
+        assert!(!(word.starts_with("norm-") && word != "norm-y-plan-2026") && !word.starts_with("visits-"), "no interface string {word}");
+    }
+    html
+}
+
+#[tokio::test]
+async fn a_preview_says_why_and_looking_is_logged() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        // Before the run it shows what would be sent, after it what stands in the outbox.
+        let would = whole(&seen(&town.app, 39).await.unwrap());
+        assert!(would.contains("como saldría") && would.contains("Calculada ahora, sin guardar"), "{would}");
+        town.run(SEND).await;
+        let app = town.at(at_local(SEND.monday() + Duration::days(3), 9, 0));
+        for home in [0, 1, 2, 5, 30, 33, 39, 65, 90, 95, 99, 125, 159, 215, 219] {
+            let html = whole(&seen(&app, home).await.unwrap());
+            assert!(html.contains("Por qué"), "{home}");
+        }
+        let majority = whole(&seen(&app, 39).await.unwrap());
+        for fact in ["8 de cada 10 hogares en su ruta", "de 160 caracteres", "120 hogares", "80.0 %", "redondeado hacia abajo", "el límite inferior pasa de 50", "cumplió en 0 de 4", "también es cierto; las dos frases se turnan", "30 hogares; hacen falta 50", "Norma", "martes 13/10/2026"] {
+            assert!(majority.contains(fact), "{fact}: {majority}");
+        }
+        assert!(whole(&seen(&app, 1).await.unwrap()).contains("no ha dado su consentimiento"));
+        assert!(whole(&seen(&app, 33).await.unwrap()).contains("se le agradece y no se compara"));
+        assert_eq!(seen(&app, 777).await.unwrap_err().code, "household-unknown");
+        let mut tx = town.app.db.read().await.unwrap();
+        let (looked,): (i64,) = one!(tx, "SELECT COUNT(*) FROM audit_entry WHERE action = 'preview.seen' AND actor = 'ana'").unwrap();
+        assert_eq!(looked, 19);
+        let preview = Preview::load(&mut tx, town.trial.clone(), TOWN, "semanal", "sp-0039-k", SEND, app.clock.now()).await.unwrap().to_json();
+        assert_eq!((&preview["rule"], &preview["norm"]["stated_tenth"], &preview["state"]), (&json!("majority"), &json!(8), &json!("queued")));
+        assert_eq!(preview["not_used"].as_array().unwrap().len(), 7);
+        drop(tx);
+        let pooled = page::campaigns(axum::extract::State(app.clone()), actor(Role::Coordinator), Reader::default()).await.unwrap();
+        let pooled = whole(&pooled);
+        for arm in ["Recordatorio", "norm_plan", "Norma y plan", "reminder"] {
+            assert!(!pooled.contains(arm), "{arm}");
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_visitor_hands_over_texts_and_never_sees_an_arm() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let app = town.at(at_local(SEND.monday(), 9, 0));
+        let list = whole(&visit::visits(axum::extract::State(app.clone()), actor(Role::Visitor), Reader::default()).await.unwrap());
+        assert!(list.contains("Faltan 8 entregas") && list.contains("SP-0000-K") && list.contains("portón verde") && list.contains("avise en la municipalidad"), "{list}");
+        for arm in ["reminder", "norm_plan", "Recordatorio", "arm", "brazo"] {
+            assert!(!list.contains(arm), "{arm}");
+        }
+        let mut tx = town.app.db.read().await.unwrap();
+        let (paper,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 0))).unwrap();
+        let (phone,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 3))).unwrap();
+        drop(tx);
+        let hand = |message: MessageId, at: DateTime<Utc>| visit::delivered(axum::extract::State(town.at(at)), Path(("1202".to_owned(), message.0)), actor(Role::Visitor));
+        assert_eq!(hand(phone, app.clock.now()).await.unwrap_err().code, "message-unknown");
+        let _ = hand(paper, app.clock.now()).await.unwrap();
+        let _ = hand(paper, app.clock.now()).await.unwrap();
+        let list = whole(&visit::visits(axum::extract::State(app.clone()), actor(Role::Visitor), Reader::default()).await.unwrap());
+        assert!(list.contains("Faltan 7 entregas") && list.contains("Entregadas esta semana: 1"), "{list}");
+        let mut tx = town.app.db.read().await.unwrap();
+        let (events, entries): (i64, i64) = one!(tx, "SELECT (SELECT COUNT(*) FROM message_event), (SELECT COUNT(*) FROM audit_entry WHERE action = 'paper.delivered')").unwrap();
+        assert_eq!((events, entries), (1, 1));
+        let (late,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 30))).unwrap();
+        drop(tx);
+        assert_eq!(hand(late, at_local(SEND.monday() + Duration::days(2), 7, 0)).await.unwrap_err().code, "delivery-late");
     });
 }

@@ -106,6 +106,11 @@ pub const TABLE: &[Grant] = &[
     grant("POST", "/crew/enrol", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
     grant("GET", "/rounds", Who::Roles(&[Role::CrewLead, Role::Coordinator, Role::Admin]), Scope::Own),
     // norm
+    grant("GET", "/campaigns", Who::Roles(&[Role::Coordinator, Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/campaign/{campaign}/preview", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/campaign/{campaign}/preview/{municipality}/{household}", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Municipality),
+    grant("GET", "/visits", Who::Roles(&[Role::Visitor]), Scope::Own),
+    grant("POST", "/visits/{municipality}/{message}", Who::Roles(&[Role::Visitor]), Scope::Municipality),
     // map
     grant("GET", "/map/{municipality}", Who::Roles(MAP_READERS), Scope::Municipality),
     grant("GET", "/map/{municipality}/{neighbourhood}", Who::Roles(MAP_READERS), Scope::Municipality),
