@@ -1,5 +1,122 @@
 //! The command line. Exit 0: done. Exit 1: the input or the state refuses it, one line a problem on stderr. Exit 2: wrong usage.
 
-fn main() {
-    println!("{}", vecino::account::access::TABLE.len());
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+use vecino::app::Options;
+use vecino::error::{Error, Kind, Result};
+use vecino::norm::wording;
+use vecino::{account, analysis, demo, norm, registry, territory, trial, web};
+
+/// Runs a waste-behaviour pilot: routes and crews, true norms, messages, and an analysis that can be defended
+#[derive(Parser)]
+#[command(name = "vecino", version, arg_required_else_help = true)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make an empty installation with its first administrator
+    Init(web::command::Init),
+    /// Serve an existing installation
+    Serve(web::command::Serve),
+    /// Make bearer tokens for devices, scripts and tests
+    #[command(subcommand)]
+    Token(account::command::TokenCommand),
+    /// Add, shut out and list the people who sign in
+    #[command(subcommand)]
+    User(account::command::UserCommand),
+    /// List and shut out phones and other devices
+    #[command(subcommand)]
+    Device(account::command::DeviceCommand),
+    /// Make the practice town, a whole pilot with invented data, and serve it
+    Demo(demo::Arguments),
+    /// Check, import and export places: neighbourhoods, routes, segments, points, households
+    #[command(subcommand)]
+    Geo(territory::command::Command),
+    /// The life of a trial: check, freeze, assign, amend, status, analyse
+    #[command(subcommand)]
+    Trial(TrialCommand),
+    /// An invented pilot under a protocol, with its truth beside it
+    Simulate(analysis::simulate_command::Arguments),
+    /// Preview, run, pause and prove the weekly messages
+    #[command(subcommand)]
+    Campaign(norm::command::Command),
+    /// Import and export the registry, and its indicators
+    #[command(subcommand)]
+    Registry(registry::command::Command),
+    /// Recount every tally and walk every audit chain
+    Verify,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum TrialCommand {
+    #[command(flatten)]
+    Life(trial::command::Command),
+    /// The report: pooled figures between looks, every contrast at a look
+    Analyse(analysis::command::Command),
+}
+
+/// One line a command; each domain runs its own.
+async fn run(command: Command, options: &Options) -> Result<()> {
+    match command {
+        Command::Init(arguments) => web::command::init(arguments, options).await,
+        Command::Serve(arguments) => web::command::serve(arguments, options).await,
+        Command::Token(command) => account::command::run_token(command, options).await,
+        Command::User(command) => account::command::run_user(command, options).await,
+        Command::Device(command) => account::command::run_device(command, options).await,
+        Command::Demo(arguments) => demo::run(arguments, options).await,
+        Command::Geo(command) => territory::command::run(command, options).await,
+        Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists).await,
+        Command::Trial(TrialCommand::Analyse(command)) => analysis::command::run(command, options).await,
+        Command::Simulate(arguments) => analysis::simulate_command::run(&arguments, options, &wording::exists),
+        Command::Campaign(command) => norm::command::run(command, options).await,
+        Command::Registry(command) => registry::command::run(command, options).await,
+        Command::Verify => web::command::verify(options).await,
+        Command::Openapi => {
+            web::command::openapi();
+            Ok(())
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let line = Line::parse();
+    let quiet = !matches!(line.command, Command::Serve(_) | Command::Demo(_));
+    start_log(if quiet { "error" } else { "info,sqlx=warn" });
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal(format!("runtime: {e}")))
+        .and_then(|runtime| runtime.block_on(run(line.command, &line.options)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("VECINO_LOG").unwrap_or_else(|_| default.into());
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).with_target(false).init();
+}
+
+fn report(error: &Error) {
+    match error.kind {
+        Kind::Internal => tracing::error!(context = error.context.as_deref(), "failed"),
+        _ => tracing::debug!(code = error.code, context = error.context.as_deref(), "refused"),
+    }
+    let mut out = std::io::stderr().lock();
+    for line in &error.lines {
+        let _ = writeln!(out, "{}", line.replace(['\n', '\r'], " "));
+    }
 }

@@ -3,8 +3,23 @@
 
 mod pilot;
 
+mod geo_bad;
+mod analysis;
+mod campaign;
 mod house;
+mod simulate;
 mod map;
 mod publication;
+mod command_line;
+mod kill;
+mod roles;
 mod sign_in;
+mod reference;
+mod messages;
+mod norm;
+mod registry;
 mod storage;
+mod trial;
+mod street;
+mod sync;
+mod territory;

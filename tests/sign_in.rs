@@ -135,8 +135,8 @@ async fn a_session_ends_after_its_rest_its_life_a_sign_out_or_the_end_of_the_acc
         assert_eq!(post(&at(0), "/sign-out", &cookie, &format!("csrf={csrf}")).await.status, StatusCode::SEE_OTHER);
         assert_eq!(get(&at(0), "/", &cookie).await.location(), "/sign-in");
         let cookie = sign_in(&at(0), "ana").await.cookie();
+        let (account, ..) = user::for_sign_in(&app.db, "ana").await.unwrap().unwrap();
         let mut tx = app.db.write().await.unwrap();
-        let (account, ..) = user::for_sign_in(&app.db, "ana").await.map(|found| found.unwrap()).unwrap_or_else(|e| panic!("{e}"));
         user::disable(&mut tx, noon(), account).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(get(&at(0), "/", &cookie).await.location(), "/sign-in");

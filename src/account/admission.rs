@@ -71,13 +71,13 @@ pub async fn admit(app: &App, transport: Transport, request: Request) -> (Visit,
     let caller = Caller::of(&request, transport);
     let headers = request.headers();
     let chosen = cookie(headers, "language").map(str::to_owned);
-    let accept = text(headers, "accept-language").map(str::to_owned);
     let theme = cookie(headers, "theme").map(str::to_owned);
     let bearer = text(headers, "authorization").map(|value| value.strip_prefix("Bearer ").unwrap_or("").trim().to_owned());
     let ticket = cookie(headers, caller.cookie_name()).map(str::to_owned);
     let mut visit = Visit {
         actor: None,
-        reader: Reader { words: Words::new(Language::choose(chosen.as_deref(), accept.as_deref())), csrf: String::new() },
+        // Phones here are often sold set to English, so Accept-Language is no choice; the switch stands at the foot of every page.
+        reader: Reader { words: Words::new(Language::choose(chosen.as_deref(), None)), csrf: String::new() },
         theme,
         place: None,
         caller,
@@ -126,7 +126,8 @@ async fn check(visit: &Visit, refused: Option<Error>, mut request: Request) -> R
     let by_session = visit.actor.is_some() && !visit.reader.csrf.is_empty();
     if !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS) {
         own_origin(request.headers())?;
-        if by_session {
+        // The sign-in form may have been opened before the session began; it carries a password, and its origin was checked.
+        if by_session && pattern != "/sign-in" {
             request = with_csrf(&visit.reader.csrf, request).await?;
         }
     }

@@ -1,8 +1,8 @@
 //! Phones and other devices: each has its own token, and stops at once when it is revoked.
 
+use super::Role;
 use super::audit;
 use super::token::{self, NewToken};
-use super::{Actor, Role};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, Mint, MunicipalityId, OperatorId};
@@ -106,9 +106,4 @@ pub async fn revoke(tx: &mut Tx, now: DateTime<Utc>, by: &str, municipality: Mun
     run!(tx, "UPDATE device SET revoked_at = $3 WHERE municipality_id = $1 AND device_id = $2", municipality, device, now)?;
     let entry = audit::Entry { stream: "account", actor: by, action: "device-revoked", target: &name, detail: json!({"device": device}) };
     audit::record(tx, municipality, now, entry).await
-}
-
-/// Whether this actor may manage devices of that municipality.
-pub fn may_manage(actor: &Actor, municipality: MunicipalityId) -> bool {
-    actor.role == Role::Admin && actor.reaches(municipality)
 }

@@ -3,13 +3,14 @@
 pub mod access;
 pub mod admission;
 pub mod audit;
-// command
+pub mod command;
 pub mod device;
 pub mod limit;
-// manage
+pub mod manage;
+pub mod own_password;
 pub mod password;
 pub mod practice;
-// read_audit
+pub mod read_audit;
 pub mod session;
 pub mod token;
 pub mod user;
@@ -24,6 +25,14 @@ use std::fmt;
 /// The administrator's and the auditor's pages.
 pub fn routes(routes: access::Routes) -> access::Routes {
     routes
+        .get("/accounts", manage::page)
+        .post("/accounts", manage::add)
+        .post("/accounts/{account}/disable", manage::disable)
+        .post("/accounts/{account}/password", manage::renew)
+        .post("/devices/{municipality}/{device}/revoke", manage::revoke)
+        .get("/audit", read_audit::page)
+        .get("/password", own_password::form)
+        .post("/password", own_password::change)
 }
 
 /// What somebody may do; the reach (which municipality, which operator) is separate.

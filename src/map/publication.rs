@@ -11,7 +11,7 @@ use crate::clock::{Week, at_local, local_day};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{MunicipalityId, sha256_hex};
-use crate::stats::interval::{Cross, Estimated, Sums, ratio, ratio_change};
+use crate::stats::interval::{Change, CrossSums, RatioSums, Share, ratio, ratio_change};
 use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::{all, bulk, one, opt, run};
 use chrono::{DateTime, Utc};
@@ -144,29 +144,35 @@ struct Row {
     n2s1: i64,
 }
 
+fn sums_of(integers: [i64; 6]) -> RatioSums {
+    let [clusters, y, n, yy, ny, nn] = integers.map(|n| n as f64);
+    RatioSums { clusters, n, y, nn, ny, yy }
+}
+
 impl Row {
-    fn now(&self, measure: Measure) -> Sums {
+    fn now(&self, measure: Measure) -> RatioSums {
         let (y, yy, yn) = match measure {
             Measure::Complied => (self.c2, self.cc2, self.cn2),
             Measure::SetOut => (self.s2, self.ss2, self.sn2),
         };
-        Sums { units: self.homes2, y, n: self.n2, yy, yn, nn: self.nn2 }
+        sums_of([self.homes2, y, self.n2, yy, yn, self.nn2])
     }
 
-    fn before(&self, measure: Measure) -> Sums {
+    fn before(&self, measure: Measure) -> RatioSums {
         let (y, yy, yn) = match measure {
             Measure::Complied => (self.c1, self.cc1, self.cn1),
             Measure::SetOut => (self.s1, self.ss1, self.sn1),
         };
-        Sums { units: self.homes1, y, n: self.n1, yy, yn, nn: self.nn1 }
+        sums_of([self.homes1, y, self.n1, yy, yn, self.nn1])
     }
 
-    fn cross(&self, measure: Measure) -> Cross {
+    fn cross(&self, measure: Measure) -> CrossSums {
         let (yy, yn, ny) = match measure {
             Measure::Complied => (self.cc, self.c2n1, self.n2c1),
             Measure::SetOut => (self.ss, self.s2n1, self.n2s1),
         };
-        Cross { units: self.homes, yy, yn, ny, nn: self.nn }
+        let [clusters, yy, yn, ny, nn] = [self.homes, yy, yn, ny, self.nn].map(|n| n as f64);
+        CrossSums { clusters, yy, yn, ny, nn }
     }
 
     fn area(&self) -> Area<'_> {
@@ -247,7 +253,7 @@ impl Table {
                 let rate = shown.then(|| ratio(&sums, LEVEL)).flatten();
                 let compared = rate.filter(|_| self.comparable.contains(&row.area));
                 let change = compared.and_then(|_| ratio_change(&sums, &row.before(measure), &row.cross(measure), LEVEL));
-                let class = rate.filter(|_| breaks.fixed).map(|rate| breaks.class(rate.value));
+                let class = rate.filter(|_| breaks.fixed).map(|rate| breaks.class(rate.rate));
                 cells.push(NewCell { measure: measure.name(), area: &row.area, hidden: rate.is_none(), sums, rate, change, class });
             }
         }
@@ -263,13 +269,13 @@ impl Table {
                 cell.measure,
                 cell.area.to_owned(),
                 cell.hidden,
-                cell.count(cell.sums.units),
+                cell.count(cell.sums.clusters),
                 cell.count(cell.sums.n),
                 cell.count(cell.sums.y),
-                cell.rate.map(|e| e.value),
+                cell.rate.map(|e| e.rate),
                 cell.rate.map(|e| e.low),
                 cell.rate.map(|e| e.high),
-                cell.change.map(|e| e.value),
+                cell.change.map(|e| e.difference),
                 cell.change.map(|e| e.low),
                 cell.change.map(|e| e.high),
                 cell.class
@@ -284,15 +290,16 @@ struct NewCell<'a> {
     measure: &'static str,
     area: &'a str,
     hidden: bool,
-    sums: Sums,
-    rate: Option<Estimated>,
-    change: Option<Estimated>,
+    sums: RatioSums,
+    rate: Option<Share>,
+    change: Option<Change>,
     class: Option<i16>,
 }
 
 impl NewCell<'_> {
-    fn count(&self, n: i64) -> Option<i32> {
-        (!self.hidden).then(|| i32::try_from(n).ok()).flatten()
+    /// The sums are whole numbers; they fit the column at any size of a municipality.
+    fn count(&self, n: f64) -> Option<i32> {
+        (!self.hidden).then_some(n as i32)
     }
 }
 

@@ -80,7 +80,7 @@ pub fn forest(effects: &[Effect], less: &str, more: &str) -> Markup {
     let drawn = || effects.iter().filter_map(|effect| effect.interval);
     let low = drawn().map(|i| i.low * 100.0).fold(-1.0, f64::min);
     let high = drawn().map(|i| i.high * 100.0).fold(1.0, f64::max);
-    let step = round_step(high - low, 4.0);
+    let step = round_step(high - low, 5.0);
     let (first, last) = ((low / step).floor() * step, (high / step).ceil() * step);
     let x = |points: f64| 20.0 + 300.0 * (points - first) / (last - first);
     let bottom = 26.0 + 44.0 * effects.len() as f64;

@@ -147,6 +147,9 @@ pub fn document(page: &Page, asked: &Asked, visit: &Visit, demo: bool) -> Markup
                 footer.pie {
                     p { (words.say("web-foot")) }
                     (settings(asked, visit, words))
+                    @if visit.actor.as_ref().is_some_and(|actor| actor.account.is_some()) && !demo {
+                        p { a href="/password" { (words.say("password-change")) } }
+                    }
                 }
             }
         }

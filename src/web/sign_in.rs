@@ -59,13 +59,13 @@ pub async fn form(reader: Reader, Query(asked): Query<Asked>) -> Page {
     page(&reader, "", own_path(&asked.next), None)
 }
 
-fn page(reader: &Reader, login: &str, next: &str, problem: Option<String>) -> Page {
+fn page(reader: &Reader, login: &str, next: &str, problem: Option<(String, bool)>) -> Page {
     let words = reader.words;
     let invalid = problem.is_some().then_some("true");
     let described = problem.is_some().then_some("problema");
     let body: Markup = html! {
-        @if let Some(problem) = &problem {
-            div.aviso.grave #problema role="alert" tabindex="-1" { strong { (problem) } (words.say("web-sign-in-help")) }
+        @if let Some((problem, help)) = &problem {
+            div.aviso.grave #problema role="alert" tabindex="-1" { strong { (problem) } @if *help { (words.say("web-sign-in-help")) } }
         }
         form.entrada method="post" action="/sign-in" {
             input type="hidden" name="next" value=(next);
@@ -101,7 +101,7 @@ pub async fn sign_in(
             return Err(error);
         }
         let wait = error.arguments.iter().find(|(name, _)| *name == "retry_after").map(|(_, value)| value.clone()).unwrap_or_default();
-        let page = page(&reader, &given.login, next, Some(sentence(&reader.words, &error)));
+        let page = page(&reader, &given.login, next, Some((sentence(&reader.words, &error), false)));
         return Ok((status(error.kind), [(header::RETRY_AFTER, wait)], page).into_response());
     }
     let account = user::for_sign_in(&app.db, &given.login).await?;
@@ -111,7 +111,7 @@ pub async fn sign_in(
     let Some((account, _, role, municipality)) = account.filter(|_| right) else {
         tracing::info!(address = %caller.address, "a sign-in failed");
         let problem = reader.words.say("error-credentials");
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&reader, &given.login, next, Some(problem))).into_response());
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&reader, &given.login, next, Some((problem, true)))).into_response());
     };
     let login = user::login(&given.login)?;
     let mut tx = app.db.write().await?;
