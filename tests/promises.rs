@@ -8,6 +8,7 @@ mod analysis;
 mod campaign;
 mod house;
 mod simulate;
+mod coordinator;
 mod map;
 mod publication;
 mod command_line;
