@@ -55,7 +55,7 @@ impl World {
 
 /// Two municipalities of `segments` segments each, every home collected once a week.
 async fn ground(tx: &mut Tx, segments: usize) {
-    let day = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+    let day = NaiveDate::from_ymd_opt(2020, 1, 1).unwrap();
     let nothing = json!({});
     for (m, (number, code)) in PLACES.into_iter().enumerate() {
         let municipality = MunicipalityId(number);
@@ -162,10 +162,14 @@ fn noon(trial: &Trial, week: i64) -> DateTime<Utc> {
 
 /// A drawn trial with data and publications through `through`.
 async fn trial_through(db: &Db, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
+    trial_of(db, &text(), segments, through, world).await
+}
+
+async fn trial_of(db: &Db, text: &str, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
     let mut tx = db.write().await.unwrap();
     ground(&mut tx, segments).await;
     let frozen = at_local(NaiveDate::from_ymd_opt(2026, 7, 2).unwrap(), 9, 0);
-    let trial = trial::freeze(&mut tx, &text(), "test", frozen).await.unwrap();
+    let trial = trial::freeze(&mut tx, text, "test", frozen).await.unwrap();
     collect(&mut tx, &trial, world, segments, 1..=6, &BTreeMap::new()).await;
     let trial = trial::assign(&mut tx, &trial.id, noon(&trial, 7)).await.unwrap();
     let plan =
@@ -373,4 +377,33 @@ fn every_route_of_the_trial_is_granted_and_never_to_crews_or_mayors() {
         let vecino::account::access::Who::Roles(roles) = grant.who else { panic!("{path} is open") };
         assert!(!roles.contains(&Role::Crew) && !roles.contains(&Role::CrewLead) && !roles.contains(&Role::Mayor));
     }
+}
+
+#[tokio::test]
+async fn the_command_analyses_the_frozen_protocol_only_and_opens_no_look_before_its_weeks() {
+    use vecino::analysis::command::{Command, run, table};
+    let folder = tempfile::tempdir().unwrap();
+    Keys::create(folder.path(), [7; 32]).unwrap();
+    let options = vecino::app::Options { data_dir: folder.path().to_owned(), database: None, json: true };
+    let db = Db::connect(&options.url()).await.unwrap();
+    db.migrate().await.unwrap();
+    let text = text().replace("2026-W29", "2020-W29");
+    let (tx, trial) = trial_of(&db, &text, 8, 18, &World { seed: 4, plan_effect: 0.1 }).await;
+    tx.commit().await.unwrap();
+    let file = folder.path().join("experiment.toml");
+    std::fs::write(&file, &text).unwrap();
+    run(Command::Analyse { experiment: file.clone(), look: None }, &options).await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let report = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap().report;
+    let printed = table(&report);
+    assert!(printed.contains("look 1, data through 2020-W46") && printed.contains(&report.protocol_sha256) && printed.contains("norm_and_plan"));
+    assert!(looks::all(&mut tx, &trial.id).await.unwrap()[0].opened_at.is_some());
+    drop(tx);
+    // Look 2's day has long come, but its weeks are not published.
+    let closed = run(Command::Analyse { experiment: file.clone(), look: Some(2) }, &options).await.unwrap_err();
+    assert_eq!(closed.code, "look-closed");
+    std::fs::write(&file, text.replace("harm_points = 0.05", "harm_points = 0.06")).unwrap();
+    let changed = run(Command::Analyse { experiment: file, look: None }, &options).await.unwrap_err();
+    assert_eq!(changed.code, "protocol-changed");
+    assert!(changed.lines[0].contains(&trial.sha256), "{changed}");
 }
