@@ -145,6 +145,20 @@ async fn collect(tx: &mut Tx, trial: &Trial, world: &World, segments: usize, wee
     }
 }
 
+/// One week's message to the first home of every segment: delivered in even segments, withheld in odd ones.
+async fn write_to(tx: &mut Tx, trial: &Trial, segments: usize, week: i64) {
+    let iso = trial.protocol.week(week);
+    for segment in trial::segments(tx, &trial.id).await.unwrap() {
+        let number = (segment.segment_id.0.as_u128() - id(100).as_u128()) as usize;
+        let (m, s) = (number / segments, number % segments);
+        let household = HouseholdId(id(10_000 + m * 10_000 + s * HOMES));
+        let state = if s % 2 == 0 { "delivered" } else { "withheld" };
+        run!(tx, "INSERT INTO message (municipality_id, message_id, household_id, trial_id, campaign_id, step, due_on, iso_week, channel, arm, wording, rule, language, state, state_at, send_after, expires_at, attempts)
+                  VALUES ($1, $2, $3, $4, 'semanal', 1, $5, $6, 'sms', $7, 'w', 'r', 'es', $8, $9, $9, $9, 0)",
+            segment.municipality_id, id(500_000 + number), household, &trial.id, iso.monday(), iso, segment.arm.unwrap(), state, noon(trial, week)).unwrap();
+    }
+}
+
 async fn publish(tx: &mut Tx, trial: &Trial, weeks: std::ops::RangeInclusive<i64>) {
     for (number, _) in PLACES {
         for week in weeks.clone() {
@@ -215,6 +229,7 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
     on_both_engines!(db => {
         let (mut tx, trial) = trial_through(&db, 16, 19, &World { seed: 2, plan_effect: 0.15 }).await;
         let now = noon(&trial, 20);
+        write_to(&mut tx, &trial, 16, 8).await;
         refresh(&mut tx, &trial, now).await.unwrap();
         let look = current(&mut tx, &trial, now.date_naive()).await.unwrap().unwrap();
         assert_eq!(look.look, 1);
@@ -234,6 +249,10 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         let observed: i64 = report.flow.arms.iter().map(|a| a.observed).sum();
         assert_eq!(observed, norm.n);
         assert_eq!(report.flow.arms.iter().map(|a| a.due).sum::<i64>(), 32 * 20 * 12);
+        assert_eq!(report.fidelity.iter().map(|f| f.due).sum::<i64>(), 32);
+        assert_eq!(report.fidelity.iter().map(|f| f.delivered).sum::<i64>(), 16);
+        assert_eq!(report.flow.arms.iter().map(|a| a.messaged).sum::<i64>(), 16);
+        assert!(report.warnings.iter().any(|w| w.code == "low-delivery"));
         assert!(report.habit.arms.iter().all(|h| h.homes > 0 && h.share.is_some()));
         // Norm alone, plan alone and both hang together with the main effects.
         let of = |name: &str| report.secondary.iter().find(|c| c.contrast == name).unwrap().estimate.unwrap();
