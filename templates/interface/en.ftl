@@ -17,7 +17,7 @@ to = to
 
 ## norm
 norm-campaigns-heading = Do the messages arrive?
-norm-campaigns-answer = { $delivered } of { $due } due messages arrived ({ $share } %). All arms together; one a week and home.
+norm-campaigns-answer = { $delivered } of { $due } messages due so far arrived ({ $share } %). All arms together; one a week and home.
 norm-campaigns-none = No messages yet. They start with the trial's messages phase and stop by themselves.
 norm-campaign-empty = Campaign “{ $campaign }” has no messages here yet.
 norm-campaign-caption = Campaign “{ $campaign }”: messages by week, all arms together
@@ -41,8 +41,10 @@ norm-preview-button = See the message
 norm-preview-logged = This page shows an arm of the trial: who opens it is recorded.
 norm-preview-heading = Why does this home get this text?
 norm-week = week { $week }, { $from } to { $to }
+norm-week-short = week { $week } ({ $from } to { $to })
 norm-home = home { $code }
 norm-text-sent = The message as it left
+norm-text-waiting = The message that waits for its hour
 norm-text-would = The message as it would leave
 norm-text-none = This home is not written to this week. The row stays, because dose is an outcome.
 norm-size = { $n } of 160 characters · 1 part · { $channel }

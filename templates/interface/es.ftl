@@ -17,7 +17,7 @@ to = a
 
 ## norm
 norm-campaigns-heading = ¿Llegan los mensajes?
-norm-campaigns-answer = Llegaron { $delivered } de { $due } mensajes debidos ({ $share } %). Todos los brazos juntos; uno por semana y hogar.
+norm-campaigns-answer = Llegaron { $delivered } de { $due } mensajes que ya tocaban ({ $share } %). Todos los brazos juntos; uno por semana y hogar.
 norm-campaigns-none = Todavía no hay mensajes. Empiezan con la fase de mensajes del ensayo y paran solos.
 norm-campaign-empty = La campaña «{ $campaign }» todavía no tiene mensajes aquí.
 norm-campaign-caption = Campaña «{ $campaign }»: mensajes por semana, todos los brazos juntos
@@ -41,8 +41,10 @@ norm-preview-button = Ver el mensaje
 norm-preview-logged = Esta página muestra un brazo del ensayo: queda anotado quién la abre.
 norm-preview-heading = ¿Por qué este hogar recibe este texto?
 norm-week = semana { $week }, del { $from } al { $to }
+norm-week-short = semana { $week } ({ $from } al { $to })
 norm-home = hogar { $code }
 norm-text-sent = El mensaje, como salió
+norm-text-waiting = El mensaje que espera su hora
 norm-text-would = El mensaje, como saldría
 norm-text-none = A este hogar no se le escribe esta semana. La fila queda, porque la dosis es un resultado.
 norm-size = { $n } de 160 caracteres · 1 parte · { $channel }
