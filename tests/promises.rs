@@ -11,3 +11,4 @@ mod sign_in;
 mod storage;
 mod street;
 mod sync;
+mod tally;
