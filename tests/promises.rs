@@ -4,6 +4,7 @@
 mod pilot;
 
 mod command_line;
+mod crew;
 mod house;
 mod kill;
 mod roles;
