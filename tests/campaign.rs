@@ -249,6 +249,28 @@ async fn every_stated_share_is_derived_again_digit_for_digit() {
 }
 
 #[tokio::test]
+async fn what_phones_send_later_does_not_unprove_what_was_true_when_it_was_said() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        // Home 0 complied in 4 of 4; a phone that was out of reach now brings four rows that did not comply.
+        for back in 1..=4 {
+            let week = SEND.plus(-back);
+            run!(tx, "INSERT INTO observation (municipality_id, op_id, kind, round_id, household_id, segment_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out, separated, complied, counted, content_hash)
+                VALUES ($1, $2, 'observation', $2, $3, $4, $5, $6, $2, $7, $7, $8, 'yes', 'no', $9, $10, '')",
+                TOWN, id(10, back as usize), HouseholdId(id(5, 0)), SegmentId(id(4, 0)), week.monday(), week, at_local(week.monday(), 8, 0), monday() + Duration::hours(9), 0i16, true).unwrap();
+            run!(tx, "UPDATE home_week SET observed = 2 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), week).unwrap();
+        }
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.norms > 0 && proof.proven == proof.norms && proof.differing.is_empty(), "{proof:?}");
+        // The same rows received before would have been known.
+        run!(tx, "UPDATE observation SET received_at = $1", monday() - Duration::hours(9)).unwrap();
+        assert!(prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap().proven < proof.norms);
+    });
+}
+
+#[tokio::test]
 async fn caps_hold_over_all_campaigns() {
     on_both_engines!(db => {
         let town = town(db).await;

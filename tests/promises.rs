@@ -4,7 +4,15 @@
 mod pilot;
 
 mod campaign;
+mod command_line;
+mod crew;
 mod house;
+mod kill;
 mod messages;
 mod norm;
+mod roles;
+mod sign_in;
 mod storage;
+mod street;
+mod sync;
+mod tally;

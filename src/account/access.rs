@@ -41,11 +41,38 @@ const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope)
 /// Every route of the house. Rows are grouped by module.
 pub const TABLE: &[Grant] = &[
     // web
+    grant("GET", "/", Who::Anyone, Scope::Own),
+    grant("GET", "/sign-in", Who::Anyone, Scope::Own),
+    grant("POST", "/sign-in", Who::Anyone, Scope::Own),
+    grant("POST", "/sign-out", Who::SignedIn, Scope::Own),
+    grant("POST", "/settings", Who::Anyone, Scope::Own),
     grant("GET", "/healthz", Who::Anyone, Scope::Own),
+    grant("GET", "/readyz", Who::Anyone, Scope::Own),
+    grant("GET", "/static/{*path}", Who::Anyone, Scope::Own),
+    grant("GET", "/api/openapi.json", Who::Anyone, Scope::Own),
+    grant("GET", "/api/docs", Who::Anyone, Scope::Own),
+    // account
+    grant("GET", "/accounts", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts/{account}/disable", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/accounts/{account}/password", Who::Roles(&[Role::Admin]), Scope::Own),
+    grant("POST", "/devices/{municipality}/{device}/revoke", Who::Roles(&[Role::Admin]), Scope::Municipality),
+    grant("GET", "/password", Who::SignedIn, Scope::Own),
+    grant("POST", "/password", Who::SignedIn, Scope::Own),
+    grant("GET", "/audit", Who::Roles(&[Role::Auditor, Role::Admin]), Scope::Own),
     // territory
     // registry
     // trial and analysis
     // observation
+    grant("POST", "/api/v1/sync", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/api/v1/rounds/today", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/crew", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/crew/shell", Who::Anyone, Scope::Own),
+    grant("GET", "/crew/sw.js", Who::Anyone, Scope::Own),
+    grant("GET", "/crew/manifest.webmanifest", Who::Anyone, Scope::Own),
+    grant("GET", "/crew/icon.svg", Who::Anyone, Scope::Own),
+    grant("POST", "/crew/enrol", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
+    grant("GET", "/rounds", Who::Roles(&[Role::CrewLead, Role::Coordinator, Role::Admin]), Scope::Own),
     // norm
     grant("GET", "/campaigns", Who::Roles(&[Role::Coordinator, Role::Researcher, Role::Admin]), Scope::Own),
     grant("GET", "/campaign/{campaign}/preview", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),

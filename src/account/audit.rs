@@ -6,7 +6,7 @@ use crate::clock::to_micros;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{MunicipalityId, sha256_hex};
-use crate::{one, opt, run};
+use crate::{one, run};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -20,18 +20,21 @@ pub struct Entry<'a> {
     pub detail: Value,
 }
 
-/// Appends one entry to the municipality's chain of that stream. Two writers of one chain wait for each other.
-pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>, entry: Entry<'_>) -> Result<()> {
+/// Takes the chain for this transaction: other writers of the same chain wait until it ends. Answers its last sequence and hash.
+pub async fn hold(tx: &mut Tx, municipality: MunicipalityId, stream: &str) -> Result<(i64, String)> {
     // The no-op upsert locks the head row on PostgreSQL and creates it on first use.
-    run!(
+    one!(
         tx,
         "INSERT INTO audit_head (municipality_id, stream, sequence, entry_hash) VALUES ($1, $2, 0, '')
-              ON CONFLICT (municipality_id, stream) DO UPDATE SET sequence = audit_head.sequence",
+              ON CONFLICT (municipality_id, stream) DO UPDATE SET sequence = audit_head.sequence RETURNING sequence, entry_hash",
         municipality,
-        entry.stream
-    )?;
-    let (sequence, previous): (i64, String) =
-        one!(tx, "SELECT sequence, entry_hash FROM audit_head WHERE municipality_id = $1 AND stream = $2", municipality, entry.stream)?;
+        stream
+    )
+}
+
+/// Appends one entry to the municipality's chain of that stream. Two writers of one chain wait for each other.
+pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>, entry: Entry<'_>) -> Result<()> {
+    let (sequence, previous) = hold(tx, municipality, entry.stream).await?;
     let sequence = sequence + 1;
     let at = to_micros(at);
     let hash = entry_hash(&previous, municipality, entry.stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);
@@ -100,27 +103,33 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
     for (municipality, stream, last, head_hash) in heads {
         let mut previous = String::new();
         let mut expected = 1;
-        while expected <= last {
-            let row: Option<Stored> = opt!(
+        'chain: while expected <= last {
+            let rows: Vec<Stored> = crate::all!(
                 tx,
                 "SELECT municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash
-                FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence = $3",
+                FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence >= $3 ORDER BY sequence LIMIT 500",
                 municipality,
                 &stream,
                 expected
             )?;
-            let Some(row) = row else {
+            if rows.is_empty() {
                 broken.push(format!("audit {municipality}/{stream}: entry {expected} is missing; restore a backup and compare"));
                 break;
-            };
-            let hash =
-                entry_hash(&previous, row.municipality_id, &row.stream, row.sequence, row.at, &row.actor, &row.action, &row.target, &row.detail);
-            if row.previous_hash != previous || row.entry_hash != hash {
-                broken.push(format!("audit {municipality}/{stream}: entry {expected} was changed; restore a backup and compare"));
-                break;
             }
-            previous = row.entry_hash;
-            expected += 1;
+            for row in rows {
+                if row.sequence != expected {
+                    broken.push(format!("audit {municipality}/{stream}: entry {expected} is missing; restore a backup and compare"));
+                    break 'chain;
+                }
+                let hash =
+                    entry_hash(&previous, row.municipality_id, &row.stream, row.sequence, row.at, &row.actor, &row.action, &row.target, &row.detail);
+                if row.previous_hash != previous || row.entry_hash != hash {
+                    broken.push(format!("audit {municipality}/{stream}: entry {expected} was changed; restore a backup and compare"));
+                    break 'chain;
+                }
+                previous = row.entry_hash;
+                expected += 1;
+            }
         }
         if expected > last && previous != head_hash {
             broken.push(format!("audit {municipality}/{stream}: the head does not match entry {last}; restore a backup and compare"));

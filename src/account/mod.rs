@@ -1,7 +1,19 @@
 //! Who signs in, roles and their reach (municipality, operator), devices, and the audit chain.
 
 pub mod access;
+pub mod admission;
 pub mod audit;
+pub mod command;
+pub mod device;
+pub mod limit;
+pub mod manage;
+pub mod own_password;
+pub mod password;
+pub mod practice;
+pub mod read_audit;
+pub mod session;
+pub mod token;
+pub mod user;
 
 use crate::error::{Error, Kind, Result};
 use crate::id::{AccountId, DeviceId, MunicipalityId};
@@ -9,6 +21,19 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// The administrator's and the auditor's pages.
+pub fn routes(routes: access::Routes) -> access::Routes {
+    routes
+        .get("/accounts", manage::page)
+        .post("/accounts", manage::add)
+        .post("/accounts/{account}/disable", manage::disable)
+        .post("/accounts/{account}/password", manage::renew)
+        .post("/devices/{municipality}/{device}/revoke", manage::revoke)
+        .get("/audit", read_audit::page)
+        .get("/password", own_password::form)
+        .post("/password", own_password::change)
+}
 
 /// What somebody may do; the reach (which municipality, which operator) is separate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,6 +87,16 @@ impl Role {
             Role::Auditor => "auditor",
             Role::Admin => "admin",
         }
+    }
+
+    /// Works in one municipality and must be tied to it.
+    pub fn is_municipal(self) -> bool {
+        !matches!(self, Role::Researcher | Role::Registrar | Role::Partner | Role::Auditor | Role::Admin)
+    }
+
+    /// Works for one operator: a company never sees another's rounds.
+    pub fn is_crew(self) -> bool {
+        matches!(self, Role::Crew | Role::CrewLead)
     }
 
     pub fn parse(name: &str) -> Result<Role> {
