@@ -434,7 +434,7 @@ rounds-next = Day after
 
 ## norm
 norm-campaigns-heading = Do the messages arrive?
-norm-campaigns-answer = { $delivered } of { $due } due messages arrived ({ $share } %). All arms together; one a week and home.
+norm-campaigns-answer = { $delivered } of { $due } messages due so far arrived ({ $share } %). All arms together; one a week and home.
 norm-campaigns-none = No messages yet. They start with the trial's messages phase and stop by themselves.
 norm-campaign-empty = Campaign “{ $campaign }” has no messages here yet.
 norm-campaign-caption = Campaign “{ $campaign }”: messages by week, all arms together
@@ -458,8 +458,10 @@ norm-preview-button = See the message
 norm-preview-logged = This page shows an arm of the trial: who opens it is recorded.
 norm-preview-heading = Why does this home get this text?
 norm-week = week { $week }, { $from } to { $to }
+norm-week-short = week { $week } ({ $from } to { $to })
 norm-home = home { $code }
 norm-text-sent = The message as it left
+norm-text-waiting = The message that waits for its hour
 norm-text-would = The message as it would leave
 norm-text-none = This home is not written to this week. The row stays, because dose is an outcome.
 norm-size = { $n } of 160 characters · 1 part · { $channel }
@@ -894,6 +896,11 @@ map-stream-mixed = all three classes, each apart
 ## coordinator
 
 ## errors
+error-household-unknown = There is no home { $household } in this municipality. Check the code on the door.
+error-household-outside = Home { $household } is not in a segment of the trial that week: it gets no messages.
+error-campaign-unknown = There is no campaign of that name.
+error-campaign-phase = That week is outside the messages phase. Nothing is sent before or after it.
+error-delivery-late = The collection has begun or the message was stopped. Do not hand it over.
 error-device-needed = This permission is not a phone's. Enrol the phone and try again.
 error-login = That user name cannot be used. Write 2 to 60 small letters, digits, dots or dashes.
 error-login-taken = The user «{ $login }» exists already. Choose another.

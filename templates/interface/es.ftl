@@ -434,7 +434,7 @@ rounds-next = Día siguiente
 
 ## norm
 norm-campaigns-heading = ¿Llegan los mensajes?
-norm-campaigns-answer = Llegaron { $delivered } de { $due } mensajes debidos ({ $share } %). Todos los brazos juntos; uno por semana y hogar.
+norm-campaigns-answer = Llegaron { $delivered } de { $due } mensajes que ya tocaban ({ $share } %). Todos los brazos juntos; uno por semana y hogar.
 norm-campaigns-none = Todavía no hay mensajes. Empiezan con la fase de mensajes del ensayo y paran solos.
 norm-campaign-empty = La campaña «{ $campaign }» todavía no tiene mensajes aquí.
 norm-campaign-caption = Campaña «{ $campaign }»: mensajes por semana, todos los brazos juntos
@@ -458,8 +458,10 @@ norm-preview-button = Ver el mensaje
 norm-preview-logged = Esta página muestra un brazo del ensayo: queda anotado quién la abre.
 norm-preview-heading = ¿Por qué este hogar recibe este texto?
 norm-week = semana { $week }, del { $from } al { $to }
+norm-week-short = semana { $week } ({ $from } al { $to })
 norm-home = hogar { $code }
 norm-text-sent = El mensaje, como salió
+norm-text-waiting = El mensaje que espera su hora
 norm-text-would = El mensaje, como saldría
 norm-text-none = A este hogar no se le escribe esta semana. La fila queda, porque la dosis es un resultado.
 norm-size = { $n } de 160 caracteres · 1 parte · { $channel }
@@ -894,6 +896,11 @@ map-stream-mixed = las tres clases, cada una aparte
 ## coordinator
 
 ## errors
+error-household-unknown = No hay ningún hogar { $household } en este municipio. Revise el código de la puerta.
+error-household-outside = El hogar { $household } no está en un segmento del ensayo esa semana: no recibe mensajes.
+error-campaign-unknown = No hay ninguna campaña con ese nombre.
+error-campaign-phase = Esa semana está fuera de la fase de mensajes. Nada se envía antes ni después.
+error-delivery-late = La recolección ya empezó o el mensaje se detuvo. No lo entregue.
 error-device-needed = Este permiso no es de un teléfono. Inscriba el teléfono y pruebe de nuevo.
 error-login = Ese nombre de usuario no se puede usar. Escriba de 2 a 60 letras minúsculas, números, puntos o guiones.
 error-login-taken = El usuario «{ $login }» ya existe. Escoja otro.
