@@ -8,3 +8,4 @@ mod house;
 mod roles;
 mod sign_in;
 mod storage;
+mod words;
