@@ -54,6 +54,23 @@ CREATE TABLE observation (
   PRIMARY KEY (municipality_id, op_id)
 );
 CREATE INDEX observation_by_home ON observation (municipality_id, household_id, service_day);
+CREATE INDEX observation_by_round ON observation (municipality_id, round_id);
+
+-- Corrections that came before what they correct: acknowledged, kept whole, applied and removed when it comes.
+CREATE TABLE waiting_correction (
+  municipality_id SMALLINT NOT NULL,
+  op_id UUID NOT NULL,
+  corrects UUID NOT NULL,
+  device_id UUID NOT NULL,
+  operator_code TEXT,
+  received_at TIMESTAMPTZ NOT NULL,
+  -- skew of the phone's clock in the batch that brought it
+  skew_ms BIGINT NOT NULL,
+  body JSONB NOT NULL,
+  content_hash TEXT NOT NULL,
+  PRIMARY KEY (municipality_id, op_id)
+);
+CREATE INDEX waiting_correction_by_target ON waiting_correction (municipality_id, corrects);
 
 -- Operations that are not about one home: round_start, round_end, load, dump_visit, track.
 CREATE TABLE round_event (

@@ -217,3 +217,31 @@ macro_rules! bulk { ($tx:expr, $insert:expr, $rows:expr, |$row:ident| [$($value:
     }
     touched
 }} }
+
+/// Rows for many keys in one statement: `among!(tx, "WITH asked (id) AS (", keys, |key| [key], ") SELECT … FROM asked CROSS JOIN t …")`.
+/// `keys` is a slice; each listed expression is one column of `asked`, in order. Chunks as in `bulk!`; answers `Vec<T>`.
+#[macro_export]
+macro_rules! among { ($tx:expr, $with:expr, $keys:expr, |$key:ident| [$($value:expr),+ $(,)?], $select:expr) => {{
+    const COLUMNS: usize = [$(stringify!($value)),+].len();
+    let mut found = $crate::error::Result::Ok(Vec::new());
+    for chunk in $keys.chunks(30_000 / COLUMNS) {
+        let Ok(rows) = &mut found else { break };
+        let more = match $tx.open() {
+            $crate::db::Tx::Sqlite(tx) => {
+                let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($with);
+                query.push_values(chunk, |mut tuple, $key| { $(tuple.push_bind($value);)+ }).push($select);
+                query.build_query_as().persistent(chunk.len() == 50).fetch_all(&mut **tx).await
+            }
+            $crate::db::Tx::Postgres(tx) => {
+                let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($with);
+                query.push_values(chunk, |mut tuple, $key| { $(tuple.push_bind($value);)+ }).push($select);
+                query.build_query_as().persistent(false).fetch_all(&mut **tx).await
+            }
+        };
+        match more {
+            Ok(mut more) => rows.append(&mut more),
+            Err(error) => found = Err($crate::error::Error::from(error)),
+        }
+    }
+    found
+}} }

@@ -3,9 +3,24 @@
 
 mod pilot;
 
-mod command_line;
+mod geo_bad;
+mod analysis;
+mod campaign;
 mod house;
+mod simulate;
+mod map;
+mod publication;
+mod command_line;
+mod kill;
 mod roles;
 mod sign_in;
+mod reference;
+mod messages;
+mod norm;
+mod registry;
 mod storage;
 mod words;
+mod trial;
+mod street;
+mod sync;
+mod territory;

@@ -20,18 +20,21 @@ pub struct Entry<'a> {
     pub detail: Value,
 }
 
-/// Appends one entry to the municipality's chain of that stream. Two writers of one chain wait for each other.
-pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>, entry: Entry<'_>) -> Result<()> {
+/// Takes the chain for this transaction: other writers of the same chain wait until it ends. Answers its last sequence and hash.
+pub async fn hold(tx: &mut Tx, municipality: MunicipalityId, stream: &str) -> Result<(i64, String)> {
     // The no-op upsert locks the head row on PostgreSQL and creates it on first use.
-    run!(
+    one!(
         tx,
         "INSERT INTO audit_head (municipality_id, stream, sequence, entry_hash) VALUES ($1, $2, 0, '')
-              ON CONFLICT (municipality_id, stream) DO UPDATE SET sequence = audit_head.sequence",
+              ON CONFLICT (municipality_id, stream) DO UPDATE SET sequence = audit_head.sequence RETURNING sequence, entry_hash",
         municipality,
-        entry.stream
-    )?;
-    let (sequence, previous): (i64, String) =
-        one!(tx, "SELECT sequence, entry_hash FROM audit_head WHERE municipality_id = $1 AND stream = $2", municipality, entry.stream)?;
+        stream
+    )
+}
+
+/// Appends one entry to the municipality's chain of that stream. Two writers of one chain wait for each other.
+pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>, entry: Entry<'_>) -> Result<()> {
+    let (sequence, previous) = hold(tx, municipality, entry.stream).await?;
     let sequence = sequence + 1;
     let at = to_micros(at);
     let hash = entry_hash(&previous, municipality, entry.stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);

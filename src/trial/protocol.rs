@@ -7,6 +7,9 @@ use chrono::{Duration, NaiveDate};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// The protocol that ships with the house, `experiments/norma-y-plan-2026.toml`.
+pub const DEFAULT: &str = include_str!("../../experiments/norma-y-plan-2026.toml");
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
@@ -179,6 +182,36 @@ impl Protocol {
             )
         })?;
         Ok(protocol)
+    }
+
+    /// The same protocol with another first week: how a practice town lays its calendar back. Every other byte stays.
+    pub fn starting(text: &str, first_week: Week) -> Result<String> {
+        let mut moved = 0;
+        let lines: Vec<String> = text
+            .split('\n')
+            .map(|line| match line.split_once('=') {
+                Some((key, _)) if key.trim() == "first_week" => {
+                    moved += 1;
+                    format!("first_week = \"{first_week}\"")
+                }
+                _ => line.to_owned(),
+            })
+            .collect();
+        if moved != 1 {
+            return Err(Error::refused("protocol", format!("the protocol has {moved} lines with first_week; write exactly one under [calendar]")));
+        }
+        Ok(lines.join("\n"))
+    }
+
+    /// The phase of a trial week, if it lies in one.
+    pub fn phase(&self, trial_week: i64) -> Option<Phase> {
+        let within = |[from, to]: [i64; 2]| (from..=to).contains(&trial_week);
+        match () {
+            _ if within(self.calendar.baseline) => Some(Phase::Baseline),
+            _ if within(self.calendar.messages) => Some(Phase::Messages),
+            _ if within(self.calendar.after) => Some(Phase::After),
+            _ => None,
+        }
     }
 
     pub fn sha256(text: &str) -> String {

@@ -1,0 +1,675 @@
+//! `POST /api/v1/sync`: up to 500 operations of any age, one transaction, an answer for each only after the commit.
+//!
+//! Who sends is told by the token, never by the body. An operation is named by its `op`: the same content again is a duplicate,
+//! other content a conflict; conflicts and refusals are final and kept as received until a person settles them.
+//! Batches of one municipality follow one another (they extend one audit chain), so no phone sees half of another's batch.
+
+use super::operation::{self, Action, Operation, Position, Refusal};
+use super::{Kind, Observation, Outcome, Stream, columns, of_weeks, standing, store, tally};
+use crate::account::access::Routes;
+use crate::account::{Actor, audit};
+use crate::app::App;
+use crate::clock::{Week, local, to_micros};
+use crate::db::{Db, Tx};
+use crate::error::{Error, Kind as Fault, Result};
+use crate::id::{DeviceId, HouseholdId, MunicipalityId, OpId, OperatorId, RoundId, SegmentId};
+use crate::{among, bulk, run};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+const MAX_OPS: usize = 500;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Stored,
+    Duplicate,
+    Conflict,
+    Rejected,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Receipt {
+    pub op: Value,
+    pub status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    pub received_at: DateTime<Utc>,
+    pub skew_ms: i64,
+    pub results: Vec<Receipt>,
+}
+
+/// A batch as sent; `device` in it is read by nobody.
+struct Batch {
+    sent_at: DateTime<Utc>,
+    ops: Vec<Value>,
+}
+
+impl Batch {
+    fn parse(body: &[u8]) -> Result<Batch> {
+        if body.len() > MAX_BYTES {
+            return Err(too_large(format!("the batch has {} bytes and {MAX_BYTES} are allowed: send fewer operations at a time", body.len())));
+        }
+        let value: Value =
+            serde_json::from_slice(body).map_err(|e| Error::refused("sync-json", format!("the body is not JSON: {e}; nothing was stored")))?;
+        let Value::Object(mut batch) = value else {
+            return Err(Error::refused("sync-shape", "the body must be an object with sent_at and ops; nothing was stored"));
+        };
+        let sent_at = batch.get("sent_at").and_then(Value::as_str).and_then(|text| DateTime::parse_from_rfc3339(text).ok()).ok_or_else(|| {
+            Error::refused("sync-sent-at", "sent_at must be the phone's time with its offset, such as 2026-11-23T18:02:11-06:00; nothing was stored")
+        })?;
+        let Some(Value::Array(ops)) = batch.remove("ops") else {
+            return Err(Error::refused("sync-shape", "ops must be a list of operations; nothing was stored"));
+        };
+        if ops.len() > MAX_OPS {
+            return Err(too_large(format!("the batch has {} operations and {MAX_OPS} are allowed: send it in parts", ops.len())));
+        }
+        Ok(Batch { sent_at: sent_at.with_timezone(&Utc), ops })
+    }
+}
+
+fn too_large(line: String) -> Error {
+    Error::new(Fault::TooLarge, "sync-too-large", line)
+}
+
+/// What the server knows of an identity it has met.
+#[derive(Debug, Clone, Copy)]
+enum Met {
+    Stored,
+    Unsettled(Status, &'static str),
+}
+
+#[derive(sqlx::FromRow)]
+struct RoundRow {
+    round_id: RoundId,
+    operator_id: OperatorId,
+    operator_code: String,
+    service_day: NaiveDate,
+    stream: Stream,
+}
+
+struct Home {
+    household_id: HouseholdId,
+    operator_id: Option<OperatorId>,
+    places: Vec<(NaiveDate, Option<NaiveDate>, SegmentId)>,
+}
+
+impl Home {
+    /// The segment valid on the Monday of the week, else the earliest valid within it. Places of one home do not overlap.
+    fn segment(&self, week: Week) -> Option<SegmentId> {
+        let within = self.places.iter().filter(|(from, to, _)| *from <= week.sunday() && to.is_none_or(|to| to >= week.monday()));
+        within.min_by_key(|(from, _, _)| *from).map(|(_, _, segment)| *segment)
+    }
+}
+
+#[derive(Clone, sqlx::FromRow)]
+struct Waiting {
+    op_id: OpId,
+    corrects: OpId,
+    device_id: DeviceId,
+    operator_code: Option<String>,
+    received_at: DateTime<Utc>,
+    skew_ms: i64,
+    body: Value,
+    content_hash: String,
+}
+
+struct Event {
+    op_id: OpId,
+    kind: String,
+    round_id: Option<RoundId>,
+    at: DateTime<Utc>,
+    corrected_at: DateTime<Utc>,
+    body: Value,
+    content_hash: String,
+}
+
+struct Unsettled {
+    op_id: OpId,
+    content_hash: String,
+    status: &'static str,
+    code: &'static str,
+    body: Value,
+}
+
+/// One batch on its way: what was looked up, and what will be written.
+struct Intake<'a> {
+    municipality: MunicipalityId,
+    operator: Option<&'a str>,
+    device: DeviceId,
+    received_at: DateTime<Utc>,
+    skew_ms: i64,
+    met: HashMap<OpId, Vec<(String, Met)>>,
+    rounds: HashMap<RoundId, RoundRow>,
+    homes: HashMap<String, Home>,
+    /// Stored rows that this batch corrects.
+    originals: HashMap<OpId, Observation>,
+    waiting: HashMap<OpId, Vec<Waiting>>,
+    rows: Vec<Observation>,
+    row_of: HashMap<OpId, usize>,
+    events: Vec<Event>,
+    unsettled: Vec<Unsettled>,
+    now_waiting: BTreeMap<OpId, Waiting>,
+    applied: Vec<OpId>,
+}
+
+/// Stores one batch. `actor` must be a device; everything is kept or nothing.
+pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) -> Result<Answer> {
+    let municipality = actor.home()?;
+    let device = actor.device.ok_or_else(|| {
+        Error::forbidden("device-needed", "this token is not a phone's: enrol the phone, or make one with vecino token create --device NAME")
+    })?;
+    let batch = Batch::parse(body)?;
+    let received_at = to_micros(now);
+    let skew_ms = (batch.sent_at - received_at).num_milliseconds();
+    let identities: Vec<(OpId, String)> = batch.ops.iter().map(operation::identify).collect();
+    let mut read: Vec<std::result::Result<Operation, Refusal>> = batch.ops.iter().map(operation::read).collect();
+    let mut tx = db.write().await?;
+    if !db.is_sqlite() {
+        audit::hold(&mut tx, municipality, "observation").await?;
+    }
+    let mut intake = Intake {
+        municipality,
+        operator: actor.operator.as_deref(),
+        device,
+        received_at,
+        skew_ms,
+        met: HashMap::new(),
+        rounds: HashMap::new(),
+        homes: HashMap::new(),
+        originals: HashMap::new(),
+        waiting: HashMap::new(),
+        rows: Vec::with_capacity(batch.ops.len()),
+        row_of: HashMap::new(),
+        events: Vec::new(),
+        unsettled: Vec::new(),
+        now_waiting: BTreeMap::new(),
+        applied: Vec::new(),
+    };
+    intake.look_up(&mut tx, &identities, &read).await?;
+    let mut results = Vec::with_capacity(batch.ops.len());
+    for ((op, (op_id, hash)), operation) in batch.ops.iter().zip(&identities).zip(read.drain(..)) {
+        let (status, refusal) = intake.take(op, *op_id, hash, operation);
+        let message = refusal.map(|refusal| refusal.message(op));
+        results.push(Receipt { op: op.get("op").cloned().unwrap_or(Value::Null), status, code: refusal.map(|r| r.code), message });
+    }
+    intake.write(&mut tx).await?;
+    let count = |status: Status| results.iter().filter(|receipt| receipt.status == status).count();
+    let detail = json!({"stored": count(Status::Stored), "duplicate": count(Status::Duplicate), "conflict": count(Status::Conflict), "rejected": count(Status::Rejected)});
+    let target = device.to_string();
+    audit::record(
+        &mut tx,
+        municipality,
+        received_at,
+        audit::Entry { stream: "observation", actor: &actor.name, action: "sync", target: &target, detail },
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(Answer { received_at, skew_ms, results })
+}
+
+impl Intake<'_> {
+    async fn look_up(&mut self, tx: &mut Tx, identities: &[(OpId, String)], read: &[std::result::Result<Operation, Refusal>]) -> Result<()> {
+        let municipality = self.municipality;
+        type Found = (OpId, String, Option<String>, Option<String>);
+        let found: Vec<Found> = among!(
+            tx,
+            "WITH asked (municipality_id, op_id) AS (",
+            identities,
+            |identity| [municipality, identity.0],
+            ") SELECT o.op_id, o.content_hash, NULL, NULL FROM asked CROSS JOIN observation o
+                WHERE o.municipality_id = asked.municipality_id AND o.op_id = asked.op_id
+              UNION ALL SELECT e.op_id, e.content_hash, NULL, NULL FROM asked CROSS JOIN round_event e
+                WHERE e.municipality_id = asked.municipality_id AND e.op_id = asked.op_id
+              UNION ALL SELECT u.op_id, u.content_hash, u.status, u.code FROM asked CROSS JOIN unsettled_operation u
+                WHERE u.municipality_id = asked.municipality_id AND u.op_id = asked.op_id
+              UNION ALL SELECT w.op_id, w.content_hash, NULL, NULL FROM asked CROSS JOIN waiting_correction w
+                WHERE w.municipality_id = asked.municipality_id AND w.op_id = asked.op_id
+              UNION ALL SELECT w.corrects, w.content_hash, 'awaited', NULL FROM asked CROSS JOIN waiting_correction w
+                WHERE w.municipality_id = asked.municipality_id AND w.corrects = asked.op_id"
+        )?;
+        let mut awaited = BTreeSet::new();
+        for (op, hash, status, code) in found {
+            let met = match (status.as_deref(), code.and_then(|code| Refusal::find(&code))) {
+                (Some("awaited"), _) => {
+                    awaited.insert(op);
+                    continue;
+                }
+                (Some("conflict"), refusal) => Met::Unsettled(Status::Conflict, refusal.unwrap_or(operation::OTHER_CONTENT).code),
+                (Some(_), refusal) => Met::Unsettled(Status::Rejected, refusal.unwrap_or(operation::KIND).code),
+                (None, _) => Met::Stored,
+            };
+            self.met.entry(op).or_default().push((hash, met));
+        }
+        let new = || identities.iter().zip(read).filter(|((op, _), _)| !self.met.contains_key(op)).filter_map(|(_, read)| read.as_ref().ok());
+        let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
+        let mut codes: BTreeSet<&str> = BTreeSet::new();
+        let mut corrected: BTreeSet<OpId> = BTreeSet::new();
+        for operation in new() {
+            match &operation.action {
+                Action::Stop { round, household, .. } => {
+                    rounds.insert(*round);
+                    codes.insert(household);
+                }
+                Action::Correction { of, household, .. } => {
+                    corrected.insert(*of);
+                    codes.extend(household.as_deref());
+                }
+                Action::Event { round, .. } => rounds.extend(*round),
+            }
+        }
+        if !corrected.is_empty() {
+            let corrected: Vec<OpId> = corrected.into_iter().collect();
+            let originals: Vec<Observation> = among!(
+                tx,
+                "WITH asked (municipality_id, op_id) AS (",
+                corrected,
+                |op| [municipality, *op],
+                concat!(
+                    ") SELECT ",
+                    columns!("o."),
+                    " FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id AND o.op_id = asked.op_id"
+                )
+            )?;
+            rounds.extend(originals.iter().map(|row| row.round_id));
+            self.originals = originals.into_iter().map(|row| (row.op_id, row)).collect();
+        }
+        if !rounds.is_empty() {
+            let rounds: Vec<RoundId> = rounds.into_iter().collect();
+            let rounds: Vec<RoundRow> = among!(
+                tx,
+                "WITH asked (municipality_id, round_id) AS (",
+                rounds,
+                |round| [municipality, *round],
+                ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream FROM asked
+                     CROSS JOIN round d JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
+                    WHERE d.municipality_id = asked.municipality_id AND d.round_id = asked.round_id"
+            )?;
+            self.rounds = rounds.into_iter().map(|row| (row.round_id, row)).collect();
+        }
+        if !codes.is_empty() {
+            let codes: Vec<&str> = codes.into_iter().collect();
+            type Row = (String, HouseholdId, Option<OperatorId>, Option<SegmentId>, Option<NaiveDate>, Option<NaiveDate>);
+            let homes: Vec<Row> = among!(
+                tx,
+                "WITH asked (municipality_id, code) AS (",
+                codes,
+                |code| [municipality, code.to_string()],
+                ") SELECT h.code, h.household_id, h.operator_id, p.segment_id, p.valid_from, p.valid_to FROM asked
+                     CROSS JOIN household h
+                     LEFT JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
+                    WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
+            )?;
+            for (code, household_id, operator_id, segment, from, to) in homes {
+                let home = self.homes.entry(code).or_insert_with(|| Home { household_id, operator_id, places: Vec::new() });
+                if let (Some(segment), Some(from)) = (segment, from) {
+                    home.places.push((from, to, segment));
+                }
+            }
+        }
+        // A correction may wait for a correction that waits itself.
+        while !awaited.is_empty() {
+            let asked: Vec<OpId> = std::mem::take(&mut awaited).into_iter().collect();
+            let waiting: Vec<Waiting> = among!(
+                tx,
+                "WITH asked (municipality_id, op_id) AS (",
+                asked,
+                |op| [municipality, *op],
+                ") SELECT w.op_id, w.corrects, w.device_id, w.operator_code, w.received_at, w.skew_ms, w.body, w.content_hash FROM asked
+                     CROSS JOIN waiting_correction w WHERE w.municipality_id = asked.municipality_id AND w.corrects = asked.op_id"
+            )?;
+            for correction in waiting {
+                if !self.waiting.contains_key(&correction.op_id) {
+                    awaited.insert(correction.op_id);
+                }
+                self.waiting.entry(correction.corrects).or_default().push(correction);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about one operation and remembers what to write.
+    fn take(&mut self, op: &Value, op_id: OpId, hash: &str, read: std::result::Result<Operation, Refusal>) -> (Status, Option<Refusal>) {
+        if let Some(met) = self.met.get(&op_id) {
+            return match met.iter().find(|(known, _)| known == hash) {
+                Some((_, Met::Stored)) => (Status::Duplicate, None),
+                Some((_, Met::Unsettled(status, code))) => (*status, Refusal::find(code)),
+                None => (Status::Conflict, Some(self.keep(op, op_id, hash, Status::Conflict, operation::OTHER_CONTENT))),
+            };
+        }
+        let stored = read.and_then(|operation| self.store(op, op_id, hash, operation));
+        match stored {
+            Ok(()) => {
+                self.met.entry(op_id).or_default().push((hash.to_owned(), Met::Stored));
+                (Status::Stored, None)
+            }
+            Err(refusal) => (Status::Rejected, Some(self.keep(op, op_id, hash, Status::Rejected, refusal))),
+        }
+    }
+
+    fn keep(&mut self, op: &Value, op_id: OpId, hash: &str, status: Status, refusal: Refusal) -> Refusal {
+        self.met.entry(op_id).or_default().push((hash.to_owned(), Met::Unsettled(status, refusal.code)));
+        let status = if status == Status::Conflict { "conflict" } else { "rejected" };
+        self.unsettled.push(Unsettled { op_id, content_hash: hash.to_owned(), status, code: refusal.code, body: operation::storable(op) });
+        refusal
+    }
+
+    fn store(&mut self, op: &Value, op_id: OpId, hash: &str, operation: Operation) -> std::result::Result<(), Refusal> {
+        match operation.action.clone() {
+            Action::Stop { kind, round, household, outcome } => {
+                let round = self.own_round(round)?;
+                let home = self
+                    .homes
+                    .get(&household)
+                    .filter(|home| self.operator.is_none() || home.operator_id.is_none_or(|operator| operator == round.operator_id));
+                let home = home.ok_or(operation::HOUSEHOLD)?;
+                let time = timing(operation.observed_at, self.skew_ms, self.received_at, round.service_day)?;
+                let week = Week::of(round.service_day);
+                let complied = if kind == Kind::StopMissed { None } else { outcome.complied(round.stream) };
+                let (round_id, service_day) = (round.round_id, round.service_day);
+                let (household_id, segment_id) = (home.household_id, home.segment(week));
+                self.add(Observation {
+                    municipality_id: self.municipality,
+                    op_id,
+                    kind,
+                    round_id,
+                    household_id,
+                    segment_id,
+                    service_day,
+                    iso_week: week,
+                    device_id: self.device,
+                    observed_at: operation.observed_at,
+                    corrected_at: time.corrected_at,
+                    received_at: self.received_at,
+                    corrects: None,
+                    because: operation.because,
+                    outcome,
+                    complied,
+                    counted: false,
+                    suspect: time.suspect.map(str::to_owned),
+                    lon: operation.position.map(|at| at.lon),
+                    lat: operation.position.map(|at| at.lat),
+                    accuracy_m: operation.position.and_then(|at| at.accuracy_m),
+                    content_hash: hash.to_owned(),
+                    extra: operation.extra,
+                });
+            }
+            Action::Correction { of, .. } => {
+                let waiting = Waiting {
+                    op_id,
+                    corrects: of,
+                    device_id: self.device,
+                    operator_code: self.operator.map(str::to_owned),
+                    received_at: self.received_at,
+                    skew_ms: self.skew_ms,
+                    body: Value::Null,
+                    content_hash: hash.to_owned(),
+                };
+                let original = self.row_of.get(&of).map(|at| &self.rows[*at]).or_else(|| self.originals.get(&of));
+                // Another company's operation is as unknown as one that has not come.
+                match original.filter(|original| self.may_correct(&waiting, original)).cloned() {
+                    Some(original) => {
+                        let row = self.corrected(&waiting, operation, &original)?;
+                        self.add(row);
+                    }
+                    None => {
+                        let waiting = Waiting { body: op.clone(), ..waiting };
+                        self.waiting.entry(of).or_default().push(waiting.clone());
+                        self.now_waiting.insert(op_id, waiting);
+                    }
+                }
+            }
+            Action::Event { kind, round } => {
+                let day = round.map(|round| self.own_round(round)).transpose()?.map(|round| round.service_day);
+                let corrected_at = match day {
+                    Some(day) => timing(operation.observed_at, self.skew_ms, self.received_at, day)?.corrected_at,
+                    None => unskewed(operation.observed_at, self.skew_ms, self.received_at),
+                };
+                self.events.push(Event {
+                    op_id,
+                    kind,
+                    round_id: round,
+                    at: operation.observed_at,
+                    corrected_at,
+                    body: op.clone(),
+                    content_hash: hash.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn own_round(&self, round: RoundId) -> std::result::Result<&RoundRow, Refusal> {
+        let found = self.rounds.get(&round).filter(|row| self.operator.is_none_or(|own| own == row.operator_code)).ok_or(operation::ROUND)?;
+        if found.service_day > local(self.received_at).date_naive() {
+            return Err(operation::ROUND_FUTURE);
+        }
+        Ok(found)
+    }
+
+    fn may_correct(&self, correction: &Waiting, original: &Observation) -> bool {
+        let round = self.rounds.get(&original.round_id);
+        correction.operator_code.as_deref().is_none_or(|own| round.is_some_and(|round| round.operator_code == own))
+    }
+
+    /// The row of a correction: the named row's home and day, with what the correction names put in its place.
+    fn corrected(&self, by: &Waiting, operation: Operation, original: &Observation) -> std::result::Result<Observation, Refusal> {
+        let Action::Correction { round, household, outcome, .. } = operation.action else { return Err(operation::CORRECTS) };
+        let another = |code: &str| self.homes.get(code).is_none_or(|home| home.household_id != original.household_id);
+        if round.is_some_and(|round| round != original.round_id) || household.as_deref().is_some_and(another) {
+            return Err(operation::CORRECTS_OTHER);
+        }
+        let stream = self.rounds.get(&original.round_id).map_or(Stream::Mixed, |round| round.stream);
+        let outcome: Outcome = original.outcome.corrected(&outcome);
+        let complied = outcome.complied(stream);
+        // A correction may be made days later at the desk: only an absurd clock is worth a mark.
+        let suspect = (by.skew_ms.abs() > Duration::days(1).num_milliseconds()).then(|| "clock".to_owned());
+        let Position { lon, lat, accuracy_m } = operation.position.unwrap_or_default();
+        let placed = operation.position.is_some();
+        Ok(Observation {
+            op_id: by.op_id,
+            kind: Kind::Correction,
+            device_id: by.device_id,
+            observed_at: operation.observed_at,
+            corrected_at: unskewed(operation.observed_at, by.skew_ms, by.received_at),
+            received_at: by.received_at,
+            corrects: Some(original.op_id),
+            because: operation.because,
+            outcome,
+            complied,
+            counted: false,
+            suspect: suspect.or_else(|| original.suspect.clone()),
+            lon: placed.then_some(lon),
+            lat: placed.then_some(lat),
+            accuracy_m,
+            content_hash: by.content_hash.clone(),
+            extra: operation.extra,
+            ..original.clone()
+        })
+    }
+
+    /// Adds a row, and the corrections that waited for it.
+    fn add(&mut self, row: Observation) {
+        let mut arrived = vec![row];
+        while let Some(row) = arrived.pop() {
+            for waiting in self.waiting.remove(&row.op_id).unwrap_or_default() {
+                let corrected = operation::read(&waiting.body).and_then(|operation| {
+                    if !self.may_correct(&waiting, &row) {
+                        return Err(operation::CORRECTS);
+                    }
+                    self.corrected(&waiting, operation, &row)
+                });
+                // What cannot be applied was acknowledged all the same and stays where it waits.
+                if let Ok(corrected) = corrected {
+                    if self.now_waiting.remove(&waiting.op_id).is_none() {
+                        self.applied.push(waiting.op_id);
+                    }
+                    arrived.push(corrected);
+                }
+            }
+            self.row_of.insert(row.op_id, self.rows.len());
+            self.rows.push(row);
+        }
+    }
+
+    async fn write(&mut self, tx: &mut Tx) -> Result<()> {
+        let (municipality, device, received_at) = (self.municipality, self.device, self.received_at);
+        let cells: BTreeSet<(Week, HouseholdId)> = self.rows.iter().map(|row| (row.iso_week, row.household_id)).collect();
+        if !cells.is_empty() {
+            let cells: Vec<_> = cells.into_iter().collect();
+            let existing = of_weeks(tx, municipality, &cells).await?;
+            self.count(tx, existing, &cells).await?;
+        }
+        for op in &self.applied {
+            run!(tx, "DELETE FROM waiting_correction WHERE municipality_id = $1 AND op_id = $2", municipality, *op)?;
+        }
+        let waiting: Vec<&Waiting> = self.now_waiting.values().collect();
+        bulk!(
+            tx,
+            "INSERT INTO waiting_correction (municipality_id, op_id, corrects, device_id, operator_code, received_at, skew_ms, body, content_hash)",
+            waiting,
+            |row| [municipality, row.op_id, row.corrects, device, &row.operator_code, received_at, row.skew_ms, &row.body, &row.content_hash],
+            ""
+        )?;
+        bulk!(
+            tx,
+            "INSERT INTO round_event (municipality_id, op_id, kind, round_id, device_id, observed_at, received_at, body, content_hash)",
+            self.events,
+            |row| [municipality, row.op_id, &row.kind, row.round_id, device, row.at, received_at, &row.body, &row.content_hash],
+            ""
+        )?;
+        for event in self.events.iter().filter(|event| event.kind == "round_start" || event.kind == "round_end") {
+            // The earliest start and the latest end, in whatever order they come.
+            let sql = if event.kind == "round_start" {
+                "UPDATE round SET started_at = $3 WHERE municipality_id = $1 AND round_id = $2 AND (started_at IS NULL OR started_at > $3)"
+            } else {
+                "UPDATE round SET ended_at = $3 WHERE municipality_id = $1 AND round_id = $2 AND (ended_at IS NULL OR ended_at < $3)"
+            };
+            run!(tx, sql, municipality, event.round_id, event.corrected_at)?;
+        }
+        bulk!(
+            tx,
+            "INSERT INTO unsettled_operation (municipality_id, op_id, content_hash, status, code, device_id, received_at, body)",
+            self.unsettled,
+            |row| [municipality, row.op_id, &row.content_hash, row.status, row.code, device, received_at, &row.body],
+            ""
+        )?;
+        Ok(())
+    }
+
+    /// Marks the row that stands for each touched home and day, inserts the new rows, and recounts their cells.
+    async fn count(&mut self, tx: &mut Tx, existing: Vec<Observation>, cells: &[(Week, HouseholdId)]) -> Result<()> {
+        let municipality = self.municipality;
+        // The first row of a week that knows a segment gives it to the week.
+        let segment = |rows: &mut dyn Iterator<Item = &Observation>, cell: &(Week, HouseholdId)| {
+            rows.filter(|row| (row.iso_week, row.household_id) == *cell && row.segment_id.is_some())
+                .min_by_key(|row| (row.service_day, row.op_id))
+                .and_then(|row| row.segment_id)
+        };
+        let mut moved = BTreeSet::new();
+        let mut homes: Vec<tally::HomeCell> = Vec::with_capacity(cells.len());
+        if existing.is_empty() {
+            let mut first: BTreeMap<(Week, HouseholdId), ((NaiveDate, OpId), SegmentId)> = BTreeMap::new();
+            for row in &self.rows {
+                let Some(segment) = row.segment_id else { continue };
+                let candidate = ((row.service_day, row.op_id), segment);
+                first.entry((row.iso_week, row.household_id)).and_modify(|known| *known = candidate.min(*known)).or_insert(candidate);
+            }
+            homes.extend(cells.iter().map(|cell| (cell.0, cell.1, first.get(cell).map(|(_, segment)| *segment))));
+        } else {
+            for cell in cells {
+                let before = segment(&mut existing.iter(), cell);
+                let after = segment(&mut existing.iter().chain(&self.rows), cell);
+                if let Some(before) = before.filter(|before| after != Some(*before)) {
+                    moved.insert((before, cell.0));
+                }
+                homes.push((cell.0, cell.1, after));
+            }
+        }
+        let mut days: BTreeMap<(HouseholdId, NaiveDate), (Vec<Observation>, Vec<usize>)> = BTreeMap::new();
+        for (at, row) in self.rows.iter().enumerate() {
+            days.entry((row.household_id, row.service_day)).or_default().1.push(at);
+        }
+        for row in existing {
+            if let Some((rows, _)) = days.get_mut(&(row.household_id, row.service_day)) {
+                rows.push(row);
+            }
+        }
+        for (mut rows, new) in days.into_values() {
+            let before = rows.len();
+            rows.extend(new.iter().map(|at| self.rows[*at].clone()));
+            let stands = standing(&rows);
+            for row in &rows[..before] {
+                let counts = stands == Some(row.op_id);
+                if counts != row.counted {
+                    run!(tx, "UPDATE observation SET counted = $3 WHERE municipality_id = $1 AND op_id = $2", municipality, row.op_id, counts)?;
+                }
+            }
+            for at in new {
+                self.rows[at].counted = stands == Some(self.rows[at].op_id);
+            }
+        }
+        store(tx, &self.rows).await?;
+        tally::recount(tx, municipality, &homes, moved).await
+    }
+}
+
+struct Timing {
+    corrected_at: DateTime<Utc>,
+    suspect: Option<&'static str>,
+}
+
+/// The phone's claim with its skew taken off, if a calendar can hold it.
+fn plausible(observed_at: DateTime<Utc>, skew_ms: i64) -> Option<DateTime<Utc>> {
+    observed_at.checked_sub_signed(Duration::milliseconds(skew_ms)).filter(|at| (1970..=2200).contains(&at.year()))
+}
+
+fn unskewed(observed_at: DateTime<Utc>, skew_ms: i64, received_at: DateTime<Utc>) -> DateTime<Utc> {
+    plausible(observed_at, skew_ms).unwrap_or(received_at)
+}
+
+/// When a stop was made. The day is the round's; a clock that cannot be right (1970, years ahead, another day) is marked, and the
+/// stop is kept. Only a time ahead by days, from a clock that was otherwise right, is refused: nobody has seen it yet.
+fn timing(observed_at: DateTime<Utc>, skew_ms: i64, received_at: DateTime<Utc>, day: NaiveDate) -> std::result::Result<Timing, Refusal> {
+    let corrected_at = unskewed(observed_at, skew_ms, received_at);
+    let ahead = observed_at.signed_duration_since(received_at) - Duration::milliseconds(skew_ms);
+    if ahead > Duration::days(1) && ahead < Duration::days(365) {
+        return Err(operation::FUTURE);
+    }
+    // A round that ends after midnight is still that day's.
+    let same_day = plausible(observed_at, skew_ms)
+        .map(local)
+        .is_some_and(|wall| wall.date_naive() == day || (wall.hour() < 4 && wall.date_naive().pred_opt() == Some(day)));
+    let clock = skew_ms.abs() > Duration::days(1).num_milliseconds() || ahead > Duration::minutes(10);
+    let suspect = match (clock, same_day) {
+        (true, _) => Some("clock"),
+        (false, false) => Some("day"),
+        (false, true) => None,
+    };
+    Ok(Timing { corrected_at, suspect })
+}
+
+pub fn routes(routes: Routes) -> Routes {
+    routes.post("/api/v1/sync", sync)
+}
+
+async fn sync(State(app): State<App>, actor: Actor, body: Body) -> Result<Response> {
+    let body = axum::body::to_bytes(body, MAX_BYTES)
+        .await
+        .map_err(|e| too_large(format!("the body ends early or is larger than {MAX_BYTES} bytes: {e}")))?;
+    let answer = receive(&app.db, app.clock.now(), &actor, &body).await?;
+    Ok(Json(answer).into_response())
+}

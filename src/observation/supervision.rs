@@ -1,0 +1,295 @@
+//! The crew lead's day: who is out, what is missed, which phones need a person. A company sees its own rounds and no other's.
+
+use super::{Reason, round};
+use crate::account::Actor;
+use crate::account::access::Routes;
+use crate::all;
+use crate::app::App;
+use crate::clock::{at_local, local, show_day, show_time};
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::id::{MunicipalityId, RoundId};
+use crate::language::Words;
+use crate::page::{Page, Reader, count};
+use axum::extract::{Query, State};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use maud::{Markup, html};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// One round as its lead needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub round: round::Round,
+    pub route: String,
+    pub operator: String,
+    /// Homes seen, and homes not reached with a reason.
+    pub done: i64,
+    pub missed: i64,
+    pub last_stop: Option<DateTime<Utc>>,
+    pub reasons: BTreeMap<Reason, i64>,
+}
+
+/// The rounds of one day and how far each is; `operator` limits them to one company.
+pub async fn progress(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Vec<Progress>> {
+    let names: Vec<(RoundId, String, String, String)> = all!(
+        tx,
+        "SELECT d.round_id, r.name, a.name, a.code FROM round d
+           JOIN route r ON r.municipality_id = d.municipality_id AND r.route_id = d.route_id
+           JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
+          WHERE d.municipality_id = $1 AND d.service_day = $2",
+        municipality,
+        day
+    )?;
+    let own = names.into_iter().filter(|(_, _, _, code)| operator.is_none_or(|own| own == code));
+    let mut names: BTreeMap<RoundId, (String, String)> = own.map(|(id, route, operator, _)| (id, (route, operator))).collect();
+    type Counts = (RoundId, Option<Reason>, i64, DateTime<Utc>);
+    let counts: Vec<Counts> = all!(
+        tx,
+        "SELECT o.round_id, o.reason, COUNT(*), MAX(o.corrected_at) FROM round d CROSS JOIN observation o
+          WHERE d.municipality_id = $1 AND d.service_day = $2 AND o.municipality_id = d.municipality_id AND o.round_id = d.round_id
+            AND o.counted AND (o.reason IS NOT NULL OR o.set_out <> 'unknown')
+          GROUP BY o.round_id, o.reason",
+        municipality,
+        day
+    )?;
+    let mut out = Vec::new();
+    for round in round::of_day(tx, municipality, day).await? {
+        let Some((route, operator)) = names.remove(&round.round_id) else { continue };
+        let own: Vec<&Counts> = counts.iter().filter(|(id, _, _, _)| *id == round.round_id).collect();
+        let reasons: BTreeMap<Reason, i64> = own.iter().filter_map(|(_, reason, n, _)| Some(((*reason)?, *n))).collect();
+        out.push(Progress {
+            route,
+            operator,
+            done: own.iter().filter(|(_, reason, _, _)| reason.is_none()).map(|(_, _, n, _)| n).sum(),
+            missed: reasons.values().sum(),
+            last_stop: own.iter().map(|(_, _, _, at)| *at).max(),
+            reasons,
+            round,
+        });
+    }
+    Ok(out)
+}
+
+#[derive(sqlx::FromRow)]
+struct Phone {
+    name: String,
+    operator_code: Option<String>,
+    enrolled_at: DateTime<Utc>,
+    seen_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    unsettled: i64,
+}
+
+async fn phones(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>) -> Result<Vec<Phone>> {
+    all!(
+        tx,
+        "SELECT d.name, a.code AS operator_code, d.enrolled_at, d.seen_at, d.revoked_at,
+            (SELECT COUNT(*) FROM unsettled_operation u
+              WHERE u.municipality_id = d.municipality_id AND u.device_id = d.device_id AND u.settled_at IS NULL) AS unsettled
+           FROM device d LEFT JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
+          WHERE d.municipality_id = $1 AND (CAST($2 AS TEXT) IS NULL OR a.code = $2) ORDER BY d.name",
+        municipality,
+        operator
+    )
+}
+
+pub fn routes(routes: Routes) -> Routes {
+    routes.get("/rounds", rounds_page)
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    day: Option<String>,
+    municipality: Option<String>,
+}
+
+async fn rounds_page(State(app): State<App>, actor: Actor, reader: Reader, Query(asked): Query<Asked>) -> Result<Page> {
+    let words = reader.words;
+    let municipality = match &asked.municipality {
+        Some(code) => MunicipalityId::parse(code)?,
+        None => actor.home()?,
+    };
+    if !actor.reaches(municipality) {
+        return Err(Error::not_found("municipality-unknown", format!("{municipality}: there is no such municipality here")));
+    }
+    let today = app.clock.today();
+    let day = match asked.day.as_deref().filter(|day| !day.is_empty()) {
+        None => today,
+        Some(text) => text.parse().map_err(|_| Error::refused("day", format!("«{text}» is not a day; write it like 2026-11-23")))?,
+    };
+    let operator = actor.operator.as_deref();
+    let mut tx = app.db.read().await?;
+    if day == today && !round::is_ready(&mut tx, municipality, day).await? {
+        drop(tx);
+        let mut write = app.db.write().await?;
+        round::ensure(&mut write, municipality, day).await?;
+        write.commit().await?;
+        tx = app.db.read().await?;
+    }
+    let rounds = progress(&mut tx, municipality, operator, day).await?;
+    let phones = phones(&mut tx, municipality, operator).await?;
+    let place: Option<(String,)> = crate::opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", municipality)?;
+    let now = app.clock.now();
+    let body = html! {
+        (rounds_table(&words, &rounds, now, today))
+        div.mitad {
+            (missed_section(&words, &rounds, day))
+            (phones_section(&words, &phones, &rounds, now, day == today))
+        }
+        p.botones {
+            @for (key, to) in [("rounds-previous", day.pred_opt()), ("rounds-next", day.succ_opt())] {
+                @if let Some(to) = to { a.boton href=(link(to, asked.municipality.as_deref())) { (words.say(key)) } }
+            }
+        }
+    };
+    let page = Page::new("rounds", words.say("rounds-heading"), body)
+        .place(place.map(|(name,)| name).unwrap_or_default())
+        .eyebrow(html! { (show_day(day)) @if let Some(first) = rounds.first().filter(|_| operator.is_some()) { " · " (first.operator) } });
+    let sum = |field: fn(&Progress) -> i64| rounds.iter().map(field).sum::<i64>();
+    let answer = words.tell(
+        "rounds-answer",
+        &[
+            ("out", count(rounds.iter().filter(|row| started(row)).count() as i64).into()),
+            ("rounds", count(rounds.len() as i64).into()),
+            ("done", count(sum(|row| row.done)).into()),
+            ("planned", count(sum(|row| i64::from(row.round.planned_stops))).into()),
+            ("missed", count(sum(|row| row.missed)).into()),
+        ],
+    );
+    Ok(if rounds.is_empty() { page } else { page.answer(html! { (answer) }) })
+}
+
+fn link(day: NaiveDate, municipality: Option<&str>) -> String {
+    match municipality {
+        Some(code) => format!("/rounds?day={day}&municipality={code}"),
+        None => format!("/rounds?day={day}"),
+    }
+}
+
+fn started(row: &Progress) -> bool {
+    row.round.started_at.is_some() || row.last_stop.is_some()
+}
+
+fn hour(at: DateTime<Utc>) -> String {
+    local(at).format("%H:%M").to_string()
+}
+
+/// When the round should have left.
+fn due(row: &Progress) -> DateTime<Utc> {
+    let mut parts = row.round.window_start.split(':').map(|part| part.parse::<u32>().unwrap_or(0));
+    at_local(row.round.service_day, parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+fn status(words: &Words, row: &Progress, now: DateTime<Utc>) -> Markup {
+    let late = (now - due(row)).num_minutes();
+    let complete = row.done + row.missed >= i64::from(row.round.planned_stops) && row.round.planned_stops > 0;
+    match () {
+        _ if row.round.ended_at.is_some() || complete => html! { span.estado { (words.say("rounds-finished")) } },
+        _ if started(row) => html! { span.estado.bien { (words.say("rounds-running")) } },
+        _ if late > 15 && late < 24 * 60 => html! { span.estado.mal { (words.tell("rounds-late", &[("minutes", late.into())])) } },
+        _ => html! { span.estado { (words.say("rounds-waiting")) } },
+    }
+}
+
+fn rounds_table(words: &Words, rounds: &[Progress], now: DateTime<Utc>, today: NaiveDate) -> Markup {
+    if rounds.is_empty() {
+        return html! { p.vacio { (words.say("rounds-none")) } };
+    }
+    let at = if rounds.iter().any(|row| row.round.service_day == today) { hour(now) } else { show_time(now) };
+    html! {
+        section { table.tabla.medio {
+            caption { (words.tell("rounds-caption", &[("at", at.into())])) }
+            thead { tr {
+                th scope="col" { (words.say("rounds-route")) }
+                th.num.ancho scope="col" { (words.say("rounds-hours")) }
+                th.num scope="col" { (words.say("rounds-done")) }
+                th.ancho scope="col" { (words.say("rounds-progress")) }
+                th.num.ancho scope="col" { (words.say("rounds-missed")) }
+                th.num.ancho scope="col" { (words.say("rounds-last")) }
+                th.ancho scope="col" { (words.say("rounds-status")) }
+            } }
+            tbody { @for row in rounds {
+                @let window = format!("{}–{}", row.round.window_start, row.round.window_end);
+                @let last = row.last_stop.map(hour).unwrap_or_else(|| "–".to_owned());
+                tr {
+                    th scope="row" {
+                        (row.route)
+                        span.sub { (row.operator) span.angosto { " · " (window) " · " (words.say("rounds-last")) " " (last) } }
+                        span.angosto { (status(words, row, now)) }
+                    }
+                    td.num.ancho { (window) }
+                    td.num { span.tasa { (count(row.done)) } " " span.ic { (words.tell("rounds-of", &[("n", "".into()), ("total", count(i64::from(row.round.planned_stops)).into())]).trim()) } }
+                    td.ancho { (bar(row)) }
+                    td.num.ancho { (count(row.missed)) }
+                    td.num.ancho { (last) }
+                    td.ancho { (status(words, row, now)) }
+                }
+            } }
+        } }
+    }
+}
+
+/// Done, not done with a reason, no data: widths of a hundred; the numbers stand beside it.
+fn bar(row: &Progress) -> Markup {
+    let total = i64::from(row.round.planned_stops).max(row.done + row.missed).max(1);
+    let width = |n: i64| format!("{:.1}", 100.0 * n as f64 / total as f64);
+    html! {
+        svg.avance viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
+            rect.t width="100" height="8";
+            rect.h width=(width(row.done)) height="8";
+            rect.n x=(width(row.done)) width=(width(row.missed)) height="8";
+        }
+    }
+}
+
+fn missed_section(words: &Words, rounds: &[Progress], day: NaiveDate) -> Markup {
+    let rows: Vec<(Reason, &Progress, i64)> =
+        Reason::ALL.iter().flat_map(|reason| rounds.iter().filter_map(|row| Some((*reason, row, *row.reasons.get(reason)?)))).collect();
+    html! {
+        section {
+            h2 { (words.say("rounds-missed-heading")) }
+            @if rows.is_empty() { p.vacio { (words.say("rounds-missed-none")) } }
+            @else { table.tabla {
+                caption { (words.tell("rounds-missed-caption", &[("day", show_day(day).into())])) }
+                thead { tr { th scope="col" { (words.say("rounds-reason")) } th scope="col" { (words.say("rounds-route")) } th.num scope="col" { (words.say("rounds-stops")) } } }
+                tbody { @for (reason, row, n) in rows { tr { th scope="row" { (words.say(&format!("reason-{}", reason.name()))) } td { (row.route) } td.num { (count(n)) } } } }
+            } }
+        }
+    }
+}
+
+fn phones_section(words: &Words, phones: &[Phone], rounds: &[Progress], now: DateTime<Utc>, today: bool) -> Markup {
+    // A phone is silent when its company has a round under way and it has not been heard for two hours.
+    let out = |phone: &Phone| {
+        let open = |row: &&Progress| started(row) && row.round.ended_at.is_none() && row.done + row.missed < i64::from(row.round.planned_stops);
+        today && phone.operator_code.is_some() && rounds.iter().any(|row| open(&row))
+    };
+    let problem = |phone: &Phone| -> Option<String> {
+        if phone.unsettled > 0 {
+            return Some(words.tell("rounds-unsettled", &[("n", phone.unsettled.into())]));
+        }
+        if let Some(at) = phone.revoked_at {
+            return (now - at < Duration::days(14)).then(|| words.tell("rounds-revoked", &[("at", show_time(at).into())]));
+        }
+        match phone.seen_at {
+            Some(at) if out(phone) && now - at > Duration::hours(2) && now - at < Duration::days(14) => {
+                Some(words.tell("rounds-silent", &[("at", show_time(at).into())]))
+            }
+            None if now - phone.enrolled_at > Duration::days(1) && out(phone) => Some(words.say("rounds-never")),
+            _ => None,
+        }
+    };
+    let rows: Vec<(&Phone, String)> = phones.iter().filter_map(|phone| Some((phone, problem(phone)?))).collect();
+    html! {
+        section {
+            h2 { (words.say("rounds-phones")) }
+            @if rows.is_empty() { p.vacio { (words.say("rounds-phones-none")) } }
+            @else { table.tabla {
+                caption { (words.say("rounds-phones-caption")) }
+                thead { tr { th scope="col" { (words.say("rounds-phone")) } th scope="col" { (words.say("rounds-problem")) } } }
+                tbody { @for (phone, problem) in rows { tr { th scope="row" { (phone.name) } td { (problem) } } } }
+            } }
+        }
+    }
+}
