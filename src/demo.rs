@@ -8,7 +8,7 @@ use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, HouseholdId, Mint, MunicipalityId, OperatorId, RoundId, SegmentId, sha256_hex};
 use crate::norm::campaign;
-use crate::norm::outbox::{self, Practice};
+use crate::norm::outbox::{self, State};
 use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, round, tally};
 use crate::seal::Keys;
 use crate::trial::Trial;
@@ -355,10 +355,9 @@ impl Town {
             let at = at_local(week.monday(), 6, 0);
             for municipality in &self.municipalities {
                 campaign::run(app, tx, trial, *municipality, CAMPAIGN, week, mint, at).await?;
-                let settled = |home: HouseholdId| match facts.get(&home).map(|home| &simulated.homes[*home]) {
-                    Some(home) if home.opts_out.is_some_and(|left| left < trial_week) => Practice::OptedOut,
-                    Some(home) if home.reached => Practice::Delivered,
-                    _ => Practice::Failed,
+                let settled = |home: HouseholdId| match facts.get(&home) {
+                    Some(home) if simulated.homes[*home].reached => Some(State::Delivered),
+                    _ => Some(State::Failed),
                 };
                 outbox::settle_practice(tx, *municipality, CAMPAIGN, week, settled).await?;
             }

@@ -4,7 +4,11 @@ use crate::app::App;
 use crate::clock::Week;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId};
+use crate::norm::gateway::Gateway;
 use crate::{analysis, map, norm, territory, trial};
+
+/// Ten a second, spread over the minute.
+const SENDS_A_MINUTE: i64 = 600;
 
 /// Every duty is idempotent, so a minute that is missed or done twice changes nothing.
 pub async fn every_minute(app: App) -> Result<()> {
@@ -32,6 +36,6 @@ pub async fn every_minute(app: App) -> Result<()> {
         analysis::report::refresh(&mut tx, trial, now).await?;
     }
     tx.commit().await?;
-    norm::outbox::send_due(&app).await?;
+    norm::outbox::send_due(&app, Gateway::File, SENDS_A_MINUTE).await?;
     Ok(())
 }
