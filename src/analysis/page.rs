@@ -1,7 +1,7 @@
 //! The researcher's pages: may I look yet, and at a look what changed. They read stored reports and compute nothing.
 
 use super::report::{Report, Stored, current, refresh, stored};
-use super::sections;
+use super::{effects, sections};
 use crate::account::Actor;
 use crate::account::access::Routes;
 use crate::app::App;
@@ -234,8 +234,8 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
         div.cabeza { p.suave.chico {
             (words.tell("analysis-estimand", &[("weeks", phase_weeks(view, reader, Phase::Messages).into())])) " " (provenance(view, reader))
         } }
-        div.dos { (sections::forest(report, reader)) (sections::figures(report, reader)) }
-        (sections::contrasts(report, reader, &phase_weeks(view, reader, Phase::Messages)))
+        div.dos { (effects::forest(report, reader)) (effects::figures(report, reader)) }
+        (effects::contrasts(report, reader, &phase_weeks(view, reader, Phase::Messages)))
         (sections::flow(trial, report, reader))
         (sections::path(trial, report, look, reader, print))
         (sections::habit(trial, report, reader))
@@ -258,7 +258,7 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
     };
     let mut page = Page::new(CURRENT, words.say("analysis-what-changed"), body)
         .eyebrow(html! { (eyebrow) })
-        .answer(sections::answer(report, reader))
+        .answer(effects::answer(report, reader))
         .place(&trial.title);
     page.title = format!("{}: {}", trial.title, words.tell("analysis-look", &[("look", look.look.into())]));
     page
