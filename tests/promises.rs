@@ -21,6 +21,7 @@ mod messages;
 mod norm;
 mod registry;
 mod storage;
+mod words;
 mod trial;
 mod street;
 mod sync;
