@@ -4,5 +4,7 @@
 mod pilot;
 
 mod house;
+mod indicators;
+mod privacy;
 mod registry;
 mod storage;
