@@ -219,6 +219,7 @@ registry-history-caption = Changes of this file, the newest first
 registry-no-history = No changes since the first load.
 registry-when = When
 registry-change = Change
+registry-change-this = Change
 registry-who = Who
 registry-action-person-registered = The file was registered
 registry-action-person-moved = Moved home

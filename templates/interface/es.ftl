@@ -219,6 +219,7 @@ registry-history-caption = Cambios de esta ficha, del más reciente al más anti
 registry-no-history = Sin cambios desde la carga inicial.
 registry-when = Cuándo
 registry-change = Cambio
+registry-change-this = Cambiar
 registry-who = Quién
 registry-action-person-registered = Se registró la ficha
 registry-action-person-moved = Cambió de hogar
