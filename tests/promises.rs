@@ -19,6 +19,8 @@ mod sign_in;
 mod reference;
 mod messages;
 mod norm;
+mod indicators;
+mod privacy;
 mod registry;
 mod storage;
 mod words;
