@@ -51,6 +51,16 @@ pub struct Arguments {
     pub no_serve: bool,
 }
 
+/// Tells a person at a terminal what is being made; the log has the same with its time.
+fn tell(started: std::time::Instant, what: &str) {
+    use std::io::{IsTerminal, Write};
+    tracing::debug!(seconds = started.elapsed().as_secs_f64(), what);
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = writeln!(out, "{:>5.1} s  {what}", started.elapsed().as_secs_f64());
+    }
+}
+
 /// Makes the town where there is none, prints its doors, and serves it.
 pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
     let app = match standing(options)? {
@@ -95,6 +105,7 @@ fn io(place: &Path) -> impl Fn(std::io::Error) -> Error {
 
 /// Loads the town in one transaction: it is there whole or not at all.
 async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
+    let started = std::time::Instant::now();
     let folder = &options.data_dir;
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     #[cfg(unix)]
@@ -137,7 +148,9 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     let launch = protocol.week(1).monday();
     territory::municipality::ensure_catalogue(&mut tx).await?;
     territory::practice::load(&mut tx, &mut mint, arguments.seed, arguments.households as usize, launch - Duration::weeks(4)).await?;
+    tell(started, "streets, routes and homes");
     registry::practice::populate(&mut tx, &app.keys, &mut mint, arguments.seed, at_local(launch - Duration::days(10), 9, 0)).await?;
+    tell(started, "people and consents");
     account::practice::create(&mut tx, &mut mint, at_local(launch - Duration::days(10), 8, 0), arguments.seed).await?;
     // Announced before launch, drawn when the baseline is in.
     trial::freeze::freeze(&mut tx, &text, "experiments/norma-y-plan-2026.toml", at_local(launch - Duration::days(3), 15, 0)).await?;
@@ -147,21 +160,28 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     let [_, baseline] = protocol.calendar.baseline;
     let nobody = vec![(false, false); town.segments.len()];
     let before = simulate(&parameters, &protocol.calendar, &town.homes, &nobody, baseline, arguments.seed, arguments.no_effect);
+    tell(started, "baseline weeks simulated");
     town.record(&mut tx, &mut mint, &protocol, &before, 1, today).await?;
     tally_all(&mut tx, &town).await?;
     let drawn_at = at_local(protocol.week(baseline + 1).monday(), 5, 0);
     let trial = trial::assign::assign(&mut tx, &protocol.id, drawn_at).await?;
+    tell(started, "arms drawn");
 
     let arms = town.arms(&trial::segments(&mut tx, &protocol.id).await?, &protocol);
     let whole = simulate(&parameters, &protocol.calendar, &town.homes, &arms, STANDS_IN_WEEK, arguments.seed, arguments.no_effect);
+    tell(started, "all weeks simulated");
     town.record(&mut tx, &mut mint, &protocol, &whole, baseline + 1, today).await?;
     tally_all(&mut tx, &town).await?;
+    tell(started, "observations and tallies");
     town.message(&app, &mut tx, &mut mint, &trial, &whole).await?;
+    tell(started, "norms and messages");
     for municipality in &town.municipalities {
         round::ensure(&mut tx, *municipality, today).await?;
         map::publication::publish_history(&mut tx, *municipality, now).await?;
     }
+    tell(started, "weeks published");
     analysis::report::refresh(&mut tx, &trial, now).await?;
+    tell(started, "report computed");
     tx.commit().await?;
 
     let marker = folder.join("demo");

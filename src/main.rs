@@ -59,8 +59,8 @@ enum Command {
 enum TrialCommand {
     #[command(flatten)]
     Life(trial::command::Command),
-    /// The report: pooled figures between looks, every contrast at a look
-    Analyse(analysis::command::Command),
+    #[command(flatten)]
+    Report(analysis::command::Command),
 }
 
 /// One line a command; each domain runs its own.
@@ -74,7 +74,7 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Demo(arguments) => demo::run(arguments, options).await,
         Command::Geo(command) => territory::command::run(command, options).await,
         Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists).await,
-        Command::Trial(TrialCommand::Analyse(command)) => analysis::command::run(command, options).await,
+        Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options).await,
         Command::Simulate(arguments) => analysis::simulate_command::run(&arguments, options, &wording::exists),
         Command::Campaign(command) => norm::command::run(command, options).await,
         Command::Registry(command) => registry::command::run(command, options).await,

@@ -55,7 +55,7 @@ impl World {
 
 /// Two municipalities of `segments` segments each, every home collected once a week.
 async fn ground(tx: &mut Tx, segments: usize) {
-    let day = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+    let day = NaiveDate::from_ymd_opt(2020, 1, 1).unwrap();
     let nothing = json!({});
     for (m, (number, code)) in PLACES.into_iter().enumerate() {
         let municipality = MunicipalityId(number);
@@ -145,6 +145,20 @@ async fn collect(tx: &mut Tx, trial: &Trial, world: &World, segments: usize, wee
     }
 }
 
+/// One week's message to the first home of every segment: delivered in even segments, withheld in odd ones.
+async fn write_to(tx: &mut Tx, trial: &Trial, segments: usize, week: i64) {
+    let iso = trial.protocol.week(week);
+    for segment in trial::segments(tx, &trial.id).await.unwrap() {
+        let number = (segment.segment_id.0.as_u128() - id(100).as_u128()) as usize;
+        let (m, s) = (number / segments, number % segments);
+        let household = HouseholdId(id(10_000 + m * 10_000 + s * HOMES));
+        let state = if s % 2 == 0 { "delivered" } else { "withheld" };
+        run!(tx, "INSERT INTO message (municipality_id, message_id, household_id, trial_id, campaign_id, step, due_on, iso_week, channel, arm, wording, rule, language, state, state_at, send_after, expires_at, attempts)
+                  VALUES ($1, $2, $3, $4, 'semanal', 1, $5, $6, 'sms', $7, 'w', 'r', 'es', $8, $9, $9, $9, 0)",
+            segment.municipality_id, id(500_000 + number), household, &trial.id, iso.monday(), iso, segment.arm.unwrap(), state, noon(trial, week)).unwrap();
+    }
+}
+
 async fn publish(tx: &mut Tx, trial: &Trial, weeks: std::ops::RangeInclusive<i64>) {
     for (number, _) in PLACES {
         for week in weeks.clone() {
@@ -162,10 +176,14 @@ fn noon(trial: &Trial, week: i64) -> DateTime<Utc> {
 
 /// A drawn trial with data and publications through `through`.
 async fn trial_through(db: &Db, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
+    trial_of(db, &text(), segments, through, world).await
+}
+
+async fn trial_of(db: &Db, text: &str, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
     let mut tx = db.write().await.unwrap();
     ground(&mut tx, segments).await;
     let frozen = at_local(NaiveDate::from_ymd_opt(2026, 7, 2).unwrap(), 9, 0);
-    let trial = trial::freeze(&mut tx, &text(), "test", frozen).await.unwrap();
+    let trial = trial::freeze(&mut tx, text, "test", frozen).await.unwrap();
     collect(&mut tx, &trial, world, segments, 1..=6, &BTreeMap::new()).await;
     let trial = trial::assign(&mut tx, &trial.id, noon(&trial, 7)).await.unwrap();
     let plan =
@@ -211,6 +229,7 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
     on_both_engines!(db => {
         let (mut tx, trial) = trial_through(&db, 16, 19, &World { seed: 2, plan_effect: 0.15 }).await;
         let now = noon(&trial, 20);
+        write_to(&mut tx, &trial, 16, 8).await;
         refresh(&mut tx, &trial, now).await.unwrap();
         let look = current(&mut tx, &trial, now.date_naive()).await.unwrap().unwrap();
         assert_eq!(look.look, 1);
@@ -230,6 +249,10 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         let observed: i64 = report.flow.arms.iter().map(|a| a.observed).sum();
         assert_eq!(observed, norm.n);
         assert_eq!(report.flow.arms.iter().map(|a| a.due).sum::<i64>(), 32 * 20 * 12);
+        assert_eq!(report.fidelity.iter().map(|f| f.due).sum::<i64>(), 32);
+        assert_eq!(report.fidelity.iter().map(|f| f.delivered).sum::<i64>(), 16);
+        assert_eq!(report.flow.arms.iter().map(|a| a.messaged).sum::<i64>(), 16);
+        assert!(report.warnings.iter().any(|w| w.code == "low-delivery"));
         assert!(report.habit.arms.iter().all(|h| h.homes > 0 && h.share.is_some()));
         // Norm alone, plan alone and both hang together with the main effects.
         let of = |name: &str| report.secondary.iter().find(|c| c.contrast == name).unwrap().estimate.unwrap();
@@ -373,4 +396,33 @@ fn every_route_of_the_trial_is_granted_and_never_to_crews_or_mayors() {
         let vecino::account::access::Who::Roles(roles) = grant.who else { panic!("{path} is open") };
         assert!(!roles.contains(&Role::Crew) && !roles.contains(&Role::CrewLead) && !roles.contains(&Role::Mayor));
     }
+}
+
+#[tokio::test]
+async fn the_command_analyses_the_frozen_protocol_only_and_opens_no_look_before_its_weeks() {
+    use vecino::analysis::command::{Command, run, table};
+    let folder = tempfile::tempdir().unwrap();
+    Keys::create(folder.path(), [7; 32]).unwrap();
+    let options = vecino::app::Options { data_dir: folder.path().to_owned(), database: None, json: true };
+    let db = Db::connect(&options.url()).await.unwrap();
+    db.migrate().await.unwrap();
+    let text = text().replace("2026-W29", "2020-W29");
+    let (tx, trial) = trial_of(&db, &text, 8, 18, &World { seed: 4, plan_effect: 0.1 }).await;
+    tx.commit().await.unwrap();
+    let file = folder.path().join("experiment.toml");
+    std::fs::write(&file, &text).unwrap();
+    run(Command::Analyse { experiment: file.clone(), look: None }, &options).await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let report = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap().report;
+    let printed = table(&report);
+    assert!(printed.contains("look 1, data through 2020-W46") && printed.contains(&report.protocol_sha256) && printed.contains("norm_and_plan"));
+    assert!(looks::all(&mut tx, &trial.id).await.unwrap()[0].opened_at.is_some());
+    drop(tx);
+    // Look 2's day has long come, but its weeks are not published.
+    let closed = run(Command::Analyse { experiment: file.clone(), look: Some(2) }, &options).await.unwrap_err();
+    assert_eq!(closed.code, "look-closed");
+    std::fs::write(&file, text.replace("harm_points = 0.05", "harm_points = 0.06")).unwrap();
+    let changed = run(Command::Analyse { experiment: file, look: None }, &options).await.unwrap_err();
+    assert_eq!(changed.code, "protocol-changed");
+    assert!(changed.lines[0].contains(&trial.sha256), "{changed}");
 }

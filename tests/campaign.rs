@@ -13,12 +13,12 @@ use vecino::clock::{Clock, Week, at_local};
 use vecino::db::{Db, Tx};
 use vecino::error::Error;
 use vecino::id::{ContactId, HouseholdId, MessageId, Mint, MunicipalityId, RouteId, SegmentId};
-use vecino::norm::preview::Preview;
-use vecino::norm::{campaign, page, visit};
-use vecino::page::{Page, Reader};
 use vecino::norm::gateway::Gateway;
 use vecino::norm::outbox::{self, State};
+use vecino::norm::preview::Preview;
 use vecino::norm::prove::prove;
+use vecino::norm::{self, campaign, page, visit};
+use vecino::page::{Page, Reader};
 use vecino::seal::Keys;
 use vecino::trial::protocol::Protocol;
 use vecino::trial::{self, Trial};
@@ -249,6 +249,28 @@ async fn every_stated_share_is_derived_again_digit_for_digit() {
 }
 
 #[tokio::test]
+async fn what_phones_send_later_does_not_unprove_what_was_true_when_it_was_said() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        // Home 0 complied in 4 of 4; a phone that was out of reach now brings four rows that did not comply.
+        for back in 1..=4 {
+            let week = SEND.plus(-back);
+            run!(tx, "INSERT INTO observation (municipality_id, op_id, kind, round_id, household_id, segment_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out, separated, complied, counted, content_hash)
+                VALUES ($1, $2, 'observation', $2, $3, $4, $5, $6, $2, $7, $7, $8, 'yes', 'no', $9, $10, '')",
+                TOWN, id(10, back as usize), HouseholdId(id(5, 0)), SegmentId(id(4, 0)), week.monday(), week, at_local(week.monday(), 8, 0), monday() + Duration::hours(9), 0i16, true).unwrap();
+            run!(tx, "UPDATE home_week SET observed = 2 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), week).unwrap();
+        }
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.norms > 0 && proof.proven == proof.norms && proof.differing.is_empty(), "{proof:?}");
+        // The same rows received before would have been known.
+        run!(tx, "UPDATE observation SET received_at = $1", monday() - Duration::hours(9)).unwrap();
+        assert!(prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap().proven < proof.norms);
+    });
+}
+
+#[tokio::test]
 async fn caps_hold_over_all_campaigns() {
     on_both_engines!(db => {
         let town = town(db).await;
@@ -447,5 +469,25 @@ async fn a_visitor_hands_over_texts_and_never_sees_an_arm() {
         let (late,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 30))).unwrap();
         drop(tx);
         assert_eq!(hand(late, at_local(SEND.monday() + Duration::days(2), 7, 0)).await.unwrap_err().code, "delivery-late");
+    });
+}
+
+#[tokio::test]
+async fn the_server_writes_each_week_once_and_sends_by_itself() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        // The second municipality of the protocol has no home here, and its sender is not set: it must not stop the first.
+        let mut tx = town.app.db.write().await.unwrap();
+        run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, sender, approximate, properties) VALUES ($1, '0114', 'Amatitlán', 'Guatemala', $2, 'Muni Amatitlán', $2, $3)", MunicipalityId(114), true, json!({})).unwrap();
+        tx.commit().await.unwrap();
+        let evening = town.at(at_local(SEND.monday() + Duration::days(1), 19, 45));
+        norm::every_minute(&evening).await.unwrap();
+        norm::every_minute(&evening).await.unwrap();
+        let mut tx = town.app.db.read().await.unwrap();
+        let (rows, delivered): (i64, i64) = one!(tx, "SELECT COUNT(*), CAST(SUM(CASE WHEN state = 'delivered' THEN 1 ELSE 0 END) AS BIGINT) FROM message").unwrap();
+        assert_eq!((rows, delivered), (240, 108));
+        drop(tx);
+        // After the phase there is nothing to write.
+        assert_eq!(campaign::run_due(&town.at(at_local(town.trial.protocol.week(19).monday(), 9, 0))).await.unwrap(), 0);
     });
 }

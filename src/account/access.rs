@@ -94,7 +94,6 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/trial", Who::Roles(STUDY), Scope::Own),
     grant("GET", "/trial/{trial}", Who::Roles(STUDY), Scope::Own),
     grant("GET", "/trial/{trial}/report.json", Who::Roles(STUDY), Scope::Own),
-    grant("POST", "/trial/{trial}/look-request", Who::Roles(STUDY), Scope::Own),
     // observation
     grant("POST", "/api/v1/sync", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
     grant("GET", "/api/v1/rounds/today", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),

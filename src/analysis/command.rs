@@ -10,18 +10,22 @@ use std::path::PathBuf;
 /// The command line's name in the record of opened looks.
 const ACTOR: &str = "vecino trial analyse";
 
-#[derive(Debug, clap::Args)]
-pub struct Command {
-    /// The protocol as it was frozen
-    #[arg(value_name = "EXPERIMENT.toml")]
-    pub experiment: PathBuf,
-    /// An earlier look; without it the last one whose day has come
-    #[arg(long, value_name = "N")]
-    pub look: Option<i32>,
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// The report: of the last look whose day has come, otherwise pooled figures only
+    Analyse {
+        /// The protocol as it was frozen
+        #[arg(value_name = "EXPERIMENT.toml")]
+        experiment: PathBuf,
+        /// An earlier look
+        #[arg(long, value_name = "N")]
+        look: Option<i32>,
+    },
 }
 
 pub async fn run(command: Command, options: &Options) -> Result<()> {
-    let (text, place) = read(&command.experiment)?;
+    let Command::Analyse { experiment, look: asked } = command;
+    let (text, place) = read(&experiment)?;
     let app = options.open().await?;
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
@@ -29,7 +33,7 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
     refresh(&mut tx, &trial, now).await?;
     let planned = looks::all(&mut tx, &trial.id).await?;
     let last = current(&mut tx, &trial, app.clock.today()).await?;
-    let look = match command.look {
+    let look = match asked {
         None => last,
         Some(asked) => {
             let found = planned.iter().find(|l| l.look == asked).cloned().ok_or_else(|| {

@@ -2,9 +2,11 @@
 
 pub mod command;
 pub mod describe;
+pub mod effects;
 pub mod load;
 pub mod model;
 pub mod page;
+pub mod replay;
 pub mod report;
 pub mod sections;
 pub mod simulate;

@@ -4,21 +4,19 @@
 //! the mean of its two simple effects; the product's coefficient is the interaction.
 
 use super::load::Data;
+use super::replay::Replayed;
 use super::report::{Contrast, Design, Warning};
 use crate::id::seeded_random;
 use crate::stats::distribution::critical;
 use crate::stats::ols::{Df, Estimate, Fit, Variance, fit};
-use crate::stats::randomisation::{Randomised, compare};
 use crate::stats::sums::{Cell, Sums};
 use crate::stats::wild::{Plan, Weights, bootstrap};
 use crate::stats::{Refusal, icc, multiple};
 use crate::trial::protocol::Phase;
-use crate::trial::randomise::draw;
-use nalgebra::{DMatrix, DVector};
 
-const NORM: usize = 1;
-const PLAN: usize = 2;
-const PRODUCT: usize = 3;
+pub(super) const NORM: usize = 1;
+pub(super) const PLAN: usize = 2;
+pub(super) const PRODUCT: usize = 3;
 
 /// What a contrast is in the columns of the model. `None` for a name this design does not know.
 fn weights(contrast: &str) -> Option<Vec<(usize, f64)>> {
@@ -35,20 +33,22 @@ fn weights(contrast: &str) -> Option<Vec<(usize, f64)>> {
 }
 
 /// norm, plan and their product for an arm, effect-coded.
-fn codes(data: &Data, arm: usize) -> [f64; 3] {
+pub(super) fn codes(data: &Data, arm: usize) -> [f64; 3] {
     let half = |on: bool| if on { 0.5 } else { -0.5 };
     let (norm, plan) = data.protocol.arms.get(arm).map_or((-0.5, -0.5), |a| (half(a.norm), half(a.plan)));
     [norm, plan, norm * plan]
 }
 
 /// The rows of the primary model: one cell for each segment and week with observed collections.
-struct Rows {
+pub(super) struct Rows {
     /// Segment, covariates without norm, plan and product (the intercept first), n, y.
-    cells: Vec<(usize, Vec<f64>, f64, f64)>,
-    width: usize,
+    pub(super) cells: Vec<(usize, Vec<f64>, f64, f64)>,
+    pub(super) width: usize,
+    /// Which of the covariates are weeks; all others are the same in all cells of a segment.
+    pub(super) weeks: std::ops::Range<usize>,
 }
 
-fn rows(data: &Data, weeks: (i64, i64), by_segment: bool) -> Rows {
+pub(super) fn rows(data: &Data, weeks: (i64, i64), by_segment: bool) -> Rows {
     let used = |segment: usize| data.baseline(segment);
     let known: Vec<f64> = (0..data.segments.len()).filter_map(used).collect();
     let centre = if known.is_empty() { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
@@ -83,11 +83,11 @@ fn rows(data: &Data, weeks: (i64, i64), by_segment: bool) -> Rows {
             cells.push((tally.segment, covariates(tally.segment, Some(tally.week)), tally.observed, tally.complied));
         }
     }
-    Rows { cells, width }
+    Rows { cells, width, weeks: 1 + strata..1 + strata + columns }
 }
 
 /// The model's sums with the arms as they are.
-fn sums(data: &Data, rows: &Rows, binary: bool) -> Sums {
+pub(super) fn sums(data: &Data, rows: &Rows, binary: bool) -> Sums {
     Sums::collect(
         rows.width + 3,
         rows.cells.iter().map(|(segment, x, n, y)| {
@@ -107,16 +107,6 @@ pub struct Answer {
     pub ancova: Vec<Contrast>,
     pub design: Option<Design>,
     pub warnings: Vec<Warning>,
-}
-
-/// Assignments drawn again by the recorded rule, one arm for each segment; the stream is named after trial and look.
-pub fn replays(data: &Data, look: i32) -> Vec<Vec<usize>> {
-    let strata: Vec<usize> = data.segments.iter().map(|s| s.stratum).collect();
-    if strata.is_empty() || data.arms() == 0 {
-        return Vec::new();
-    }
-    let mut random = seeded_random(data.protocol.seed, &format!("randomisation inference {} {look}", data.protocol.id));
-    (0..data.protocol.analysis.randomisation_draws).map(|_| draw(&strata, data.arms(), &mut random)).collect()
 }
 
 /// Fits everything. What cannot be computed stays empty with a warning.
@@ -147,7 +137,7 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
             }
             let p: Vec<Option<f64>> = out.primary.iter().map(|c| c.p).collect();
             let adjusted = if analysis.adjust == "holm" { multiple::holm(&p) } else { p };
-            let replayed = Replayed::new(data, &cells, &fitted);
+            let by_design = Replayed::new(data, &cells, &fitted).map_or([None; 2], |replayed| replayed.p(data, replays));
             for (contrast, adjusted) in out.primary.iter_mut().zip(adjusted) {
                 contrast.p_adjusted = adjusted;
                 let column = match contrast.contrast.as_str() {
@@ -158,7 +148,7 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
                 if contrast.estimate.is_none() {
                     continue;
                 }
-                contrast.p_randomisation = replayed.as_ref().and_then(|r| r.p(data, replays, column)).map(|r| r.p);
+                contrast.p_randomisation = by_design[column - NORM];
                 // Each contrast has a stream of its own, so that its p does not depend on the order of contrasts.
                 let mut random = seeded_random(data.protocol.seed, &format!("wild {} {look} {}", data.protocol.id, contrast.contrast));
                 let weights = if fitted.clusters() < 10 { Weights::Webb } else { Weights::Rademacher };
@@ -208,7 +198,7 @@ impl Answer {
     }
 }
 
-fn estimate(fitted: &Fit, rotated: &crate::stats::ols::Rotated, name: &str, df: Df, level: f64) -> Result<Estimate, Refusal> {
+pub(super) fn estimate(fitted: &Fit, rotated: &crate::stats::ols::Rotated, name: &str, df: Df, level: f64) -> Result<Estimate, Refusal> {
     let weights = weights(name).ok_or(Refusal::Collinear)?;
     fitted.estimate(rotated, &fitted.contrast(&weights)?, df, level)
 }
@@ -223,142 +213,4 @@ fn counts(data: &Data, weeks: (i64, i64)) -> (i64, i64, i64) {
         n += tally.observed;
     }
     (homes as i64, seen.iter().filter(|s| **s).count() as i64, n as i64)
-}
-
-/// The replayed statistic: the CR1 t of norm or plan in the whole model, with everything but the arms partialled out once
-/// (Frisch, Waugh and Lovell), so that a draw costs G k² and touches no rows. CR1's factor is the same in every draw and left out.
-struct Replayed {
-    /// By segment: n, Σy, Σx, Σxx', Σ of residuals after the covariates and Σ x·residual.
-    segments: Vec<Option<Partial>>,
-    /// (X'X)⁻¹ of the covariates.
-    m: DMatrix<f64>,
-    observed: [f64; 2],
-}
-
-struct Partial {
-    n: f64,
-    x: DVector<f64>,
-    a: DMatrix<f64>,
-    residual: f64,
-    cross: DVector<f64>,
-}
-
-impl Replayed {
-    fn new(data: &Data, rows: &Rows, fitted: &Fit) -> Option<Replayed> {
-        let covariates = Sums::collect(rows.width, rows.cells.iter().map(|(segment, x, n, y)| Cell::counts(*segment, x.clone(), *n, *y)));
-        let base = fit(&covariates).ok()?;
-        let mut segments: Vec<Option<Partial>> = data.segments.iter().map(|_| None).collect();
-        for ((name, cluster), score) in base.sums.names.iter().zip(&base.sums.clusters).zip(&base.scores) {
-            let x = cluster.a.column(0).into_owned();
-            segments[*name] = Some(Partial { n: cluster.n, residual: cluster.y - x.dot(&base.beta), cross: score.clone(), a: cluster.a.clone(), x });
-        }
-        let mut out = Replayed { segments, m: base.m.clone(), observed: [0.0; 2] };
-        let arms: Vec<usize> = data.segments.iter().map(|s| s.arm).collect();
-        // A dropped column of the whole model has no replay either.
-        fitted.position(NORM).ok()?;
-        fitted.position(PLAN).ok()?;
-        fitted.position(PRODUCT).ok()?;
-        out.observed = out.statistics(data, &arms)?;
-        Some(out)
-    }
-
-    fn p(&self, data: &Data, replays: &[Vec<usize>], column: usize) -> Option<Randomised> {
-        compare(self.observed[column - 1], replays.iter().map(|arms| Some(self.statistics(data, arms)?[column - 1])), false)
-    }
-
-    /// t of norm and of plan (without the constant factor) under an assignment; `None` where it does not identify them.
-    fn statistics(&self, data: &Data, arms: &[usize]) -> Option<[f64; 2]> {
-        let k = self.m.nrows();
-        let codes: Vec<[f64; 3]> = (0..data.arms()).map(|arm| codes(data, arm)).collect();
-        let mut cross = DMatrix::<f64>::zeros(k, 3);
-        let mut own = nalgebra::Matrix3::<f64>::zeros();
-        let mut y = nalgebra::Vector3::<f64>::zeros();
-        let with = || self.segments.iter().zip(arms).filter_map(|(s, arm)| Some((s.as_ref()?, nalgebra::Vector3::from(*codes.get(*arm)?))));
-        for (segment, t) in with() {
-            own += t * t.transpose() * segment.n;
-            for (j, code) in t.iter().enumerate() {
-                cross.column_mut(j).axpy(*code, &segment.x, 1.0);
-            }
-            y += t * segment.residual;
-        }
-        // Z̃ = Z − X D with D = M X'Z.
-        let d = &self.m * &cross;
-        let through = cross.transpose() * &d;
-        let gram = own - nalgebra::Matrix3::from_fn(|i, j| through[(i, j)]);
-        let scale = own.trace();
-        if !(gram.determinant() > 1e-9 * scale.powi(3) / 27.0) {
-            return None;
-        }
-        let inverse = gram.try_inverse()?;
-        let beta = inverse * y;
-        let db = &d * DVector::from_column_slice(beta.as_slice());
-        let mut out = [0.0; 2];
-        let directions: Vec<(nalgebra::Vector3<f64>, DVector<f64>)> =
-            (0..2).map(|j| inverse.column(j).into_owned()).map(|w| (w, &d * DVector::from_column_slice(w.as_slice()))).collect();
-        let mut squares = [0.0; 2];
-        for (segment, t) in with() {
-            let effect = t.dot(&beta);
-            let ones = segment.residual - segment.n * effect + segment.x.dot(&db);
-            let inner = &segment.cross - &segment.x * effect + &segment.a * &db;
-            for (j, (w, dw)) in directions.iter().enumerate() {
-                squares[j] += (w.dot(&t) * ones - dw.dot(&inner)).powi(2);
-            }
-        }
-        for j in 0..2 {
-            out[j] = beta[j] / squares[j].sqrt();
-        }
-        out.iter().all(|t| t.is_finite()).then_some(out)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::load::{Segment, Tally};
-    use super::*;
-    use crate::id::MunicipalityId;
-    use crate::trial::protocol::Protocol;
-
-    fn data() -> Data {
-        let protocol = Protocol::parse(include_str!("../../experiments/norma-y-plan-2026.toml"), "test").unwrap();
-        let segments: Vec<Segment> = (0..24)
-            .map(|i| Segment {
-                municipality: MunicipalityId(1202),
-                homes: 25.0,
-                stratum: i / 8,
-                arm: (i * 5 + i / 4) % 4,
-                baseline: (100.0, 40.0 + (i * 7 % 13) as f64),
-            })
-            .collect();
-        let tallies = (0..24)
-            .flat_map(|s| (1..=18).map(move |w| (s, w)))
-            .map(|(segment, week)| {
-                let observed = 12.0 + ((segment * 3 + week as usize) % 9) as f64;
-                let complied = (observed * (0.3 + 0.02 * (segment % 7) as f64 + 0.01 * (week % 5) as f64)).floor();
-                Tally { segment, week, due: 25.0, observed, set_out: observed, complied }
-            })
-            .collect();
-        Data {
-            protocol,
-            segments,
-            strata: vec!["a".into(), "b".into(), "c".into()],
-            left_out: Vec::new(),
-            tallies,
-            homes: Vec::new(),
-            messages: Vec::new(),
-            through: 18,
-        }
-    }
-
-    #[test]
-    fn the_replayed_statistic_of_the_real_assignment_is_the_models_own_t() {
-        let data = data();
-        let cells = rows(&data, (7, 18), false);
-        let fitted = fit(&sums(&data, &cells, true)).unwrap();
-        let rotated = fitted.rotate(Variance::Cr0);
-        let replayed = Replayed::new(&data, &cells, &fitted).unwrap();
-        for (j, name) in ["norm", "plan"].iter().enumerate() {
-            let t = estimate(&fitted, &rotated, name, Df::Clusters, 0.95).unwrap().statistic;
-            assert!((replayed.observed[j] / t - 1.0).abs() < 1e-8, "{name}: {} {t}", replayed.observed[j]);
-        }
-    }
 }

@@ -1,26 +1,26 @@
 //! The researcher's pages: may I look yet, and at a look what changed. They read stored reports and compute nothing.
 
 use super::report::{Report, Stored, current, refresh, stored};
-use super::sections;
+use super::{effects, sections};
 use crate::account::Actor;
 use crate::account::access::Routes;
 use crate::app::App;
 use crate::clock::{show_day, show_time};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{Mint, MunicipalityId};
+use crate::id::MunicipalityId;
 use crate::page::{Page, Reader, count};
 use crate::trial::looks::{self, Look};
 use crate::trial::protocol::{Phase, published_on};
 use crate::trial::{self, Trial};
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Json, http::header};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 pub fn routes(routes: Routes) -> Routes {
-    routes.get("/trial", list).get("/trial/{trial}", show).get("/trial/{trial}/report.json", report_json).post("/trial/{trial}/look-request", ask)
+    routes.get("/trial", list).get("/trial/{trial}", show).get("/trial/{trial}/report.json", report_json)
 }
 
 /// Navigation entry of these pages.
@@ -38,8 +38,6 @@ struct View {
 struct Options {
     /// Present: everything unfolded, for paper.
     print: Option<String>,
-    /// Present: the request for a look outside the plan was just recorded.
-    asked: Option<String>,
 }
 
 async fn list(State(app): State<App>, actor: Actor, reader: Reader) -> Result<Response> {
@@ -74,7 +72,7 @@ async fn show(State(app): State<App>, actor: Actor, reader: Reader, Path(id): Pa
     let view = view(&app, &actor, &id).await?;
     Ok(match &view.look {
         Some(look) => at_look(&view, look, &reader, options.print.is_some()),
-        None => between_looks(&view, &reader, app.clock.today(), options.asked.is_some()),
+        None => between_looks(&view, &reader, app.clock.today()),
     })
 }
 
@@ -82,20 +80,6 @@ async fn report_json(State(app): State<App>, actor: Actor, Path(id): Path<String
     let view = view(&app, &actor, &id).await?;
     let name = format!("attachment; filename=\"{}-report.json\"", view.trial.id);
     Ok(([(header::CONTENT_DISPOSITION, name)], Json(view.stored.report)).into_response())
-}
-
-#[derive(Deserialize)]
-struct Ask {
-    reason: String,
-}
-
-/// Records that somebody asked for the arms outside the plan. Nothing opens.
-async fn ask(State(app): State<App>, actor: Actor, Path(id): Path<String>, Form(form): Form<Ask>) -> Result<Redirect> {
-    let mut tx = app.db.write().await?;
-    let trial = reachable(&mut tx, &actor, &id).await?;
-    looks::request(&mut tx, &trial.id, &mut Mint::system(), app.clock.now(), &actor.name, &form.reason).await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&format!("/trial/{}?asked=1", trial.id)))
 }
 
 /// A trial is seen by who reaches every municipality in it: its figures are never of one alone.
@@ -174,7 +158,7 @@ fn phase_weeks(view: &View, reader: &Reader, phase: Phase) -> String {
     )
 }
 
-fn between_looks(view: &View, reader: &Reader, today: chrono::NaiveDate, asked: bool) -> Page {
+fn between_looks(view: &View, reader: &Reader, today: chrono::NaiveDate) -> Page {
     let (words, report, trial) = (reader.words, &view.stored.report, &view.trial);
     let day = |d| show_day(d);
     let answer = match (looks::next(&view.planned, today), looks::current(&view.planned, today)) {
@@ -186,7 +170,6 @@ fn between_looks(view: &View, reader: &Reader, today: chrono::NaiveDate, asked: 
     };
     let missing = &report.missing;
     let body = html! {
-        @if asked { div.aviso role="status" { strong { (words.say("analysis-asked")) } p { (words.say("analysis-asked-what")) } } }
         @if report.path.is_empty() {
             p.vacio { (words.tell("analysis-empty", &[("day", day(published_on(trial.protocol.week(1))).into())])) }
         } @else {
@@ -206,14 +189,7 @@ fn between_looks(view: &View, reader: &Reader, today: chrono::NaiveDate, asked: 
         section {
             h2 { (words.say("analysis-ask-heading")) }
             p { (words.say("analysis-ask-what")) }
-            form method="post" action=(format!("/trial/{}/look-request", trial.id)) {
-                (reader.csrf_field())
-                div.campo {
-                    label for="reason" { (words.say("analysis-ask-reason")) }
-                    textarea #reason name="reason" rows="3" maxlength="2000" required {}
-                }
-                p.botones { button.boton type="submit" { (words.say("analysis-ask-send")) } }
-            }
+            p.botones { a.boton href=(format!("/trial/{}/look-request", trial.id)) { (words.say("analysis-ask-heading")) } }
         }
         (sections::warnings(report, reader, None))
     };
@@ -234,8 +210,8 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
         div.cabeza { p.suave.chico {
             (words.tell("analysis-estimand", &[("weeks", phase_weeks(view, reader, Phase::Messages).into())])) " " (provenance(view, reader))
         } }
-        div.dos { (sections::forest(report, reader)) (sections::figures(report, reader)) }
-        (sections::contrasts(report, reader, &phase_weeks(view, reader, Phase::Messages)))
+        div.dos { (effects::forest(report, reader)) (effects::figures(report, reader)) }
+        (effects::contrasts(report, reader, &phase_weeks(view, reader, Phase::Messages)))
         (sections::flow(trial, report, reader))
         (sections::path(trial, report, look, reader, print))
         (sections::habit(trial, report, reader))
@@ -258,7 +234,7 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
     };
     let mut page = Page::new(CURRENT, words.say("analysis-what-changed"), body)
         .eyebrow(html! { (eyebrow) })
-        .answer(sections::answer(report, reader))
+        .answer(effects::answer(report, reader))
         .place(&trial.title);
     page.title = format!("{}: {}", trial.title, words.tell("analysis-look", &[("look", look.look.into())]));
     page

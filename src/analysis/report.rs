@@ -1,7 +1,7 @@
 //! The report, serialised as `trial analyse --json` prints it, and where it is kept. Between looks it holds no number of any arm.
 
 use super::load::{load, published_through, source_hash};
-use super::{CODE_VERSION, describe, model};
+use super::{CODE_VERSION, describe, model, replay};
 use crate::clock::{Week, local_day, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -225,6 +225,9 @@ pub fn ready(looks: &[looks::Look], today: NaiveDate, published: Option<Week>) -
 
 /// The look whose contrasts may be shown on that day: the last one that is ready.
 pub async fn current(tx: &mut Tx, trial: &Trial, today: NaiveDate) -> Result<Option<looks::Look>> {
+    if trial.assigned_at.is_none() {
+        return Ok(None);
+    }
     let published = published_through(tx, &trial.protocol).await?;
     let planned = looks::all(tx, &trial.id).await?;
     Ok(ready(&planned, today, published).last().map(|look| (*look).clone()))
@@ -303,7 +306,7 @@ pub fn compute(trial: &Trial, data: &super::load::Data, look: Option<i32>, throu
         report.habit = describe::habit(data, false);
         return report;
     };
-    let replays = model::replays(data, look);
+    let replays = replay::replays(data, look);
     let answer = model::answer(data, look, &replays);
     (report.primary, report.secondary, report.ancova, report.design) = (answer.primary, answer.secondary, answer.ancova, answer.design);
     (report.balance, report.balance_p) = describe::balance(data, &replays);

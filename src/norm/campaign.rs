@@ -8,7 +8,7 @@ use crate::clock::{Week, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Kind, Result};
 use crate::id::{HouseholdId, MessageId, Mint, MunicipalityId};
-use crate::trial::Trial;
+use crate::trial::{self, Trial};
 use crate::{all, bulk, opt, run};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -123,6 +123,42 @@ pub async fn run(
     )
     .await?;
     Ok(summary)
+}
+
+/// Writes this week's messages wherever they are due and not written yet; for the server, which asks every minute. Answers how many runs
+/// it made. Outside the messages phase, before the draw and while paused there is nothing to do.
+pub async fn run_due(app: &App) -> Result<usize> {
+    let week = Week::of(app.clock.today());
+    let mut tx = app.db.read().await?;
+    let mut due = Vec::new();
+    for trial in trial::all(&mut tx).await? {
+        for campaign_id in trial.protocol.campaigns.keys() {
+            if trial.assigned_at.is_none() || step_of(&trial.protocol, campaign_id, week).is_err() {
+                continue;
+            }
+            for code in &trial.protocol.municipalities {
+                let municipality = MunicipalityId::parse(code)?;
+                let written: Option<(i32,)> = opt!(
+                    tx,
+                    "SELECT step FROM message WHERE municipality_id = $1 AND trial_id = $2 AND iso_week = $3 AND campaign_id = $4 LIMIT 1",
+                    municipality,
+                    &trial.id,
+                    week,
+                    campaign_id
+                )?;
+                if written.is_none() && paused(&mut tx, municipality, campaign_id).await?.is_none() {
+                    due.push((trial.clone(), municipality, campaign_id.clone()));
+                }
+            }
+        }
+    }
+    drop(tx);
+    for (trial, municipality, campaign_id) in &due {
+        let mut tx = app.db.write().await?;
+        run(app, &mut tx, trial, *municipality, campaign_id, week, &mut Mint::system(), app.clock.now()).await?;
+        tx.commit().await?;
+    }
+    Ok(due.len())
 }
 
 impl RunSummary {

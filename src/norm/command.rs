@@ -248,3 +248,21 @@ async fn prove_all(app: &App, options: &Options, which: &Which) -> Result<()> {
     tell(options, &text, &json!(whole));
     if whole.differing.is_empty() { Ok(()) } else { Err(Error::refused_lines("norm-differs", whole.differing)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{FromArgMatches, Subcommand};
+
+    #[test]
+    fn the_arguments_hold_together() {
+        let line = || Command::augment_subcommands(clap::Command::new("campaign"));
+        line().debug_assert();
+        let read =
+            |arguments: &[&str]| line().try_get_matches_from([&["campaign"], arguments].concat()).and_then(|found| Command::from_arg_matches(&found));
+        assert!(matches!(read(&["pause", "semanal", "--resume"]), Ok(Command::Pause { resume: true, reason: None, .. })));
+        assert!(read(&["pause", "semanal"]).is_err(), "a pause needs its reason");
+        assert!(matches!(read(&["preview", "semanal", "--household", "SP-0001-K", "--week", "2026-W44"]), Ok(Command::Preview { .. })));
+        assert!(matches!(read(&["prove", "semanal", "--municipality", "1202"]), Ok(Command::Prove { .. })));
+    }
+}

@@ -17,6 +17,8 @@ pub mod visit;
 pub mod wording;
 
 use crate::account::access::Routes;
+use crate::app::App;
+use crate::error::Result;
 
 /// Campaigns, previews and visits.
 pub fn routes(routes: Routes) -> Routes {
@@ -26,4 +28,14 @@ pub fn routes(routes: Routes) -> Routes {
         .get("/campaign/{campaign}/preview/{municipality}/{household}", page::home)
         .get("/visits", visit::visits)
         .post("/visits/{municipality}/{message}", visit::delivered)
+}
+
+/// Ten a second: what one minute may send.
+const PER_MINUTE: i64 = 600;
+
+/// What the server does once a minute: this week's messages into the outbox when they are not there yet, then what is due out of it.
+pub async fn every_minute(app: &App) -> Result<()> {
+    campaign::run_due(app).await?;
+    outbox::send_due(app, gateway::Gateway::File, PER_MINUTE).await?;
+    Ok(())
 }

@@ -36,6 +36,12 @@ fn week_days(words: &Words, week: Week) -> String {
     words.tell("norm-week", &[("week", week.number().into()), ("from", show_day(week.monday()).into()), ("to", show_day(week.sunday()).into())])
 }
 
+/// Messages whose end is known, or will never be: what was due so far.
+fn settled(states: &std::collections::BTreeMap<String, i64>) -> i64 {
+    let open = ["withheld", "queued", "sending", "accepted", "buffered"];
+    states.iter().filter(|(state, _)| !open.contains(&state.as_str())).map(|(_, n)| n).sum()
+}
+
 /// `GET /campaigns`: due, delivered and failed by week, never by arm.
 pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> Result<Page> {
     let words = reader.words;
@@ -49,7 +55,7 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
                 let weeks = campaign::status(&mut tx, &trial, *municipality, campaign_id).await?;
                 let paused = campaign::paused(&mut tx, *municipality, campaign_id).await?;
                 delivered += weeks.iter().map(|week| week.states.get("delivered").unwrap_or(&0) + week.states.get("read").unwrap_or(&0)).sum::<i64>();
-                due += weeks.iter().flat_map(|week| week.states.iter()).filter(|(state, _)| *state != "withheld").map(|(_, n)| n).sum::<i64>();
+                due += weeks.iter().map(|week| settled(&week.states)).sum::<i64>();
                 tables.push((campaign_id.clone(), name.clone(), paused, weeks));
             }
         }
@@ -144,7 +150,7 @@ pub async fn search(
     let (first, last) = trial.protocol.phase_weeks(trial::protocol::Phase::Messages);
     let weeks: Vec<Week> = (0..=last.since(first)).map(|n| first.plus(n)).collect();
     let body = html! {
-        form method="get" action={ "/campaign/" (campaign) "/preview" } {
+        form.pasos method="get" action={ "/campaign/" (campaign) "/preview" } {
             div.campo {
                 label for="municipality" { (words.say("norm-field-municipality")) }
                 select #municipality name="municipality" { @for (id, name) in &places { option value=(id) { (name) } } }
@@ -156,7 +162,7 @@ pub async fn search(
             }
             div.campo {
                 label for="week" { (words.say("norm-field-week")) }
-                select #week name="week" { @for of in weeks { option value=(of) selected[of == week] { (week_days(&words, of)) } } }
+                select #week name="week" { @for of in weeks { option value=(of) selected[of == week] { (words.tell("norm-week-short", &[("week", of.number().into()), ("from", of.monday().format("%d/%m").to_string().into()), ("to", of.sunday().format("%d/%m").to_string().into())])) } } }
             }
             div.botones { button.boton.lleno type="submit" { (words.say("norm-preview-button")) } }
         }
@@ -208,7 +214,11 @@ fn show(preview: &Preview, words: &Words, now: chrono::DateTime<chrono::Utc>) ->
     let body = html! {
         div.dos {
             section.mensaje-y-datos {
-                h2 { (words.say(if preview.stored.is_some() { "norm-text-sent" } else { "norm-text-would" })) }
+                h2 { (words.say(match preview.stored.as_ref().map(|stored| stored.state.as_str()) {
+                    None => "norm-text-would",
+                    Some("queued" | "withheld") => "norm-text-waiting",
+                    Some(_) => "norm-text-sent",
+                })) }
                 @match preview.text() {
                     Some(text) => { blockquote.mensaje lang="es-GT" { (text) } p.suave { (size(words, preview)) } },
                     None => p.vacio { (words.say("norm-text-none")) },

@@ -86,8 +86,8 @@ fn door(row: &Delivery, municipality: MunicipalityId, reader: &Reader) -> Markup
     html! {
         li id=(row.household_id) {
             div {
-                span.tasa { (row.code) }
-                span.sub.suave { (words.tell("visits-before", &[("day", local(row.expires_at).format("%d/%m %H:%M").to_string().into())])) }
+                p.tasa.junto { (row.code) }
+                p.suave.chico { (words.tell("visits-before", &[("day", local(row.expires_at).format("%d/%m %H:%M").to_string().into())])) }
             }
             div {
                 h3 { (row.hint.as_deref().unwrap_or("")) " " span.suave { (row.route) } }

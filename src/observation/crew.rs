@@ -295,10 +295,10 @@ fn shell(words: &Words, front: &Front, build: &str) -> Markup {
                     div {
                         div.hecho #hecho role="status" { p { b #ult {} span #ult2 {} } button #deshacer type="button" hidden { (say("crew-undo")) } }
                         form #teclas method="post" aria-label=(say("crew-question")) {
-                            (outcome_key(words, "bien", html! { circle.f-bien cx="20" cy="20" r="19"; path.f-l d="M11 21l6 6 12-14"; }))
-                            (outcome_key(words, "medio", html! { path.f-medio d="M20 2L39 36H1z"; path.f-l d="M20 14v10M20 30v.5"; }))
-                            (outcome_key(words, "mal", html! { rect.f-mal x="2" y="2" width="36" height="36" rx="3"; path.f-l d="M12 12l16 16M28 12L12 28"; }))
-                            (outcome_key(words, "no", html! { circle.f-no cx="20" cy="20" r="16.5"; path d="M9 31L31 9" stroke="currentColor" stroke-width="5"; }))
+                            (outcome_key(words, "bien", html! { circle.f-bien cx="20" cy="20" r="19" {} path.f-l d="M11 21l6 6 12-14" {} }))
+                            (outcome_key(words, "medio", html! { path.f-medio d="M20 2L39 36H1z" {} path.f-l d="M20 14v10M20 30v.5" {} }))
+                            (outcome_key(words, "mal", html! { rect.f-mal x="2" y="2" width="36" height="36" rx="3" {} path.f-l d="M12 12l16 16M28 12L12 28" {} }))
+                            (outcome_key(words, "no", html! { circle.f-no cx="20" cy="20" r="16.5" {} path d="M9 31L31 9" stroke="currentColor" stroke-width="5" {} }))
                             button.tecla.fila #no-pasar type="button" disabled { (say("crew-not-made")) }
                         }
                     }

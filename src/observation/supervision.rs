@@ -236,9 +236,9 @@ fn bar(row: &Progress) -> Markup {
     let width = |n: i64| format!("{:.1}", 100.0 * n as f64 / total as f64);
     html! {
         svg.avance viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
-            rect.t width="100" height="8";
-            rect.h width=(width(row.done)) height="8";
-            rect.n x=(width(row.done)) width=(width(row.missed)) height="8";
+            rect.t width="100" height="8" {}
+            rect.h width=(width(row.done)) height="8" {}
+            rect.n x=(width(row.done)) width=(width(row.missed)) height="8" {}
         }
     }
 }

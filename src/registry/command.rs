@@ -98,7 +98,8 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
 
 fn write(out: Option<PathBuf>, text: &[u8]) -> Result<()> {
     use std::io::Write;
-    let refuse = |place: &str, e: std::io::Error| Error::refused("file", format!("{place}: cannot be written; check the folder and free space")).because(e);
+    let refuse =
+        |place: &str, e: std::io::Error| Error::refused("file", format!("{place}: cannot be written; check the folder and free space")).because(e);
     match out {
         None => std::io::stdout().write_all(text).map_err(|e| refuse("standard output", e)),
         Some(path) => {
@@ -124,8 +125,24 @@ fn number(value: Option<f64>, unit: &str) -> String {
 pub fn as_csv(as_of: NaiveDate, rows: &[Row]) -> Result<String> {
     let broken = |e: csv::Error| Error::internal(format!("csv: {e}"));
     let mut out = csv::Writer::from_writer(Vec::new());
-    out.write_record(["indicator", "as_of", "by", "group", "people", "value", "low", "high", "unit", "target", "expected", "status", "valid_from", "valid_to", "source"])
-        .map_err(broken)?;
+    out.write_record([
+        "indicator",
+        "as_of",
+        "by",
+        "group",
+        "people",
+        "value",
+        "low",
+        "high",
+        "unit",
+        "target",
+        "expected",
+        "status",
+        "valid_from",
+        "valid_to",
+        "source",
+    ])
+    .map_err(broken)?;
     let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     for row in rows {
         let day = as_of.to_string();

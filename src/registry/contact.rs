@@ -57,19 +57,9 @@ struct Way {
 }
 
 /// May this home be contacted for this purpose on this day, and how?
-pub async fn may_contact(
-    tx: &mut Tx,
-    municipality: MunicipalityId,
-    household: HouseholdId,
-    purpose: Purpose,
-    on: NaiveDate,
-) -> Result<Contact> {
-    let home: Option<Home> = opt!(
-        tx,
-        "SELECT household_id, service_status FROM household WHERE municipality_id = $1 AND household_id = $2",
-        municipality,
-        household
-    )?;
+pub async fn may_contact(tx: &mut Tx, municipality: MunicipalityId, household: HouseholdId, purpose: Purpose, on: NaiveDate) -> Result<Contact> {
+    let home: Option<Home> =
+        opt!(tx, "SELECT household_id, service_status FROM household WHERE municipality_id = $1 AND household_id = $2", municipality, household)?;
     let home = home.ok_or_else(|| Error::not_found("household-unknown", "there is no such home in this municipality"))?;
     let given: Vec<Given> = all!(
         tx,
@@ -95,17 +85,9 @@ pub async fn may_contact(
 }
 
 /// The same for every served home of a municipality.
-pub async fn may_contact_all(
-    tx: &mut Tx,
-    municipality: MunicipalityId,
-    purpose: Purpose,
-    on: NaiveDate,
-) -> Result<BTreeMap<HouseholdId, Contact>> {
-    let homes: Vec<Home> = all!(
-        tx,
-        "SELECT household_id, service_status FROM household WHERE municipality_id = $1 AND service_status = 'served'",
-        municipality
-    )?;
+pub async fn may_contact_all(tx: &mut Tx, municipality: MunicipalityId, purpose: Purpose, on: NaiveDate) -> Result<BTreeMap<HouseholdId, Contact>> {
+    let homes: Vec<Home> =
+        all!(tx, "SELECT household_id, service_status FROM household WHERE municipality_id = $1 AND service_status = 'served'", municipality)?;
     let given: Vec<Given> = all!(
         tx,
         "SELECT household_id, channel, (withdrawn_at IS NULL OR withdrawn_at >= $3) AS holds FROM consent
@@ -330,9 +312,7 @@ pub(crate) async fn present_addresses(
         "SELECT household_id, channel, address_sealed FROM contact WHERE municipality_id = $1 AND valid_to IS NULL ORDER BY household_id, contact_id DESC",
         municipality
     )?;
-    rows.into_iter()
-        .map(|(home, channel, sealed)| Ok((home, (channel, sealed.map(|sealed| keys.open(ADDRESS, &sealed)).transpose()?))))
-        .collect()
+    rows.into_iter().map(|(home, channel, sealed)| Ok((home, (channel, sealed.map(|sealed| keys.open(ADDRESS, &sealed)).transpose()?)))).collect()
 }
 
 #[cfg(test)]

@@ -42,11 +42,34 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
         let waiting = enrolment::counts(tx, module, id).await?.into_iter().find(|(status, _)| *status == Status::Candidate).map_or(0, |(_, n)| n);
         candidates.push((module.name, waiting));
     }
-    macro_rules! homes { ($missing:literal, $day:expr, $after:expr) => {{
-        let (n,): (i64,) = one!(tx, concat!("SELECT COUNT(*) FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (", $missing, ")"), id, $day, $after)?;
-        let codes: Vec<(String,)> = all!(tx, concat!("SELECT h.code FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (", $missing, ") ORDER BY h.code LIMIT $4"), id, $day, $after, LISTED)?;
-        (n, codes.into_iter().map(|(code,)| code).collect::<Vec<String>>())
-    }} }
+    macro_rules! homes {
+        ($missing:literal, $day:expr, $after:expr) => {{
+            let (n,): (i64,) = one!(
+                tx,
+                concat!(
+                    "SELECT COUNT(*) FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
+                    $missing,
+                    ")"
+                ),
+                id,
+                $day,
+                $after
+            )?;
+            let codes: Vec<(String,)> = all!(
+                tx,
+                concat!(
+                    "SELECT h.code FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
+                    $missing,
+                    ") ORDER BY h.code LIMIT $4"
+                ),
+                id,
+                $day,
+                $after,
+                LISTED
+            )?;
+            (n, codes.into_iter().map(|(code,)| code).collect::<Vec<String>>())
+        }};
+    }
     let after = consent::day_after(today);
     let without_consent = homes!(
         "SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.household_id = h.household_id AND c.purpose = 'messages' AND c.given_on <= $2 AND (c.withdrawn_at IS NULL OR c.withdrawn_at >= $3)",
@@ -255,7 +278,6 @@ pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, pers
 }
 
 pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: crate::id::HouseholdId) -> Result<Option<String>> {
-    let code: Option<(String,)> =
-        crate::opt!(tx, "SELECT code FROM household WHERE municipality_id = $1 AND household_id = $2", municipality, home)?;
+    let code: Option<(String,)> = crate::opt!(tx, "SELECT code FROM household WHERE municipality_id = $1 AND household_id = $2", municipality, home)?;
     Ok(code.map(|(code,)| code))
 }

@@ -81,21 +81,61 @@ pub struct Module {
 
 /// `statements!("finance_enrolment": "service", "partner", "''"; columns "service, partner", values "$8, $9")`: the three details are
 /// read as texts a, b, c. Parameters 8 to 10 are the details.
-macro_rules! statements { ($table:literal : $a:literal, $b:literal, $c:literal; columns $columns:literal, values $values:literal) => {
-    $crate::registry::enrolment::Statements {
-        page: concat!("SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ", $a, " AS a, ", $b, " AS b, ", $c, " AS c FROM ", $table,
-            " WHERE municipality_id = $1 AND enrolment_id > $2 AND ($3 = '' OR status = $3) ORDER BY enrolment_id LIMIT $4"),
-        find: concat!("SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ", $a, " AS a, ", $b, " AS b, ", $c, " AS c FROM ", $table,
-            " WHERE municipality_id = $1 AND enrolment_id = $2"),
-        of_person: concat!("SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ", $a, " AS a, ", $b, " AS b, ", $c, " AS c FROM ", $table,
-            " WHERE municipality_id = $1 AND person_id = $2 ORDER BY enrolment_id"),
-        insert: concat!("INSERT INTO ", $table, " (municipality_id, enrolment_id, person_id, status, status_reason, started_on, ended_on, ", $columns,
-            ", recorded_by, recorded_at) VALUES ($1, $2, $3, $4, NULL, $5, NULL, ", $values, ", $6, $7)"),
-        change: concat!("UPDATE ", $table, " SET status = $3, status_reason = $4, started_on = $5, ended_on = $6, recorded_by = $7, recorded_at = $8",
-            " WHERE municipality_id = $1 AND enrolment_id = $2 AND status = $9"),
-        counts: concat!("SELECT status, COUNT(*) FROM ", $table, " WHERE municipality_id = $1 GROUP BY status"),
-    }
-} }
+macro_rules! statements {
+    ($table:literal : $a:literal, $b:literal, $c:literal; columns $columns:literal, values $values:literal) => {
+        $crate::registry::enrolment::Statements {
+            page: concat!(
+                "SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ",
+                $a,
+                " AS a, ",
+                $b,
+                " AS b, ",
+                $c,
+                " AS c FROM ",
+                $table,
+                " WHERE municipality_id = $1 AND enrolment_id > $2 AND ($3 = '' OR status = $3) ORDER BY enrolment_id LIMIT $4"
+            ),
+            find: concat!(
+                "SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ",
+                $a,
+                " AS a, ",
+                $b,
+                " AS b, ",
+                $c,
+                " AS c FROM ",
+                $table,
+                " WHERE municipality_id = $1 AND enrolment_id = $2"
+            ),
+            of_person: concat!(
+                "SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ",
+                $a,
+                " AS a, ",
+                $b,
+                " AS b, ",
+                $c,
+                " AS c FROM ",
+                $table,
+                " WHERE municipality_id = $1 AND person_id = $2 ORDER BY enrolment_id"
+            ),
+            insert: concat!(
+                "INSERT INTO ",
+                $table,
+                " (municipality_id, enrolment_id, person_id, status, status_reason, started_on, ended_on, ",
+                $columns,
+                ", recorded_by, recorded_at) VALUES ($1, $2, $3, $4, NULL, $5, NULL, ",
+                $values,
+                ", $6, $7)"
+            ),
+            change: concat!(
+                "UPDATE ",
+                $table,
+                " SET status = $3, status_reason = $4, started_on = $5, ended_on = $6, recorded_by = $7, recorded_at = $8",
+                " WHERE municipality_id = $1 AND enrolment_id = $2 AND status = $9"
+            ),
+            counts: concat!("SELECT status, COUNT(*) FROM ", $table, " WHERE municipality_id = $1 GROUP BY status"),
+        }
+    };
+}
 pub(crate) use statements;
 
 pub const ALL: [&Module; 4] = [&super::waste::MODULE, &super::finance::MODULE, &super::school::MODULE, &super::gender::MODULE];
@@ -162,8 +202,7 @@ pub async fn page(
 ) -> Result<(Vec<Enrolment>, Option<EnrolmentId>)> {
     module.admit(actor, municipality)?;
     let after = after.unwrap_or(EnrolmentId(uuid::Uuid::nil()));
-    let mut rows: Vec<Enrolment> =
-        all!(tx, module.sql.page, municipality, after, status.map_or("", Status::name), limit as i64 + 1)?;
+    let mut rows: Vec<Enrolment> = all!(tx, module.sql.page, municipality, after, status.map_or("", Status::name), limit as i64 + 1)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| row.enrolment_id);
@@ -173,10 +212,7 @@ pub async fn page(
 /// How many enrolments stand at each status.
 pub async fn counts(tx: &mut Tx, module: &Module, municipality: MunicipalityId) -> Result<Vec<(Status, i64)>> {
     let rows: Vec<(String, i64)> = all!(tx, module.sql.counts, municipality)?;
-    Ok(Status::ALL
-        .iter()
-        .map(|status| (*status, rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, n)| *n)))
-        .collect())
+    Ok(Status::ALL.iter().map(|status| (*status, rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, n)| *n))).collect())
 }
 
 /// A person's enrolments in one module: for the registrar's file of that person.
@@ -223,7 +259,18 @@ pub async fn propose(
         1 => run!(tx, module.sql.insert, municipality, id, new.person, Status::Candidate.name(), new.from, actor, now, detail(0))?,
         2 => run!(tx, module.sql.insert, municipality, id, new.person, Status::Candidate.name(), new.from, actor, now, detail(0), detail(1))?,
         _ => run!(
-            tx, module.sql.insert, municipality, id, new.person, Status::Candidate.name(), new.from, actor, now, detail(0), detail(1), detail(2)
+            tx,
+            module.sql.insert,
+            municipality,
+            id,
+            new.person,
+            Status::Candidate.name(),
+            new.from,
+            actor,
+            now,
+            detail(0),
+            detail(1),
+            detail(2)
         )?,
     };
     record(tx, municipality, module, id, None, Status::Candidate, None, new.from, actor, now).await?;
@@ -273,8 +320,9 @@ pub(crate) async fn apply(
     }
     if on > crate::clock::local_day(now) || on < row.ended_on.unwrap_or(row.started_on) {
         let since = row.ended_on.unwrap_or(row.started_on);
-        return Err(Error::refused("enrolment-day", format!("the day must lie between {since} and today"))
-            .with("since", crate::clock::show_day(since)));
+        return Err(
+            Error::refused("enrolment-day", format!("the day must lie between {since} and today")).with("since", crate::clock::show_day(since))
+        );
     }
     if let (Status::Enrolled, Some(purpose)) = (to, module.purpose) {
         let (live,): (i64,) = one!(
@@ -285,16 +333,12 @@ pub(crate) async fn apply(
             purpose.name()
         )?;
         if live == 0 {
-            return Err(Error::refused(
-                "enrolment-consent",
-                "this person has no consent for this purpose; ask the registrar to record it first",
-            ));
+            return Err(Error::refused("enrolment-consent", "this person has no consent for this purpose; ask the registrar to record it first"));
         }
     }
     let started = if before == Status::Candidate { on } else { row.started_on };
     let ended = (to == Status::Exited).then_some(on);
-    let touched =
-        run!(tx, module.sql.change, municipality, id, to.name(), reason.name(), started, ended, actor, now, before.name())?;
+    let touched = run!(tx, module.sql.change, municipality, id, to.name(), reason.name(), started, ended, actor, now, before.name())?;
     if touched == 0 {
         return Err(Error::conflict("enrolment-step", "somebody else changed this enrolment meanwhile; look at it again"));
     }

@@ -13,8 +13,28 @@ use chrono::NaiveDate;
 
 /// Columns of a file, in the order an export writes them. Only the first two are needed.
 pub const COLUMNS: [&str; 22] = [
-    "given_names", "surnames", "cui", "sex", "birth_date", "language", "migration_status", "household", "relation", "since", "phone", "channel",
-    "consent_messages", "consents", "consent_on", "guardian", "waste", "finance", "finance_partner", "school", "grade", "gender",
+    "given_names",
+    "surnames",
+    "cui",
+    "sex",
+    "birth_date",
+    "language",
+    "migration_status",
+    "household",
+    "relation",
+    "since",
+    "phone",
+    "channel",
+    "consent_messages",
+    "consents",
+    "consent_on",
+    "guardian",
+    "waste",
+    "finance",
+    "finance_partner",
+    "school",
+    "grade",
+    "gender",
 ];
 
 pub struct Problem {
@@ -178,7 +198,13 @@ fn modules<'a>(get: &impl Fn(&str) -> &'a str, today: NaiveDate, problems: &mut 
             .details
             .iter()
             .filter(|detail| !detail.choices.is_empty())
-            .map(|detail| format!("{} ({})", detail.name, if detail.choices == school::SCHOOLS { "the four schools by name".into() } else { detail.choices.join(", ") }))
+            .map(|detail| {
+                format!(
+                    "{} ({})",
+                    detail.name,
+                    if detail.choices == school::SCHOOLS { "the four schools by name".into() } else { detail.choices.join(", ") }
+                )
+            })
             .collect();
         problems.push(Problem { field, error: Error::refused("choice", format!("{field}: choose {}", known.join(" and "))) });
     }

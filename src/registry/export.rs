@@ -1,7 +1,7 @@
 //! The registrar's own data as CSV, in the columns an import reads. Every export is on record.
 
-use super::entry::COLUMNS;
 use super::enrolment::{self, Enrolment};
+use super::entry::COLUMNS;
 use super::person::{self, Precision};
 use super::{READS, consent, contact, membership};
 use crate::account::audit;
@@ -27,8 +27,7 @@ pub fn neutral(cell: &str) -> String {
 /// One row a person; somebody with several enrolments in a module has several rows, which an import joins again.
 pub async fn export(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, actor: &str, now: DateTime<Utc>) -> Result<Vec<u8>> {
     let today = local_day(now);
-    let homes: Vec<(HouseholdId, String)> =
-        crate::all!(tx, "SELECT household_id, code FROM household WHERE municipality_id = $1", municipality)?;
+    let homes: Vec<(HouseholdId, String)> = crate::all!(tx, "SELECT household_id, code FROM household WHERE municipality_id = $1", municipality)?;
     let homes: BTreeMap<HouseholdId, String> = homes.into_iter().collect();
     let addresses = contact::present_addresses(tx, keys, municipality).await?;
     let broken = |e: csv::Error| Error::internal(format!("csv: {e}"));
@@ -38,8 +37,7 @@ pub async fn export(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, acto
     for person in &people {
         let present = membership::of_person(tx, municipality, person.id).await?.into_iter().find(|row| row.valid_to.is_none());
         let home = present.as_ref().filter(|row| row.home_municipality_id == municipality).map(|row| row.household_id);
-        let consents: Vec<_> =
-            consent::of_person(tx, municipality, person.id).await?.into_iter().filter(|consent| consent.live_on(today)).collect();
+        let consents: Vec<_> = consent::of_person(tx, municipality, person.id).await?.into_iter().filter(|consent| consent.live_on(today)).collect();
         let messages = match home {
             Some(home) => consent::of_home(tx, municipality, home).await?.iter().any(|c| c.purpose == "messages" && c.live_on(today)),
             None => false,

@@ -136,19 +136,23 @@ fn page(reader: &Reader, place: &super::Place, typed: &Typed, problems: &[Proble
         .answer(html! { (words.say("registry-new-answer")) })
 }
 
-async fn register(
-    State(app): State<App>,
-    reader: Reader,
-    actor: Actor,
-    Path(code): Path<String>,
-    Form(typed): Form<Typed>,
-) -> Result<Response> {
+async fn register(State(app): State<App>, reader: Reader, actor: Actor, Path(code): Path<String>, Form(typed): Form<Typed>) -> Result<Response> {
     let today = app.clock.today();
     let mut tx = app.db.write().await?;
     let place = place(&mut tx, &actor, &code).await?;
     // Only this form's fields: the others are for files.
     const FIELDS: [&str; 12] = [
-        "given_names", "surnames", "cui", "birth_date", "sex", "language", "migration_status", "household", "relation", "since", "phone",
+        "given_names",
+        "surnames",
+        "cui",
+        "birth_date",
+        "sex",
+        "language",
+        "migration_status",
+        "household",
+        "relation",
+        "since",
+        "phone",
         "consent_messages",
     ];
     let get = |name: &str| if FIELDS.contains(&name) { typed.get(name).map_or("", String::as_str) } else { "" };

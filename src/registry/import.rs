@@ -36,6 +36,7 @@ pub struct Summary {
 /// Problems shown before the rest is only counted.
 const SHOWN: usize = 200;
 
+#[expect(clippy::too_many_arguments, reason = "the file, where it goes, who brings it")]
 /// Reads the file whole and refuses it with every problem, or writes all of it within `tx` (the caller commits).
 pub async fn import(
     tx: &mut Tx,
@@ -50,7 +51,10 @@ pub async fn import(
     let today = local_day(now);
     let known: Option<(String,)> = opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", municipality)?;
     if known.is_none() {
-        return Err(Error::not_found("municipality-unknown", format!("{municipality}: there is no such municipality; use a code of INE, such as 1202")));
+        return Err(Error::not_found(
+            "municipality-unknown",
+            format!("{municipality}: there is no such municipality; use a code of INE, such as 1202"),
+        ));
     }
     let entries = read(file, text, today)?;
     let mut lines = Vec::new();
@@ -132,7 +136,8 @@ fn refused(mut lines: Vec<String>) -> Error {
 fn read(file: &str, text: &[u8], today: chrono::NaiveDate) -> Result<Vec<(u64, Entry)>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-    let headers = reader.byte_headers().map_err(|_| refused(vec![format!("{file}:1: the header cannot be read; save the file as CSV in UTF-8")]))?.clone();
+    let headers =
+        reader.byte_headers().map_err(|_| refused(vec![format!("{file}:1: the header cannot be read; save the file as CSV in UTF-8")]))?.clone();
     let columns: Vec<Option<&str>> =
         headers.iter().map(|name| COLUMNS.into_iter().find(|known| known.as_bytes() == name.trim_ascii().to_ascii_lowercase())).collect();
     let mut lines = Vec::new();
@@ -231,8 +236,7 @@ async fn identify(
     let birth = entry.person.birth.date.map(|date| date.to_string()).unwrap_or_default();
     let mark = keys.lookup("person.file", &format!("{}|{birth}|{anchor}", own.join(" ")));
     let id: PersonId = derived("person", &[municipality.to_string().as_bytes(), mark.as_bytes()], DateTime::UNIX_EPOCH);
-    let found: Option<(PersonId,)> =
-        opt!(tx, "SELECT person_id FROM person WHERE municipality_id = $1 AND person_id = $2", municipality, id)?;
+    let found: Option<(PersonId,)> = opt!(tx, "SELECT person_id FROM person WHERE municipality_id = $1 AND person_id = $2", municipality, id)?;
     if found.is_some() {
         done.known_people += 1;
         return Ok(id);

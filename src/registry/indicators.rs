@@ -9,7 +9,8 @@ use crate::{all, bulk};
 use chrono::{Months, NaiveDate};
 use serde::Serialize;
 
-const SHEET: &str = "Cities Alliance / SDC / UNOPS, Leveraging Migration for Thriving Secondary Cities in Guatemala, programme sheet, April 2023 – March 2026";
+const SHEET: &str =
+    "Cities Alliance / SDC / UNOPS, Leveraging Migration for Thriving Secondary Cities in Guatemala, programme sheet, April 2023 – March 2026";
 
 /// An indicator: which people count, and which sentence of the programme sheet promised them.
 pub struct Indicator {
@@ -43,8 +44,7 @@ const SERVICES: &str = breakdown!(
      UNION SELECT municipality_id, person_id FROM gender_enrolment WHERE status <> 'candidate' AND activity = 'asset_building' AND started_on <= $1"
 );
 const WORK: &str = breakdown!("SELECT DISTINCT municipality_id, person_id FROM work_outcome WHERE happened_on <= $1");
-const BASIC: &str =
-    breakdown!("SELECT DISTINCT municipality_id, person_id FROM waste_enrolment WHERE status <> 'candidate' AND started_on <= $1");
+const BASIC: &str = breakdown!("SELECT DISTINCT municipality_id, person_id FROM waste_enrolment WHERE status <> 'candidate' AND started_on <= $1");
 const STUDENTS: &str =
     breakdown!("SELECT DISTINCT municipality_id, person_id FROM school_enrolment WHERE status <> 'candidate' AND started_on <= $1");
 const ADVICE: &str = breakdown!(
@@ -97,10 +97,8 @@ pub const ALL: &[Indicator] = &[
 /// Writes the targets with their dates and source; again changes nothing.
 pub async fn ensure_targets(tx: &mut Tx) -> Result<()> {
     let (from, to) = programme();
-    let rows: Vec<(&str, f64, &str, String)> = ALL
-        .iter()
-        .map(|indicator| (indicator.code, indicator.value, indicator.unit, format!("{SHEET}: «{}»", indicator.promise)))
-        .collect();
+    let rows: Vec<(&str, f64, &str, String)> =
+        ALL.iter().map(|indicator| (indicator.code, indicator.value, indicator.unit, format!("{SHEET}: «{}»", indicator.promise))).collect();
     bulk!(
         tx,
         "INSERT INTO programme_target (indicator, valid_from, valid_to, value, unit, source)",
@@ -283,7 +281,15 @@ async fn schools(tx: &mut Tx, as_of: NaiveDate) -> Result<Breakdown> {
         as_of
     )?;
     let known = super::school::SCHOOLS.iter().map(|school| (*school).to_owned());
-    Ok(hide("school", known.map(|school| { let n = rows.iter().find(|(name, _)| *name == school).map_or(0, |(_, n)| *n); (school, n) }).collect()))
+    Ok(hide(
+        "school",
+        known
+            .map(|school| {
+                let n = rows.iter().find(|(name, _)| *name == school).map_or(0, |(_, n)| *n);
+                (school, n)
+            })
+            .collect(),
+    ))
 }
 
 type Share = (Option<f64>, Option<f64>, Option<f64>, Standing);
@@ -329,7 +335,8 @@ mod tests {
     #[test]
     fn the_line_runs_straight_from_the_first_to_the_last_day() {
         let (valid_from, to) = programme();
-        let target = Target { indicator: String::new(), valid_from, valid_to: Some(to), value: 1096.0, unit: "persons".into(), source: String::new() };
+        let target =
+            Target { indicator: String::new(), valid_from, valid_to: Some(to), value: 1096.0, unit: "persons".into(), source: String::new() };
         assert_eq!(expected(&target, valid_from), 1.0);
         assert_eq!(expected(&target, to), 1096.0);
         assert_eq!(expected(&target, to + chrono::Days::new(200)), 1096.0);

@@ -34,8 +34,7 @@ async fn rows(app: &App) -> Result<Vec<Row>> {
 
 async fn download(State(app): State<App>) -> Result<Response> {
     let text = as_csv(app.clock.today(), &rows(&app).await?)?;
-    let headers =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"indicadores.csv\"")];
+    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"indicadores.csv\"")];
     Ok((headers, text).into_response())
 }
 
@@ -52,7 +51,11 @@ fn value(words: &Words, row: &Row) -> Markup {
 }
 
 fn goal(words: &Words, row: &Row, value: f64) -> Markup {
-    if row.unit == "share" { html! { (points(value)) } } else { html! { (count(value.ceil() as i64)) span.oido { " " (words.say("registry-people-many")) } } }
+    if row.unit == "share" {
+        html! { (points(value)) }
+    } else {
+        html! { (count(value.ceil() as i64)) span.oido { " " (words.say("registry-people-many")) } }
+    }
 }
 
 fn status(words: &Words, row: &Row) -> Markup {

@@ -37,12 +37,7 @@ pub async fn of_person(tx: &mut Tx, municipality: MunicipalityId, person: Person
 }
 
 /// Who lives in a home on a day, wherever they were first registered.
-pub async fn residents(
-    tx: &mut Tx,
-    home_municipality: MunicipalityId,
-    home: HouseholdId,
-    on: NaiveDate,
-) -> Result<Vec<(MunicipalityId, PersonId)>> {
+pub async fn residents(tx: &mut Tx, home_municipality: MunicipalityId, home: HouseholdId, on: NaiveDate) -> Result<Vec<(MunicipalityId, PersonId)>> {
     all!(
         tx,
         "SELECT municipality_id, person_id FROM household_member

@@ -20,11 +20,13 @@ pub mod indicators;
 pub mod logframe;
 pub mod membership;
 pub mod names;
+mod people;
 pub mod person;
 pub mod practice;
 pub mod roll;
 pub mod school;
 pub mod suppress;
+pub mod view;
 pub mod waste;
 
 pub use consent::Purpose;

@@ -206,8 +206,20 @@ pub(crate) async fn store(tx: &mut Tx, people: &[Sealed], recorded_by: &str) -> 
         "INSERT INTO person (municipality_id, person_id, given_names_sealed, surnames_sealed, cui_sealed, cui_hash, cui_warning, sex, birth_date, birth_precision, language, migration_status, recorded_by, recorded_at)",
         people,
         |row| [
-            row.municipality, row.id, row.given_names.as_str(), row.surnames.as_str(), row.cui.as_deref(), row.cui_hash.as_deref(), row.cui_warning,
-            row.sex, row.birth.date, row.birth.precision.name(), row.language, row.migration_status, recorded_by, row.recorded_at
+            row.municipality,
+            row.id,
+            row.given_names.as_str(),
+            row.surnames.as_str(),
+            row.cui.as_deref(),
+            row.cui_hash.as_deref(),
+            row.cui_warning,
+            row.sex,
+            row.birth.date,
+            row.birth.precision.name(),
+            row.language,
+            row.migration_status,
+            recorded_by,
+            row.recorded_at
         ],
         ""
     )?;
@@ -324,8 +336,7 @@ pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text
 
 /// The home with this printed code.
 pub(crate) async fn household(tx: &mut Tx, municipality: MunicipalityId, code: &str) -> Result<Option<HouseholdId>> {
-    let found: Option<(HouseholdId,)> =
-        opt!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 AND code = $2", municipality, code)?;
+    let found: Option<(HouseholdId,)> = opt!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 AND code = $2", municipality, code)?;
     Ok(found.map(|(id,)| id))
 }
 

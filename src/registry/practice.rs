@@ -2,8 +2,8 @@
 //! and every phone starts with +502 0, which is never assigned. The same seed makes the same people, sealed to the same bytes.
 
 use super::contact::{Channel, address_lookup, seal_address};
-use super::cui::{Cui, check_digit};
-use super::person::{Birth, Language, MigrationStatus, NewPerson, Precision, Sealer, Sex, store};
+use super::people::{Resident, chance, people, pick};
+use super::person::{Language, Sealer, Sex, store};
 use super::{STREAM, consent, finance, indicators, school};
 use crate::account::audit;
 use crate::clock::{at_local, local_day};
@@ -18,38 +18,14 @@ use rand_chacha::ChaCha20Rng;
 use serde_json::json;
 
 const NO_PHONE: f64 = 0.15;
-const MAM: f64 = 0.30;
 const CONSENT: f64 = 0.96;
 const WITHDRAWN: f64 = 0.015;
-
-const WOMEN: [&str; 28] = [
-    "María", "Juana", "Ana", "Rosa", "Marta", "Carmen", "Sandra", "Claudia", "Gloria", "Silvia", "Irma", "Berta", "Elena", "Catarina", "Dominga",
-    "Candelaria", "Ixchel", "Xaq", "Lucía", "Karla", "Ingrid", "Wendy", "Heidy", "Yesenia", "Olga", "Aura", "Delfina", "Micaela",
-];
-const MEN: [&str; 28] = [
-    "José", "Juan", "Luis", "Carlos", "Pedro", "Miguel", "Francisco", "Manuel", "Mario", "Jorge", "Edgar", "Marvin", "Selvin", "Otto", "Domingo",
-    "Pascual", "Mateo", "Felipe", "B'alam", "K'in", "Byron", "Erick", "Santiago", "Andrés", "Gaspar", "Rigoberto", "Wilmer", "Diego",
-];
-const SECOND: [&str; 12] = ["del Carmen", "Elizabeth", "Antonio", "Isabel", "Alfredo", "de los Ángeles", "Leonel", "Leticia", "Roberto", "Guadalupe", "René", "Noemí"];
-const SURNAMES: [&str; 44] = [
-    "Fuentes", "Orozco", "López", "Pérez", "Velásquez", "Ramírez", "Gonón", "Miranda", "Navarro", "Bautista", "Ak'abal", "Tz'unun", "Ajpop", "Chávez",
-    "Cifuentes", "de León", "Barrios", "Gómez", "Hernández", "Morales", "Juárez", "Escobar", "Méndez", "Ramos", "Domingo", "Pascual", "Mateo", "Felipe",
-    "Coyoy", "Tzoc", "Ixcoy", "Xiloj", "Chuc", "Cotzajay", "Yos", "Sacalxot", "Quiej", "Puac", "K'iche", "Batz'", "Núñez", "Díaz", "Maldonado", "de la Cruz",
-];
 
 #[derive(sqlx::FromRow)]
 struct Home {
     municipality_id: MunicipalityId,
     household_id: HouseholdId,
     service_status: String,
-}
-
-/// One invented resident and the home they live in.
-struct Resident {
-    id: PersonId,
-    home: usize,
-    relation: &'static str,
-    person: NewPerson,
 }
 
 struct Given {
@@ -92,7 +68,7 @@ pub async fn populate(tx: &mut Tx, keys: &Keys, mint: &mut Mint, seed: u64, now:
     // Before the messages of a trial in week 20 begin, and nearly all before its baseline ends.
     let recorded = now - chrono::Duration::days(186);
     let today = local_day(now);
-    let (residents, languages) = people(random, mint, &homes, today, recorded);
+    let (residents, languages) = people(random, mint, homes.len(), today, recorded);
     let sealer = Sealer::new(keys);
     let mut sealed = Vec::with_capacity(residents.len());
     for resident in &residents {
@@ -154,78 +130,6 @@ pub async fn populate(tx: &mut Tx, keys: &Keys, mint: &mut Mint, seed: u64, now:
     Ok(())
 }
 
-fn pick<'a, T: ?Sized>(random: &mut ChaCha20Rng, list: &'a [&'a T]) -> &'a T {
-    list[random.random_range(0..list.len())]
-}
-
-fn chance(random: &mut ChaCha20Rng, share: f64) -> bool {
-    random.random::<f64>() < share
-}
-
-/// The recorded residents of every home, and each home's language.
-fn people(random: &mut ChaCha20Rng, mint: &mut Mint, homes: &[Home], today: NaiveDate, at: DateTime<Utc>) -> (Vec<Resident>, Vec<Language>) {
-    let (mut residents, mut languages) = (Vec::new(), Vec::new());
-    for home in 0..homes.len() {
-        let language = if chance(random, MAM) { Language::Mam } else { Language::Spanish };
-        languages.push(language);
-        let [father, mother, second, other] = std::array::from_fn(|_| pick(random, &SURNAMES));
-        let status = match random.random_range(0..100) {
-            0..58 => MigrationStatus::Host,
-            58..84 => MigrationStatus::RemittanceHousehold,
-            84..92 => MigrationStatus::Returnee,
-            92..96 => MigrationStatus::Migrant,
-            96..98 => MigrationStatus::Displaced,
-            _ => MigrationStatus::Unknown,
-        };
-        let head_is_woman = chance(random, 0.42);
-        let head_age = random.random_range(22..74);
-        let sex = |woman: bool| if woman { Sex::Female } else { Sex::Male };
-        let mut add = |random: &mut ChaCha20Rng, sex: Sex, age: i32, relation: &'static str, surnames: String| {
-            let person = invent(random, sex, age, surnames, language, status, today);
-            residents.push(Resident { id: mint.id(at), home, relation, person });
-        };
-        add(random, sex(head_is_woman), head_age, "head", format!("{father} {second}"));
-        if chance(random, 0.55) {
-            let age = (head_age + random.random_range(-6..7)).max(19);
-            add(random, sex(!head_is_woman), age, "partner", format!("{mother} {other}"));
-        }
-        if chance(random, 0.20) {
-            let (woman, age) = (chance(random, 0.53), random.random_range(12..17));
-            add(random, sex(woman), age, "child", format!("{father} {mother}"));
-        }
-    }
-    (residents, languages)
-}
-
-fn invent(random: &mut ChaCha20Rng, sex: Sex, age: i32, surnames: String, language: Language, status: MigrationStatus, today: NaiveDate) -> NewPerson {
-    let first = if sex == Sex::Female { pick(random, &WOMEN) } else { pick(random, &MEN) };
-    let given_names = if chance(random, 0.6) { format!("{first} {}", pick(random, &SECOND)) } else { first.to_owned() };
-    let birth = match random.random_range(0..100) {
-        0..88 => {
-            let days = u64::from(random.random_range(0..365u32));
-            let first_day = NaiveDate::from_ymd_opt(today.year() - age - 1, today.month(), 1).unwrap_or(today);
-            Birth { date: Some(first_day + Days::new(days)), precision: Precision::Day }
-        }
-        88..95 => Birth { date: NaiveDate::from_ymd_opt(today.year() - age, 1, 1), precision: Precision::Year },
-        95..98 => Birth { date: NaiveDate::from_ymd_opt(today.year() - age, 1, 1), precision: Precision::Age },
-        _ => Birth::UNKNOWN,
-    };
-    let cui = chance(random, 0.72).then(|| practice_cui(random)).flatten();
-    NewPerson { given_names, surnames, cui, sex, birth, language, migration_status: status }
-}
-
-/// A number with the impossible department 99; a few carry a wrong check digit, so that the registrar's warnings have something to show.
-fn practice_cui(random: &mut ChaCha20Rng) -> Option<Cui> {
-    let mistyped = chance(random, 0.004);
-    loop {
-        let serial = format!("{:08}", random.random_range(0..100_000_000u32));
-        if let Some(digit) = check_digit(&serial) {
-            let digit = if mistyped { (digit + 1) % 10 } else { digit };
-            return Cui::read(&format!("{serial}{digit}9902")).ok();
-        }
-    }
-}
-
 #[expect(clippy::too_many_arguments, reason = "the drawn town and its dates")]
 async fn contacts(
     tx: &mut Tx,
@@ -259,7 +163,15 @@ async fn contacts(
         let address = (channel != Channel::Paper).then(|| format!("+5020{index:07}"));
         let sealed = address.map(|address| seal_address(keys, &lookup, id, &address)).transpose()?;
         let spanish_allowed = languages[index] == Language::Spanish || chance(random, 0.8);
-        rows.push(Row { municipality: home.municipality_id, id, home: home.household_id, channel, sealed, language: languages[index], spanish_allowed });
+        rows.push(Row {
+            municipality: home.municipality_id,
+            id,
+            home: home.household_id,
+            channel,
+            sealed,
+            language: languages[index],
+            spanish_allowed,
+        });
     }
     bulk!(
         tx,
@@ -284,7 +196,14 @@ async fn contacts(
 }
 
 /// About 96 of 100 homes agree to messages; a few of them withdraw later.
-fn home_consents(random: &mut ChaCha20Rng, mint: &mut Mint, homes: &[Home], languages: &[Language], today: NaiveDate, at: DateTime<Utc>) -> Vec<Given> {
+fn home_consents(
+    random: &mut ChaCha20Rng,
+    mint: &mut Mint,
+    homes: &[Home],
+    languages: &[Language],
+    today: NaiveDate,
+    at: DateTime<Utc>,
+) -> Vec<Given> {
     let mut given = Vec::new();
     for (home, language) in homes.iter().zip(languages) {
         if !chance(random, CONSENT) {
@@ -403,7 +322,20 @@ async fn enrol(
         tx,
         "INSERT INTO school_enrolment (municipality_id, enrolment_id, person_id, status, status_reason, started_on, ended_on, school, grade, school_year, recorded_by, recorded_at)",
         pupils,
-        |row| [row.municipality, row.id, row.person, row.status, row.reason, row.from, row.to, row.details.0, row.details.1, row.details.2, "practice", at],
+        |row| [
+            row.municipality,
+            row.id,
+            row.person,
+            row.status,
+            row.reason,
+            row.from,
+            row.to,
+            row.details.0,
+            row.details.1,
+            row.details.2,
+            "practice",
+            at
+        ],
         ""
     )?;
     bulk!(

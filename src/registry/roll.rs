@@ -2,8 +2,8 @@
 
 use super::consent::day_after;
 use super::enrolment::{self, Enrolment, Module, Reason, Status};
-use super::file::detail_word;
 use super::form::{Typed, say, summary};
+use super::view::detail_word;
 use super::{Place, READS, finance, gender, person, place, places, school, waste};
 use crate::account::access::Routes;
 use crate::account::{Actor, Role, audit};
@@ -61,7 +61,13 @@ async fn list(module: &'static Module, State(app): State<App>, reader: Reader, a
         Some(code) => place(&mut tx, &actor, code).await?,
         None => match reach.first() {
             Some(first) => first.clone(),
-            None => return Ok(Page::new("registry", reader.words.say(&format!("registry-module-{}", module.name)), html! { p.vacio { (reader.words.say("registry-no-pilot")) } })),
+            None => {
+                return Ok(Page::new(
+                    "registry",
+                    reader.words.say(&format!("registry-module-{}", module.name)),
+                    html! { p.vacio { (reader.words.say("registry-no-pilot")) } },
+                ));
+            }
         },
     };
     let page = draw(&mut tx, module, &app, &reader, &actor, &reach, here, &asked, &[]).await?;
@@ -119,8 +125,7 @@ async fn draw(
     }
     let opened = named.iter().filter(|(_, name)| name.is_some()).count();
     if opened > 0 {
-        let entry =
-            audit::Entry { stream: READS, actor: &actor.name, action: "roll.viewed", target: module.name, detail: json!({"names": opened}) };
+        let entry = audit::Entry { stream: READS, actor: &actor.name, action: "roll.viewed", target: module.name, detail: json!({"names": opened}) };
         audit::record(tx, here.0, app.clock.now(), entry).await?;
     }
     let here_path = |status: Option<Status>| {
@@ -173,7 +178,7 @@ fn table(reader: &Reader, module: &Module, here: &Place, rows: &[(Enrolment, Opt
                     @if let Some(day) = row.ended_on { span.sub { (show_day(day)) } } }
                 td.num.ancho { (show_day(row.started_on)) }
                 td { details {
-                    summary { (words.say("registry-change")) span.oido { " " (code) } }
+                    summary { (words.say("registry-change-this")) span.oido { " " (code) } }
                     (change_form(reader, module, here, row, asked))
                 } }
             } } }

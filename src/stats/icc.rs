@@ -36,7 +36,7 @@ pub fn anova(clusters: &[(usize, f64, f64, f64)]) -> Result<Icc, Refusal> {
     let within = used.iter().map(|(_, n, y, yy)| yy - y * y / n).sum::<f64>() / (rows - k);
     let n0 = (rows - arms.values().map(|(n, _, nn)| nn / n).sum::<f64>()) / (k - p);
     let below = between + (n0 - 1.0) * within;
-    if !(below > 1e-15) {
+    if below.is_nan() || below <= 1e-15 {
         return Err(Refusal::NoVariation);
     }
     let icc = (between - within) / below;

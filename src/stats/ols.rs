@@ -250,7 +250,7 @@ impl Fit {
     pub fn estimate(&self, rotated: &Rotated, contrast: &DVector<f64>, df: Df, level: f64) -> Result<Estimate, Refusal> {
         let variance = self.covariance(rotated, &DMatrix::from_column_slice(contrast.len(), 1, contrast.as_slice()))?[(0, 0)];
         let working = contrast.dot(&(&self.m * contrast)) * self.residual / self.rows;
-        if !(variance > 1e-14 * working) || !variance.is_finite() {
+        if variance <= 1e-14 * working || !variance.is_finite() {
             return Err(Refusal::NoVariance);
         }
         let df = match df {

@@ -53,7 +53,7 @@ pub fn bootstrap(fit: &Fit, column: usize, plan: Plan, random: &mut ChaCha20Rng)
     let factor = fit.factor(Variance::Cr1s)?;
     let mj: DVector<f64> = fit.m.column(j).into_owned();
     let se = (factor * fit.scores.iter().map(|s| mj.dot(s).powi(2)).sum::<f64>()).sqrt();
-    if !(se > 0.0) || !se.is_finite() {
+    if se <= 0.0 || !se.is_finite() {
         return Err(Refusal::NoVariance);
     }
     let statistic = fit.beta[j] / se;

@@ -118,7 +118,7 @@ pub(crate) fn decimal(text: &str) -> Option<f64> {
 /// Well-known text as a GeoJSON geometry. `None` when it is not one.
 pub(crate) fn well_known(text: &str) -> Option<Value> {
     let text = text.trim();
-    let text = text.split_once(';').filter(|(head, _)| head.to_ascii_uppercase() == "SRID=4326").map_or(text, |(_, rest)| rest);
+    let text = text.split_once(';').filter(|(head, _)| head.eq_ignore_ascii_case("SRID=4326")).map_or(text, |(_, rest)| rest);
     let open = text.find('(')?;
     let head = text[..open].trim().to_ascii_uppercase();
     let name = head.split_whitespace().next()?;

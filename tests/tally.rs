@@ -1,0 +1,196 @@
+//! Tallies equal a recount of the rows, whatever was sent; complied and the counted row follow their definitions.
+
+use crate::on_both_engines;
+use crate::street::{self, TOWN};
+use chrono::{Duration, NaiveDate};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use vecino::clock::Week;
+use vecino::db::Db;
+use vecino::id::{HouseholdId, SegmentId};
+use vecino::observation::receive::receive;
+use vecino::observation::{Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, round, standing, tally};
+use vecino::{all, one, run};
+
+fn day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 11, 23).unwrap()
+}
+
+#[test]
+fn complied_is_one_zero_or_not_observed() {
+    let yes = |separated, stream, severity| Outcome { set_out: Some(SetOut::Yes), separated, stream, severity, ..Outcome::default() };
+    let full = Some(Separated::Yes);
+    assert_eq!(yes(full, Some(Stream::Organic), None).complied(Stream::Organic), Some(1));
+    assert_eq!(yes(full, None, None).complied(Stream::Organic), Some(1));
+    assert_eq!(yes(full, Some(Stream::Residual), None).complied(Stream::Organic), Some(0));
+    assert_eq!(yes(full, Some(Stream::Residual), None).complied(Stream::Mixed), Some(1));
+    assert_eq!(yes(full, None, Some(Severity::Gross)).complied(Stream::Mixed), Some(0));
+    assert_eq!(yes(full, None, Some(Severity::Slight)).complied(Stream::Mixed), Some(1));
+    assert_eq!(yes(Some(Separated::Partly), None, None).complied(Stream::Mixed), Some(0));
+    assert_eq!(yes(Some(Separated::Unknown), None, None).complied(Stream::Mixed), None);
+    assert_eq!(yes(None, None, None).complied(Stream::Mixed), None);
+    let no = Outcome { set_out: Some(SetOut::No), ..Outcome::default() };
+    assert_eq!(no.complied(Stream::Mixed), Some(0));
+    // Not observed is never "did not comply".
+    let missed = Outcome { reason: Some(Reason::TruckFull), ..Outcome::default() };
+    assert_eq!(missed.complied(Stream::Mixed), None);
+    let unknown = Outcome { set_out: Some(SetOut::Unknown), ..Outcome::default() };
+    assert_eq!(unknown.complied(Stream::Mixed), None);
+}
+
+#[test]
+fn a_correction_replaces_what_it_names() {
+    let seen = Outcome { set_out: Some(SetOut::Yes), separated: Some(Separated::Yes), contamination: Some("plastic".into()), ..Outcome::default() };
+    let not_out = Outcome { set_out: Some(SetOut::No), ..Outcome::default() };
+    assert_eq!(seen.corrected(&not_out), not_out);
+    let partly = Outcome { separated: Some(Separated::Partly), ..Outcome::default() };
+    assert_eq!(seen.corrected(&partly), Outcome { separated: Some(Separated::Partly), ..seen.clone() });
+    let clean = Outcome { contamination: Some(String::new()), ..Outcome::default() };
+    assert_eq!(seen.corrected(&clean).contamination, None);
+    let missed = Outcome { reason: Some(Reason::Skipped), ..Outcome::default() };
+    assert_eq!(seen.corrected(&missed), missed);
+    assert_eq!(missed.corrected(&seen), seen);
+}
+
+/// What a phone might send about six homes on two days.
+fn operations() -> impl Strategy<Value = Vec<(u8, u8, u8, u8, u8)>> {
+    proptest::collection::vec((0..6u8, 0..2u8, 0..7u8, 0..60u8, 0..12u8), 1..24)
+}
+
+async fn play(db: &Db, picks: &[(u8, u8, u8, u8, u8)]) -> (street::Street, Vec<Observation>) {
+    let street = street::lay(db, day(), 6, 2, "organic").await;
+    let mut tx = db.write().await.unwrap();
+    let before = day() - Duration::days(2);
+    let earlier = round::ensure(&mut tx, TOWN, before).await.unwrap()[0].round_id;
+    tx.commit().await.unwrap();
+    let mut ops: Vec<Value> = Vec::new();
+    for (home, which, kind, minute, of) in picks {
+        let round = if *which == 0 { street.rounds[0] } else { earlier };
+        let date = if *which == 0 { day() } else { before };
+        let at = json!({"round": round, "observed_at": format!("{date}T07:{minute:02}:00-06:00")});
+        let merged = |more: Value| {
+            let mut all = at.clone();
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
+        let home = usize::from(*home);
+        let target = ops.get(usize::from(*of)).map(|op| op["op"].clone()).unwrap_or(json!(uuid::Uuid::now_v7()));
+        ops.push(match kind {
+            0 => street.op("observation", home, "", merged(json!({"set_out": "yes", "separated": "yes"}))),
+            1 => street.op("observation", home, "", merged(json!({"set_out": "yes", "separated": "yes", "contamination": ["glass"]}))),
+            2 => street.op("observation", home, "", merged(json!({"set_out": "no"}))),
+            3 => street.op("stop_missed", home, "", merged(json!({"reason": "truck_full"}))),
+            4 => street.op("double_observation", home, "", merged(json!({"set_out": "no"}))),
+            5 => json!({"op": uuid::Uuid::now_v7(), "kind": "correction", "of": target, "separated": "no", "observed_at": at["observed_at"]}),
+            _ => json!({"op": uuid::Uuid::now_v7(), "kind": "correction", "of": target, "set_out": "unknown", "observed_at": at["observed_at"]}),
+        });
+    }
+    for (n, part) in ops.chunks(5).enumerate() {
+        receive(db, "2026-11-23T18:00:00Z".parse().unwrap(), &street.phones[n % 2], &street.batch(part)).await.unwrap();
+    }
+    let mut tx = db.write().await.unwrap();
+    let mut rows = of_round(&mut tx, TOWN, street.rounds[0]).await.unwrap();
+    rows.extend(of_round(&mut tx, TOWN, earlier).await.unwrap());
+    (street, rows)
+}
+
+/// The tallies by hand: from the rows, by the rules, without the flags that were stored.
+fn by_hand(rows: &[Observation]) -> BTreeMap<(Week, HouseholdId), [i32; 4]> {
+    let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<Observation>> = BTreeMap::new();
+    let mut sums: BTreeMap<(Week, HouseholdId), [i32; 4]> = BTreeMap::new();
+    for row in rows {
+        days.entry((row.household_id, row.service_day)).or_default().push(row.clone());
+        sums.entry((row.iso_week, row.household_id)).or_default();
+    }
+    for rows in days.into_values() {
+        let stands = standing(&rows);
+        for row in &rows {
+            assert_eq!(row.counted, stands == Some(row.op_id));
+            if let (true, Some(complied)) = (row.counted, row.complied) {
+                let cell = sums.entry((row.iso_week, row.household_id)).or_default();
+                let out = i32::from(row.outcome.set_out == Some(SetOut::Yes));
+                for (sum, more) in cell.iter_mut().zip([1, out, i32::from(complied), i32::from(row.outcome.contaminated())]) {
+                    *sum += more;
+                }
+            }
+        }
+    }
+    sums
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn tallies_equal_a_recount_of_the_rows(picks in operations()) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let db = Db::connect("sqlite::memory:").await.unwrap();
+            db.migrate().await.unwrap();
+            let (_, rows) = play(&db, &picks).await;
+            let mut tx = db.write().await.unwrap();
+            assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+            let homes: Vec<(Week, HouseholdId, i32, i32, i32, i32)> = all!(tx, "SELECT iso_week, household_id, observed, set_out, complied, contaminated FROM home_week").unwrap();
+            let stored: BTreeMap<_, _> = homes.into_iter().map(|(week, home, a, b, c, d)| ((week, home), [a, b, c, d])).collect();
+            assert_eq!(stored, by_hand(&rows));
+            // Nothing counted stays different after a rebuild from the rows.
+            tally::rebuild(&mut tx, TOWN).await.unwrap();
+            assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_home_that_moved_is_counted_in_one_segment_a_week() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 4, 2, "mixed").await;
+        let wednesday = day() + Duration::days(2);
+        let mut tx = db.write().await.unwrap();
+        // From Wednesday on the first home belongs to the second segment: this week still counts where it was on Monday.
+        run!(tx, "UPDATE household_place SET valid_to = $3 WHERE municipality_id = $1 AND household_id = $2", TOWN, street.homes[0].0, wednesday - Duration::days(1)).unwrap();
+        run!(tx, "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from) VALUES ($1, $2, $3, 9, $4)", TOWN, street.homes[0].0, street.segments[1], wednesday).unwrap();
+        let later = round::ensure(&mut tx, TOWN, wednesday).await.unwrap()[0].round_id;
+        let next = round::ensure(&mut tx, TOWN, day() + Duration::days(7)).await.unwrap()[0].round_id;
+        tx.commit().await.unwrap();
+        let ops = [(street.rounds[0], day()), (later, wednesday), (next, day() + Duration::days(7))].map(|(round, date)| {
+            street.op("observation", 0, "", json!({"round": round, "set_out": "no", "observed_at": format!("{date}T07:00:00-06:00")}))
+        });
+        let body = json!({"sent_at": "2026-12-01T12:00:00-06:00", "ops": ops}).to_string();
+        let answer = receive(&db, "2026-12-01T18:00:00Z".parse().unwrap(), &street.phones[0], body.as_bytes()).await.unwrap();
+        assert!(answer.results.iter().all(|receipt| receipt.code.is_none()), "{answer:?}");
+        let mut tx = db.write().await.unwrap();
+        let cells: Vec<(SegmentId, Week, i32)> = all!(tx, "SELECT segment_id, iso_week, observed FROM segment_week ORDER BY iso_week").unwrap();
+        assert_eq!(cells, vec![(street.segments[0], Week(202648), 2), (street.segments[1], Week(202649), 1)]);
+        assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+    });
+}
+
+#[tokio::test]
+async fn homes_without_service_stay_out_of_the_segment() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let mut tx = db.write().await.unwrap();
+        run!(tx, "UPDATE household SET service_status = 'not_subscribed' WHERE household_id = $1", street.homes[1].0).unwrap();
+        tx.commit().await.unwrap();
+        let ops = [0, 1].map(|home| street.op("observation", home, "07:00:00", json!({"set_out": "no"})));
+        receive(&db, "2026-11-23T18:00:00Z".parse().unwrap(), &street.phones[0], &street.batch(&ops)).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        let (homes,): (i64,) = one!(tx, "SELECT COUNT(*) FROM home_week WHERE observed = 1").unwrap();
+        let (observed,): (i32,) = one!(tx, "SELECT observed FROM segment_week").unwrap();
+        assert_eq!((homes, observed), (2, 1));
+        assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+    });
+}
+
+#[tokio::test]
+async fn a_round_is_the_same_whoever_asks_first_and_follows_the_calendar() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 6, 3, "organic").await;
+        let mut tx = db.write().await.unwrap();
+        let again = round::ensure(&mut tx, TOWN, day()).await.unwrap();
+        assert_eq!(again.iter().map(|round| round.round_id).collect::<Vec<_>>(), street.rounds);
+        assert_eq!(again.iter().map(|round| round.planned_stops).collect::<Vec<_>>(), [6, 4]);
+        assert_eq!(again[0].round_id, round::identity(TOWN, again[0].route_id, day()));
+        run!(tx, "DELETE FROM route_day WHERE weekday = 2").unwrap();
+        assert!(round::ensure(&mut tx, TOWN, day() + Duration::days(1)).await.unwrap().is_empty());
+    });
+}
