@@ -13,7 +13,6 @@ mod simulate;
 mod coordinator;
 mod map;
 mod publication;
-mod command_line;
 mod kill;
 mod roles;
 mod sign_in;

@@ -156,8 +156,8 @@ fn cells(base: &Base, fills: &[Fill], titles: bool) -> Markup {
 fn numbers(base: &Base, fills: &[Fill]) -> Markup {
     html! {
         @for (i, (shape, fill)) in base.shapes.iter().zip(fills).enumerate() {
-            @let tone = match fill.class { 0 => Some("ch"), 4.. => Some("cl"), _ => None };
-            text class=[tone] x=(shape.label.0) y=(shape.label.1) dy=".36em" { (i + 1) (fill.sign) }
+            @let tone = match fill.class { 0 => "ch".to_owned(), class @ 4.. => format!("cl n{class}"), class => format!("n{class}") };
+            text class=(tone) x=(shape.label.0) y=(shape.label.1) dy=".36em" { (i + 1) (fill.sign) }
         }
     }
 }
@@ -241,7 +241,8 @@ pub fn alone(words: &Words, base: &Base, fills: &[Fill], on: Layers, approximate
     const STYLE: &str = "svg{background:#f4f2ec;font-family:system-ui,sans-serif}path{stroke:#fdfcf9;stroke-width:2;stroke-linejoin:round}\
         .k0{fill:url(#rayas);stroke:#1a1f1d;stroke-width:1.5}.k1{fill:#f6f1cf}.k2{fill:#bdd6a4}.k3{fill:#77ae95}.k4{fill:#2c7871}.k5{fill:#0a4046}\
         .contorno{fill:none;stroke:#1a1f1d}.esc{stroke:#0d1715}text{font-size:22px;font-weight:600;text-anchor:middle;fill:#0d1715}.cl{fill:#fff}\
-        .ch{paint-order:stroke;stroke:#fff;stroke-width:9px;stroke-linejoin:round}.rosa{font-size:19px;font-weight:400;text-anchor:start}\
+        .ch{paint-order:stroke;stroke:#fff;stroke-width:9px;stroke-linejoin:round}.n1,.n2,.n3,.n4,.n5{paint-order:stroke;stroke-width:.3em;stroke-linejoin:round}.n1{stroke:#f6f1cf}.n2{stroke:#bdd6a4}.n3{stroke:#77ae95}.n4{stroke:#2c7871}.n5{stroke:#0a4046}\
+        .rosa{font-size:19px;font-weight:400;text-anchor:start}\
         .rutab{fill:none;stroke:#fff;stroke-width:5}.ruta{fill:none;stroke:#1a1f1d;stroke-width:2.5}\
         .puntos rect,.puntos circle{fill:#fff;stroke:#1a1f1d;stroke-width:3}";
     let fills: Vec<Fill> = fills.iter().map(|fill| Fill { href: String::new(), ..fill.clone() }).collect();

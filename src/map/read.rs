@@ -146,6 +146,9 @@ pub async fn table(tx: &mut Tx, municipality: MunicipalityId, of: &Published, me
     Ok((whole, cells))
 }
 
+/// What was shown of one area in each published period, oldest first; `None` was hidden.
+pub type Path = Vec<(Published, Option<Shown>)>;
+
 /// What one area ('' for the municipality) showed in every published period of a kind, oldest first.
 pub async fn path(
     tx: &mut Tx,
@@ -154,7 +157,7 @@ pub async fn path(
     measure: Measure,
     kind: Kind,
     published: &[Published],
-) -> Result<Vec<(Published, Option<Shown>)>> {
+) -> Result<Path> {
     #[derive(sqlx::FromRow)]
     struct Row {
         period: String,

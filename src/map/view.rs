@@ -67,7 +67,7 @@ impl Ask {
                 Error::refused("period-step", format!("«{step}» is not a step of the slider; send a number from 0")).with("step", step)
             })?),
         };
-        Ok(step.and_then(|step| of(kind).nth(step)).or_else(|| of(kind).last()))
+        Ok(step.and_then(|step| of(kind).nth(step)).or_else(|| of(kind).next_back()))
     }
 }
 

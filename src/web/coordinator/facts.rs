@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::id::{MunicipalityId, OperatorId};
 use crate::map::Measure;
 use crate::map::period::Kind;
-use crate::map::read::{self, Published, Shown};
+use crate::map::read::{self, Path};
 use crate::observation::supervision::{Progress, progress};
 use crate::territory::locate::Locator;
 use crate::territory::{neighbourhood, segment};
@@ -56,15 +56,18 @@ pub struct Facts {
     pub messages: Vec<(String, String, i64)>,
     /// Queued although their time has passed by an hour or more.
     pub overdue: i64,
-    pub paused: Vec<(String, Option<DateTime<Utc>>, Option<String>)>,
+    pub paused: Vec<Pause>,
     /// Homes that may be written to at the start of this week, and those that withdrew since.
     pub consents: i64,
     pub withdrawn: i64,
     pub trial: Option<Protocol>,
-    pub trends: Vec<(Measure, Vec<(Published, Option<Shown>)>)>,
+    pub trends: Vec<(Measure, Path)>,
     /// Week, planned stops, observed stops, up to the last published week.
     pub coverage: Vec<(Week, i64, i64)>,
 }
+
+/// A paused campaign: which, since when, why.
+pub type Pause = (String, Option<DateTime<Utc>>, Option<String>);
 
 /// So many homes without a place are listed; the rest are counted.
 const LISTED: i64 = 25;
@@ -97,7 +100,7 @@ impl Facts {
             now - Duration::hours(1),
             now
         )?;
-        let paused: Vec<(String, Option<DateTime<Utc>>, Option<String>)> = all!(
+        let paused: Vec<Pause> = all!(
             tx,
             "SELECT campaign_id, paused_at, paused_why FROM campaign WHERE municipality_id = $1 AND paused_at IS NOT NULL ORDER BY campaign_id",
             municipality

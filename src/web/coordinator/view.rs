@@ -30,8 +30,8 @@ pub fn body(words: &Words, facts: &Facts, tasks: &[Task]) -> Markup {
         }
         (rounds(words, facts))
         div.mitad { (week(words, facts)) (messages(words, facts)) }
-        @if facts.homeless_count > 0 { (homeless(words, facts)) }
         (trends(words, facts))
+        @if facts.homeless_count > 0 { (homeless(words, facts)) }
         (trial(words, facts))
     }
 }
