@@ -207,6 +207,7 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
         results.push(Receipt { op: op.get("op").cloned().unwrap_or(Value::Null), status, code: refusal.map(|r| r.code), message });
     }
     intake.write(&mut tx).await?;
+    run!(tx, "UPDATE device SET seen_at = $3 WHERE municipality_id = $1 AND device_id = $2", municipality, device, received_at)?;
     let count = |status: Status| results.iter().filter(|receipt| receipt.status == status).count();
     let detail = json!({"stored": count(Status::Stored), "duplicate": count(Status::Duplicate), "conflict": count(Status::Conflict), "rejected": count(Status::Rejected)});
     let target = device.to_string();
