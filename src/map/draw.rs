@@ -9,8 +9,10 @@ use geo::CoordsIter;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
-/// Below this radius (units of the box) a number does not fit on a phone, where the box is drawn about 330 px wide.
-const SMALL: f64 = 26.0;
+/// Below this radius (units of the box) a cell is drawn less than 18 px wide on a phone, where the box takes some 330 px.
+const SMALL: f64 = 24.5;
+/// Once one cell is that small, the enlarged window holds all cells below this radius.
+const CROWDED: f64 = 32.0;
 
 /// What a territory gives to draw, as stored.
 #[derive(Debug, Clone, Default)]
@@ -122,10 +124,13 @@ impl Base {
 
 /// The window round the small cells, if it is clearly smaller than the map.
 fn inset(shapes: &[Shape], rings: &[Vec<super::shape::Ring>], width: i32, height: i32) -> Option<Inset> {
+    if !shapes.iter().any(|shape| shape.radius > 0.0 && shape.radius < SMALL) {
+        return None;
+    }
     let small: Vec<Pixel> = shapes
         .iter()
         .zip(rings)
-        .filter(|(shape, _)| shape.radius > 0.0 && shape.radius < SMALL)
+        .filter(|(shape, _)| shape.radius > 0.0 && shape.radius < CROWDED)
         .flat_map(|(_, rings)| rings.iter().flatten().copied())
         .collect();
     let (west, east) = (small.iter().map(|p| p.0).min()?, small.iter().map(|p| p.0).max()?);
@@ -138,14 +143,21 @@ fn inset(shapes: &[Shape], rings: &[Vec<super::shape::Ring>], width: i32, height
 
 fn cells(base: &Base, fills: &[Fill], titles: bool) -> Markup {
     html! {
-        @for (i, (shape, fill)) in base.shapes.iter().zip(fills).enumerate() {
-            @let label = (shape.label.0, shape.label.1 + 8);
-            @let tone = match fill.class { 0 => Some("ch"), 4.. => Some("cl"), _ => None };
+        @for (shape, fill) in base.shapes.iter().zip(fills) {
             @let picture = html! {
                 path class=(format!("k{}", fill.class)) d=(shape.path) fill-rule="evenodd" { @if titles { title { (fill.title) } } }
-                text class=[tone] x=(label.0) y=(label.1) { (i + 1) (fill.sign) }
             };
             @if fill.href.is_empty() { (picture) } @else { a href=(fill.href) tabindex="-1" { (picture) } }
+        }
+    }
+}
+
+/// The numbers stand above the layers, so that a route never crosses one out.
+fn numbers(base: &Base, fills: &[Fill]) -> Markup {
+    html! {
+        @for (i, (shape, fill)) in base.shapes.iter().zip(fills).enumerate() {
+            @let tone = match fill.class { 0 => Some("ch"), 4.. => Some("cl"), _ => None };
+            text class=[tone] x=(shape.label.0) y=(shape.label.1) dy=".36em" { (i + 1) (fill.sign) }
         }
     }
 }
@@ -169,8 +181,8 @@ fn layers(base: &Base, layers: Layers) -> Markup {
         @if layers.points {
             g.puntos {
                 @for (name, kind, (x, y)) in &base.points {
-                    @if large(kind) { rect x=(x - 9) y=(y - 9) width="18" height="18" { title { (name) } } }
-                    @else { circle cx=(x) cy=(y) r="7" { title { (name) } } }
+                    @if large(kind) { rect x=(x - 7) y=(y - 7) width="14" height="14" { title { (name) } } }
+                    @else { circle cx=(x) cy=(y) r="6" { title { (name) } } }
                 }
             }
         }
@@ -204,9 +216,10 @@ pub fn in_page(words: &Words, base: &Base, fills: &[Fill], on: Layers, approxima
         div.mapa {
             svg viewBox=(window(base)) aria-hidden="true" focusable="false" {
                 (hatching())
-                g #celdas { (cells(base, fills, true)) }
+                g.mapa #celdas { (cells(base, fills, true)) }
                 path.contorno d=(base.contour) {}
-                @if on != Layers::default() { g #capas { (layers(base, on)) } }
+                @if on != Layers::default() { g.mapa #capas { (layers(base, on)) } }
+                g.mapa #numeros { (numbers(base, fills)) }
                 (foot(base, words, approximate))
             }
             @if let Some(inset) = base.inset {
@@ -215,6 +228,7 @@ pub fn in_page(words: &Words, base: &Base, fills: &[Fill], on: Layers, approxima
                     aria-hidden="true" focusable="false" {
                     use href="#celdas" {}
                     @if on != Layers::default() { use href="#capas" {} }
+                    use href="#numeros" {}
                 }
             }
         }
@@ -228,7 +242,7 @@ pub fn alone(words: &Words, base: &Base, fills: &[Fill], on: Layers, approximate
         .k0{fill:url(#rayas);stroke:#1a1f1d;stroke-width:1.5}.k1{fill:#f6f1cf}.k2{fill:#bdd6a4}.k3{fill:#77ae95}.k4{fill:#2c7871}.k5{fill:#0a4046}\
         .contorno{fill:none;stroke:#1a1f1d}.esc{stroke:#0d1715}text{font-size:22px;font-weight:600;text-anchor:middle;fill:#0d1715}.cl{fill:#fff}\
         .ch{paint-order:stroke;stroke:#fff;stroke-width:9px;stroke-linejoin:round}.rosa{font-size:19px;font-weight:400;text-anchor:start}\
-        .rutab{fill:none;stroke:#fff;stroke-width:7}.ruta{fill:none;stroke:#1a1f1d;stroke-width:3;stroke-dasharray:9 5}\
+        .rutab{fill:none;stroke:#fff;stroke-width:5}.ruta{fill:none;stroke:#1a1f1d;stroke-width:2.5}\
         .puntos rect,.puntos circle{fill:#fff;stroke:#1a1f1d;stroke-width:3}";
     let fills: Vec<Fill> = fills.iter().map(|fill| Fill { href: String::new(), ..fill.clone() }).collect();
     html! {
@@ -241,6 +255,7 @@ pub fn alone(words: &Words, base: &Base, fills: &[Fill], on: Layers, approximate
             g #celdas { (cells(base, &fills, true)) }
             path.contorno d=(base.contour) {}
             (layers(base, on))
+            (numbers(base, &fills))
             (foot(base, words, approximate))
         }
     }

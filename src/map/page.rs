@@ -319,7 +319,7 @@ fn table(words: &Words, view: &View, current: &Published) -> Markup {
                 @if !rows.is_empty() {
                     tbody {
                         tr.grupo { th colspan="5" scope="rowgroup" { (words.tell(group_key(standing, view.whole.is_some()), &[("n", (rows.len() as i64).into())])) } }
-                        @for i in rows { (row(words, view, i, first)) }
+                        @for i in rows { (row(words, view, &current.period, i, first)) }
                     }
                 }
             }
@@ -347,7 +347,7 @@ fn group(view: &View, standing: Standing) -> Vec<usize> {
     rows
 }
 
-fn row(words: &Words, view: &View, i: usize, first: bool) -> Markup {
+fn row(words: &Words, view: &View, period: &str, i: usize, first: bool) -> Markup {
     let name = &view.names[i];
     let number = i + 1;
     let Some(shown) = view.shown(i) else {
@@ -369,7 +369,7 @@ fn row(words: &Words, view: &View, i: usize, first: bool) -> Markup {
         tr id=(format!("v{number}")) {
             td.clave { (number) }
             th scope="row" {
-                a href=(format!("/map/{}/{}?measure={}", view.place.code, name.code, view.measure.name())) { (name.name) }
+                a href=(format!("/map/{}/{}?measure={}&period={period}", view.place.code, name.code, view.measure.name())) { (name.name) }
                 span.sub { (words.tell("map-counts", &[("homes", count(shown.homes).into()), ("n", count(shown.n).into())])) }
                 span.sub.angosto.nopapel { (words.say("map-table-change")) ": " (difference) }
             }

@@ -60,7 +60,7 @@ pub async fn neighbourhood(
         _ => None,
     };
     let body = html! {
-        p { a href=(format!("/map/{code}?measure={}", view.measure.name())) { (words.tell("map-back", &[("place", view.place.name.as_str().into())])) } }
+        p.volver { a href=(format!("/map/{code}?measure={}", view.measure.name())) { (words.tell("map-back", &[("place", view.place.name.as_str().into())])) } }
         div.dos {
             (weeks(words, &view, &own, &whole))
             div {
@@ -87,6 +87,7 @@ fn answer(words: &Words, view: &View, at: usize) -> Markup {
     };
     let mut values = margin(shown).to_vec();
     values.push(("name", name.into()));
+    let kind = view.current.as_ref().map_or("week", |current| current.name.kind().name());
     let standing = match view.standing(at) {
         Standing::Below => "map-place-below",
         Standing::Above => "map-place-above",
@@ -99,7 +100,7 @@ fn answer(words: &Words, view: &View, at: usize) -> Markup {
             None => {}
         }
         " " (words.tell("map-counts-sentence", &[("homes", count(shown.homes).into()), ("n", count(shown.n).into())]))
-        @if let Some((value, low, high)) = shown.change { " " (words.say("map-table-change")) ": " (change(words, value, low, high, 0)) "." }
+        @if let Some((value, low, high)) = shown.change { " " (words.say("map-table-change")) " " (words.say(&format!("map-table-since-{kind}"))) ": " (change(words, value, low, high, 0)) "." }
     }
 }
 
@@ -193,6 +194,7 @@ fn share_bar_plain(y: i64, n: i64) -> Markup {
 
 fn truck(words: &Words, rounds: &[(String, i16, String, String, String)]) -> Markup {
     html! {
+        section {
         h2 { (words.say("map-truck")) }
         @if rounds.is_empty() {
             p { (words.say("map-truck-none")) }
@@ -210,6 +212,7 @@ fn truck(words: &Words, rounds: &[(String, i16, String, String, String)]) -> Mar
                     }
                 }
             }
+        }
         }
     }
 }

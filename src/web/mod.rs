@@ -3,7 +3,7 @@
 pub mod answer;
 pub mod assets;
 pub mod command;
-// pub mod coordinator;
+pub mod coordinator;
 pub mod document;
 pub mod duties;
 pub mod frame;
@@ -40,7 +40,7 @@ pub fn routes() -> Routes {
         .get("/static/{*path}", assets::serve)
         .get("/api/openapi.json", document::json)
         .get("/api/docs", document::page);
-    [account::routes, registry::routes, trial::routes, observation::routes, norm::routes, analysis::routes, map::routes]
+    [account::routes, registry::routes, trial::routes, observation::routes, norm::routes, analysis::routes, map::routes, coordinator::routes]
         .into_iter()
         .fold(routes, |routes, domain| domain(routes))
 }

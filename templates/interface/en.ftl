@@ -938,7 +938,7 @@ analysis-contrast-plan_alone = Plan alone against reminder
 analysis-contrast-norm_and_plan = Norm and plan against reminder
 analysis-primary-label = { $name } (primary contrast)
 analysis-primary = primary
-analysis-forest-caption = Difference in percentage points, with 95 % interval
+analysis-forest-caption = Difference in percentage points, with 95 % interval
 analysis-less = less compliance
 analysis-more = more compliance
 analysis-forest-note = Square: primary contrast. Circle: secondary.
@@ -990,23 +990,23 @@ analysis-col-observed = Observed
 analysis-col-not-observed = Not observed
 analysis-col-due-collections = Due
 analysis-weekly = Week by week
-analysis-weekly-what = Of every 100 observed collections, how many complied. The band is the 95 % interval by segment.
+analysis-weekly-what = Of every 100 observed collections, how many complied. The band is the 95 % interval by segment.
 analysis-and-dashed = and { $arm } (dashed)
 analysis-as-table = See as a table
-analysis-path-caption = Complied of every 100 observed collections, with 95 % interval by segment
+analysis-path-caption = Complied of every 100 observed collections, with 95 % interval by segment
 analysis-of-100 = of every 100
 analysis-week = week
 analysis-messages-start = messages start
 analysis-messages-stop = messages stop
 analysis-pooled = All homes together
 analysis-through = Through week { $week } of the trial, the last published.
-analysis-pooled-caption = Of every 100 observed collections, how many complied, with 95 % interval by segment
+analysis-pooled-caption = Of every 100 observed collections, how many complied, with 95 % interval by segment
 analysis-observed-heading = How much was observed?
 analysis-observed-of = { $observed } of { $due } collections due
 analysis-delivered-heading = Did the messages arrive?
 analysis-habit = Did it become a habit?
 analysis-habit-what = A home counts when it complied in at least 6 of its last 8 observed collections since messages began. It is a snapshot, not a time.
-analysis-habit-caption = Homes of every 100 with the habit, with 95 % interval by segment. The line is the first arm.
+analysis-habit-caption = Homes of every 100 with the habit, with 95 % interval by segment. The line is the first arm.
 analysis-col-of-100-homes = Of every 100 homes
 analysis-habit-sub = { $homes } homes with 8 collections
 analysis-bar = Bar
@@ -1194,6 +1194,144 @@ map-stream-residual = the rest
 map-stream-mixed = all three classes, each apart
 
 ## coordinator
+today-heading = { $n ->
+    [one] One matter waits for a person
+    [2] Two matters wait for a person
+    [3] Three matters wait for a person
+    [4] Four matters wait for a person
+    [5] Five matters wait for a person
+   *[other] { $n } matters wait for a person
+}
+today-heading-none = Nothing waits for a person
+today-eyebrow = { $weekday } { $day }, { $hour } · week { $week } · { $rounds ->
+    [0] no routes today
+    [one] 1 route today
+   *[other] { $rounds } routes today
+}
+today-answer = *{ $done } of { $planned }* stops done. { $missed } could not be made, each with a reason. Of { $unknown } nothing is known yet: “no data” is not “did not pass”.
+today-answer-all = *{ $done } of { $planned }* stops done. Of { $unknown } nothing is known yet: “no data” is not “did not pass”.
+today-answer-none = No route runs today.
+today-tasks = Matters to attend to
+today-next = Nothing waits. The next route leaves at { $hour }.
+today-next-none = Nothing waits. No other route leaves today.
+today-not-left = Not left
+today-not-left-title = Route { $route }: it should have left at { $hour }
+today-not-left-detail = { $operator }. No phone has opened the route. { $homes } homes wait: { $stream }.
+today-see-round = See the route
+today-until = Until { $hour }
+today-dump-title = Dump closed: { $n ->
+    [one] 1 stop
+   *[other] { $n } stops
+} of route { $route } not made
+today-dump-detail = Reported by the crew. The cause excuses the route; the homes must be told all the same.
+today-unsettled = To settle
+today-unsettled-title = { $phone }: { $n ->
+    [one] 1 operation waits for a decision
+   *[other] { $n } operations wait for a decision
+}
+today-unsettled-detail = They are kept as they came, since { $since }. They do not count until somebody settles them.
+today-see-phone = See the phone
+today-silent = { $hours } h silent
+today-silent-title = { $phone } does not send, and its route is under way
+today-silent-detail = Last heard { $at }. What the phone holds is safe; ask the crew to find signal.
+today-stop = Limit passed
+today-stop-title = This week { $n ->
+    [one] 1 home withdrew its
+   *[other] { $n } homes withdrew their
+} consent, of { $homes }
+today-stop-detail = The protocol sets the limit at { $limit } of every 100 homes a week. Decide whether messages pause.
+today-stop-verb = See messages
+today-paused = Paused
+today-paused-title = The campaign “{ $campaign }” is paused
+today-paused-detail = Since { $at }. Reason: { $why }
+today-paused-verb = See the campaign
+today-failed = Not delivered
+today-failed-title = { $n ->
+    [one] 1 message of this week did not arrive
+   *[other] { $n } messages of this week did not arrive
+}
+today-failed-detail = The number no longer exists, refuses messages or had no signal. Check the contact at the next visit.
+today-overdue = Overdue
+today-overdue-title = { $n ->
+    [one] 1 message should have left over an hour ago
+   *[other] { $n } messages should have left over an hour ago
+}
+today-overdue-detail = Sending does not advance. Check the link to the gateway.
+today-see-messages = See messages
+today-homeless = No place
+today-homeless-title = { $n ->
+    [one] 1 home is on no route
+   *[other] { $n } homes are on no route
+}
+today-homeless-detail = No crew will see them until they are given a stretch of a route.
+today-homeless-verb = See the list
+today-rounds = Routes of today
+today-rounds-none = No route runs today.
+today-rounds-caption = Stops done, not done with a reason, and no data. As of { $hour }.
+today-route = Route
+today-routes = Routes
+today-hours = Hours
+today-done = Done
+today-parts = Done, not done, no data
+today-missed = Not done
+today-missed-sub = { $n } not done
+today-unknown = No data
+today-status = State
+today-of = of { $n }
+today-status-dump = Dump closed
+today-status-finished = Finished
+today-status-running = Under way
+today-status-leaves = Leaves at { $hour }
+today-week = Week { $week }
+today-weeks = Weeks { $from } to { $to }
+today-week-caption = This week's routes and their stops. Today changes as data come in.
+today-to-come = to come
+today-messages = Messages of this week
+today-messages-none = No messages are due this week.
+today-messages-caption = { $n } messages, all homes together.
+today-channel = Channel
+today-state = State
+today-how-many = How many
+today-channel-sms = SMS
+today-channel-whatsapp = WhatsApp
+today-channel-voice = Voice
+today-channel-paper = Paper
+today-state-withheld = Withheld
+today-state-queued = Queued
+today-state-sending = Sending
+today-state-accepted = Sent
+today-state-buffered = Sent, waiting for signal
+today-state-delivered = Delivered
+today-state-failed = Not delivered
+today-state-rejected = Rejected
+today-state-expired = Expired
+today-state-unknown = No data
+today-state-read = Read
+today-homeless-heading = Homes without segment or route
+today-homeless-caption = { $shown } of { $n }. The suggestion is the nearest route; a person decides.
+today-home = Home
+today-suggestion = Nearest route
+today-home-served = served, without a place on a route
+today-home-no_route = no route passes
+today-nowhere = outside every neighbourhood
+today-near = { $route }, { $metres } m away
+today-far = none within 150 m
+today-trends = How we are doing
+today-trends-through = Up to week { $week }, the last one published.
+today-trends-next = Week { $week } is published on Wednesday { $day }.
+today-trends-caption = Weeks { $from } to { $to }, the whole municipality. In brackets, the 95 % margin.
+today-of-hundred = Of every 100
+today-trend-complied = Observed collections that complied
+today-trend-set-out = Observed collections with waste set out
+today-trend-observed = Planned stops that were observed
+today-trial = Trial
+today-trial-before = The trial begins on { $day }.
+today-trial-baseline = The trial is in its baseline: messages begin on { $day }.
+today-trial-messages = Messages go on until { $day }, as planned.
+today-trial-after = Messages stopped on { $day }, as planned.
+today-trial-over = The trial ended on { $day }.
+today-trial-observe = Keep observing the same way until week { $week }. Only figures of all homes together are shown here.
+today-trial-pooled = Only figures of all homes together are shown here.
 
 ## errors
 error-household-unknown = There is no home { $household } in this municipality. Check the code on the door.

@@ -938,7 +938,7 @@ analysis-contrast-plan_alone = Solo plan frente a recordatorio
 analysis-contrast-norm_and_plan = Norma y plan frente a recordatorio
 analysis-primary-label = { $name } (contraste primario)
 analysis-primary = primario
-analysis-forest-caption = Diferencia en puntos porcentuales, con intervalo de 95 %
+analysis-forest-caption = Diferencia en puntos porcentuales, con intervalo de 95 %
 analysis-less = menos cumplimiento
 analysis-more = más cumplimiento
 analysis-forest-note = Cuadro: contraste primario. Círculo: secundario.
@@ -952,7 +952,7 @@ analysis-all-contrasts = Todos los contrastes
 analysis-contrasts-caption = Puntos porcentuales de recolecciones observadas, { $weeks }. Errores CR2 por segmento, grados de libertad de Satterthwaite.
 analysis-contrasts-counts = { $homes } hogares, { $segments } segmentos, { $n } recolecciones observadas.
 analysis-col-contrast = Contraste
-analysis-col-difference = Diferencia (IC 95 %)
+analysis-col-difference = Diferencia (IC 95 %)
 analysis-col-se = Error est.
 analysis-col-df = gl
 analysis-col-p = p
@@ -990,23 +990,23 @@ analysis-col-observed = Observadas
 analysis-col-not-observed = No observadas
 analysis-col-due-collections = Previstas
 analysis-weekly = Semana a semana
-analysis-weekly-what = De cada 100 recolecciones observadas, cuántas cumplieron. La banda es el intervalo de 95 % por segmento.
+analysis-weekly-what = De cada 100 recolecciones observadas, cuántas cumplieron. La banda es el intervalo de 95 % por segmento.
 analysis-and-dashed = y { $arm } (a rayas)
 analysis-as-table = Ver como tabla
-analysis-path-caption = Cumplieron de cada 100 recolecciones observadas, con intervalo de 95 % por segmento
+analysis-path-caption = Cumplieron de cada 100 recolecciones observadas, con intervalo de 95 % por segmento
 analysis-of-100 = de cada 100
 analysis-week = semana
 analysis-messages-start = empiezan mensajes
 analysis-messages-stop = paran mensajes
 analysis-pooled = Todos los hogares juntos
 analysis-through = Hasta la semana { $week } del ensayo, la última publicada.
-analysis-pooled-caption = De cada 100 recolecciones observadas, cuántas cumplieron, con intervalo de 95 % por segmento
+analysis-pooled-caption = De cada 100 recolecciones observadas, cuántas cumplieron, con intervalo de 95 % por segmento
 analysis-observed-heading = ¿Cuánto se observó?
 analysis-observed-of = { $observed } de { $due } recolecciones previstas
 analysis-delivered-heading = ¿Llegaron los mensajes?
 analysis-habit = ¿Se volvió costumbre?
 analysis-habit-what = Un hogar cuenta cuando cumplió en al menos 6 de sus últimas 8 recolecciones observadas desde que empezaron los mensajes. Es una foto, no un tiempo.
-analysis-habit-caption = Hogares de cada 100 con costumbre, con intervalo de 95 % por segmento. La raya es el primer brazo.
+analysis-habit-caption = Hogares de cada 100 con costumbre, con intervalo de 95 % por segmento. La raya es el primer brazo.
 analysis-col-of-100-homes = De cada 100 hogares
 analysis-habit-sub = { $homes } hogares con 8 recolecciones
 analysis-bar = Barra
@@ -1194,6 +1194,144 @@ map-stream-residual = lo demás
 map-stream-mixed = las tres clases, cada una aparte
 
 ## coordinator
+today-heading = { $n ->
+    [one] Un asunto espera a una persona
+    [2] Dos asuntos esperan a una persona
+    [3] Tres asuntos esperan a una persona
+    [4] Cuatro asuntos esperan a una persona
+    [5] Cinco asuntos esperan a una persona
+   *[other] { $n } asuntos esperan a una persona
+}
+today-heading-none = Nada espera a una persona
+today-eyebrow = { $weekday } { $day }, { $hour } · semana { $week } · { $rounds ->
+    [0] sin rutas hoy
+    [one] 1 ruta hoy
+   *[other] { $rounds } rutas hoy
+}
+today-answer = *{ $done } de { $planned }* paradas hechas. { $missed } no se pudieron hacer, todas con motivo. De { $unknown } aún no se sabe nada: «sin dato» no es «no pasó».
+today-answer-all = *{ $done } de { $planned }* paradas hechas. De { $unknown } aún no se sabe nada: «sin dato» no es «no pasó».
+today-answer-none = Hoy no sale ninguna ruta.
+today-tasks = Asuntos por atender
+today-next = Nada espera. La próxima ruta sale a las { $hour }.
+today-next-none = Nada espera. Hoy no sale ninguna otra ruta.
+today-not-left = Sin salir
+today-not-left-title = Ruta { $route }: debía salir a las { $hour }
+today-not-left-detail = { $operator }. Ningún teléfono ha abierto la ruta. { $homes } hogares esperan: { $stream }.
+today-see-round = Ver la ruta
+today-until = Hasta las { $hour }
+today-dump-title = Vertedero cerrado: { $n ->
+    [one] 1 parada
+   *[other] { $n } paradas
+} de la ruta { $route } sin hacer
+today-dump-detail = Avisado por la cuadrilla. La causa disculpa a la ruta; a los hogares hay que avisarles igual.
+today-unsettled = Por resolver
+today-unsettled-title = { $phone }: { $n ->
+    [one] 1 operación espera una decisión
+   *[other] { $n } operaciones esperan una decisión
+}
+today-unsettled-detail = Se guardan tal como llegaron, desde el { $since }. No cuentan hasta que alguien las resuelva.
+today-see-phone = Ver teléfono
+today-silent = { $hours } h sin enviar
+today-silent-title = { $phone } no envía, y su ruta está en curso
+today-silent-detail = Última señal: { $at }. Lo guardado en el teléfono está a salvo; pida que busque señal.
+today-stop = Límite pasado
+today-stop-title = Esta semana { $n ->
+    [one] 1 hogar retiró
+   *[other] { $n } hogares retiraron
+} su permiso, de { $homes }
+today-stop-detail = El protocolo pone el límite en { $limit } de cada 100 hogares por semana. Decida si los mensajes se pausan.
+today-stop-verb = Ver mensajes
+today-paused = En pausa
+today-paused-title = La campaña «{ $campaign }» está en pausa
+today-paused-detail = Desde el { $at }. Motivo: { $why }
+today-paused-verb = Ver la campaña
+today-failed = No llegaron
+today-failed-title = { $n ->
+    [one] 1 mensaje de esta semana no llegó
+   *[other] { $n } mensajes de esta semana no llegaron
+}
+today-failed-detail = El número ya no existe, rechaza mensajes o no tuvo señal. Revise el contacto en la próxima visita.
+today-overdue = Atrasados
+today-overdue-title = { $n ->
+    [one] 1 mensaje debía salir hace más de una hora
+   *[other] { $n } mensajes debían salir hace más de una hora
+}
+today-overdue-detail = El envío no avanza. Revise la conexión con la telefonía.
+today-see-messages = Ver mensajes
+today-homeless = Sin lugar
+today-homeless-title = { $n ->
+    [one] 1 hogar no está en ninguna ruta
+   *[other] { $n } hogares no están en ninguna ruta
+}
+today-homeless-detail = Ninguna cuadrilla los verá hasta que se les asigne un tramo.
+today-homeless-verb = Ver la lista
+today-rounds = Rutas de hoy
+today-rounds-none = Hoy no sale ninguna ruta.
+today-rounds-caption = Paradas hechas, no hechas con motivo y sin dato. Actualizado { $hour }.
+today-route = Ruta
+today-routes = Rutas
+today-hours = Horario
+today-done = Hechas
+today-parts = Hechas, no hechas, sin dato
+today-missed = No hechas
+today-missed-sub = { $n } no hechas
+today-unknown = Sin dato
+today-status = Estado
+today-of = de { $n }
+today-status-dump = Vertedero cerrado
+today-status-finished = Terminada
+today-status-running = En curso
+today-status-leaves = Sale a las { $hour }
+today-week = Semana { $week }
+today-weeks = Semanas { $from } a { $to }
+today-week-caption = Rutas de esta semana y sus paradas. Hoy cambia mientras llegan datos.
+today-to-come = por salir
+today-messages = Mensajes de esta semana
+today-messages-none = Esta semana no hay mensajes por enviar.
+today-messages-caption = { $n } mensajes, todos los hogares juntos.
+today-channel = Canal
+today-state = Estado
+today-how-many = Cuántos
+today-channel-sms = SMS
+today-channel-whatsapp = WhatsApp
+today-channel-voice = Voz
+today-channel-paper = Papel
+today-state-withheld = No se envía
+today-state-queued = Por enviar
+today-state-sending = Saliendo
+today-state-accepted = Enviado
+today-state-buffered = Enviado, espera señal
+today-state-delivered = Entregado
+today-state-failed = No llegó
+today-state-rejected = Rechazado
+today-state-expired = Vencido
+today-state-unknown = Sin dato
+today-state-read = Leído
+today-homeless-heading = Hogares sin tramo ni ruta
+today-homeless-caption = { $shown } de { $n }. La propuesta es la ruta más cercana; una persona decide.
+today-home = Hogar
+today-suggestion = Ruta más cercana
+today-home-served = tiene servicio, sin lugar en una ruta
+today-home-no_route = ninguna ruta pasa
+today-nowhere = fuera de todo vecindario
+today-near = { $route }, a { $metres } m
+today-far = ninguna a menos de 150 m
+today-trends = Cómo vamos
+today-trends-through = Hasta la semana { $week }, la última publicada.
+today-trends-next = La semana { $week } se publica el miércoles { $day }.
+today-trends-caption = Semanas { $from } a { $to }, todo el municipio. Entre paréntesis, el margen de 95 %.
+today-of-hundred = De cada 100
+today-trend-complied = Recolecciones observadas que cumplieron
+today-trend-set-out = Recolecciones observadas con basura afuera
+today-trend-observed = Paradas previstas que se observaron
+today-trial = Ensayo
+today-trial-before = El ensayo empieza el { $day }.
+today-trial-baseline = El ensayo está en su línea de base: los mensajes empiezan el { $day }.
+today-trial-messages = Los mensajes siguen hasta el { $day }, como estaba previsto.
+today-trial-after = Los mensajes se detuvieron el { $day }, como estaba previsto.
+today-trial-over = El ensayo terminó el { $day }.
+today-trial-observe = Siga observando igual hasta la semana { $week }. Aquí solo se ven cifras de todos los hogares juntos.
+today-trial-pooled = Aquí solo se ven cifras de todos los hogares juntos.
 
 ## errors
 error-household-unknown = No hay ningún hogar { $household } en este municipio. Revise el código de la puerta.
