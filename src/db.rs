@@ -205,7 +205,7 @@ macro_rules! bulk { ($tx:expr, $insert:expr, $rows:expr, |$row:ident| [$($value:
             $crate::db::Tx::Sqlite(tx) => {
                 let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($insert);
                 query.push(" ").push_values(chunk, |mut tuple, $row| { $(tuple.push_bind($value);)+ }).push(" ").push($tail);
-                query.build().persistent(chunk.len() == 50).execute(&mut **tx).await.map(|done| done.rows_affected())
+                query.build().persistent(matches!(chunk.len(), 1..=8 | 50)).execute(&mut **tx).await.map(|done| done.rows_affected())
             }
             $crate::db::Tx::Postgres(tx) => {
                 let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($insert);
@@ -230,7 +230,7 @@ macro_rules! among { ($tx:expr, $with:expr, $keys:expr, |$key:ident| [$($value:e
             $crate::db::Tx::Sqlite(tx) => {
                 let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($with);
                 query.push_values(chunk, |mut tuple, $key| { $(tuple.push_bind($value);)+ }).push($select);
-                query.build_query_as().persistent(chunk.len() == 50).fetch_all(&mut **tx).await
+                query.build_query_as().persistent(matches!(chunk.len(), 1..=8 | 50)).fetch_all(&mut **tx).await
             }
             $crate::db::Tx::Postgres(tx) => {
                 let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($with);

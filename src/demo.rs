@@ -10,6 +10,8 @@ use crate::id::{DeviceId, HouseholdId, Mint, MunicipalityId, OperatorId, RoundId
 use crate::norm::campaign;
 use crate::norm::outbox::{self, State};
 use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, round, tally};
+use crate::registry::consent::{self, How, Subject};
+use crate::registry::Purpose;
 use crate::seal::Keys;
 use crate::trial::Trial;
 use crate::trial::protocol::{Phase, Protocol, published_on};
@@ -137,7 +139,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     db.migrate().await?;
     let app = App { db, clock, keys, data_dir: Arc::new(folder.clone()), demo: true };
 
-    let text = protocol_text(Week::of(today), arguments.weeks);
+    let text = Protocol::laid(PROTOCOL, Week::of(today).plus(1 - STANDS_IN_WEEK), arguments.weeks)?;
     let protocol = Protocol::parse(&text, "experiments/norma-y-plan-2026.toml")?;
     let mut mint = Mint::seeded(arguments.seed, "practice town");
     let mut tx = app.db.write().await?;
@@ -154,7 +156,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     account::practice::create(&mut tx, &mut mint, at_local(launch - Duration::days(10), 8, 0), arguments.seed).await?;
     // Announced before launch, drawn when the baseline is in.
     trial::freeze::freeze(&mut tx, &text, "experiments/norma-y-plan-2026.toml", at_local(launch - Duration::days(3), 15, 0)).await?;
-    let town = Town::read(&mut tx, &mut mint, &protocol, launch).await?;
+    let town = Town::read(&mut tx, &app.keys, &mut mint, &protocol, launch).await?;
 
     let parameters = Parameters::defaults()?;
     let [_, baseline] = protocol.calendar.baseline;
@@ -184,26 +186,13 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     tell(started, "report computed");
     tx.commit().await?;
 
+    let own = folder.join("norma-y-plan-2026.toml");
+    std::fs::write(&own, &text).map_err(io(&own))?;
     let marker = folder.join("demo");
     let shift = (today - real_today).num_days();
     std::fs::write(&marker, format!("{shift}\nmade {real_today} from seed {}\n", arguments.seed)).map_err(io(&marker))?;
     std::fs::remove_file(&unfinished).map_err(io(&unfinished))?;
     Ok(app)
-}
-
-/// The protocol with its calendar laid so that `this_week` is week 20; nothing else in the file changes.
-fn protocol_text(this_week: Week, weeks: i64) -> String {
-    let first = this_week.plus(1 - STANDS_IN_WEEK);
-    PROTOCOL
-        .lines()
-        .map(|line| match line {
-            line if line.starts_with("first_week = ") => format!("first_week = \"{first}\"\n"),
-            line if line.starts_with("weeks = ") => format!("weeks = {weeks}\n"),
-            line if line.starts_with("after = ") => format!("after = [19, {weeks}]\n"),
-            line if line == "data_through = 26" => format!("data_through = {weeks}\n"),
-            line => format!("{line}\n"),
-        })
-        .collect()
 }
 
 async fn tally_all(tx: &mut Tx, town: &Town) -> Result<()> {
@@ -236,7 +225,7 @@ struct Town {
 }
 
 impl Town {
-    async fn read(tx: &mut Tx, mint: &mut Mint, protocol: &Protocol, launch: NaiveDate) -> Result<Town> {
+    async fn read(tx: &mut Tx, keys: &Keys, mint: &mut Mint, protocol: &Protocol, launch: NaiveDate) -> Result<Town> {
         let mut municipalities = Vec::new();
         for code in &protocol.municipalities {
             municipalities.push(MunicipalityId::parse(code)?);
@@ -261,7 +250,8 @@ impl Town {
             for (operator, code) in operators {
                 let mut pair = Vec::new();
                 for number in 1..=2 {
-                    let (name, secret) = (format!("{code}-{number}"), sha256_hex(format!("{code} {number} {municipality}").as_bytes()));
+                    let name = format!("{code}-{number}");
+                    let secret = keys.lookup("practice device", &format!("{municipality} {name}"));
                     let at = at_local(launch - Duration::days(3), 9, 0);
                     pair.push(account::device::enrol(tx, at, mint, *municipality, Some(operator), Some(&code), &name, secret).await?);
                 }
@@ -375,6 +365,7 @@ impl Town {
             let at = at_local(week.monday(), 6, 0);
             for municipality in &self.municipalities {
                 campaign::run(app, tx, trial, *municipality, CAMPAIGN, week, mint, at).await?;
+                self.opt_out(tx, *municipality, trial_week, simulated, at).await?;
                 let settled = |home: HouseholdId| match facts.get(&home) {
                     Some(home) if simulated.homes[*home].reached => Some(State::Delivered),
                     _ => Some(State::Failed),
@@ -383,6 +374,20 @@ impl Town {
             }
             if trial_week == first + 1 {
                 self.plans(tx, mint, trial, simulated, at + Duration::days(6)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Homes that ask for no more messages this week: their consent ends, and with it their messages from the next week on.
+    async fn opt_out(&self, tx: &mut Tx, municipality: MunicipalityId, trial_week: i64, simulated: &Simulated, at: DateTime<Utc>) -> Result<()> {
+        let leaving = self.stops.iter().zip(&simulated.homes).filter(|(stop, home)| stop.municipality_id == municipality && home.opts_out == Some(trial_week));
+        for (stop, _) in leaving {
+            let home = Subject::Home(stop.household_id);
+            for consent in consent::of_home(tx, municipality, stop.household_id).await? {
+                if consent.purpose == Purpose::Messages.name() && consent.withdrawn_at.is_none() {
+                    consent::withdraw(tx, municipality, home, consent.consent_id, How::Reply, "practice", at + Duration::days(5)).await?;
+                }
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use vecino::clock::Week;
 use vecino::db::Db;
 use vecino::id::{HouseholdId, SegmentId};
 use vecino::observation::receive::receive;
-use vecino::observation::{Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, round, standing, tally};
+use vecino::observation::{Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, round, standing, tally};
 use vecino::{all, one, run};
 
 fn day() -> NaiveDate {
@@ -97,15 +97,16 @@ async fn play(db: &Db, picks: &[(u8, u8, u8, u8, u8)]) -> (street::Street, Vec<O
 
 /// The tallies by hand: from the rows, by the rules, without the flags that were stored.
 fn by_hand(rows: &[Observation]) -> BTreeMap<(Week, HouseholdId), [i32; 4]> {
-    let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<Observation>> = BTreeMap::new();
+    let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<&Observation>> = BTreeMap::new();
     let mut sums: BTreeMap<(Week, HouseholdId), [i32; 4]> = BTreeMap::new();
     for row in rows {
-        days.entry((row.household_id, row.service_day)).or_default().push(row.clone());
+        days.entry((row.household_id, row.service_day)).or_default().push(row);
         sums.entry((row.iso_week, row.household_id)).or_default();
     }
     for rows in days.into_values() {
-        let stands = standing(&rows);
-        for row in &rows {
+        let marks: Vec<Mark> = rows.iter().map(|row| row.mark()).collect();
+        let stands = standing(&marks);
+        for row in rows {
             assert_eq!(row.counted, stands == Some(row.op_id));
             if let (true, Some(complied)) = (row.counted, row.complied) {
                 let cell = sums.entry((row.iso_week, row.household_id)).or_default();

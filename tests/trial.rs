@@ -137,7 +137,7 @@ fn contrasts_that_lack_their_arms_are_named() {
 
 #[test]
 fn a_calendar_laid_back_changes_one_line_only() {
-    let moved = Protocol::starting(DEFAULT, Week(202620)).unwrap();
+    let moved = Protocol::laid(DEFAULT, Week(202620), 26).unwrap();
     let differ = DEFAULT.split('\n').zip(moved.split('\n')).filter(|(a, b)| a != b).count();
     assert_eq!(differ, 1);
     assert_eq!(Protocol::parse(&moved, "moved").unwrap().week(1), Week(202620));

@@ -4,7 +4,7 @@ use super::report::{Contrast, Report, current, refresh, stored};
 use crate::app::Options;
 use crate::error::{Error, Result};
 use crate::page::{p_value, points, signed_points};
-use crate::trial::{command::read, freeze::unchanged, looks};
+use crate::trial::{command::{as_laid, read}, freeze::unchanged, looks};
 use std::path::PathBuf;
 
 /// The command line's name in the record of opened looks.
@@ -29,6 +29,7 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
     let app = options.open().await?;
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    let text = as_laid(&app, &mut tx, text, &place).await?;
     let trial = unchanged(&mut tx, &text, &place).await?;
     refresh(&mut tx, &trial, now).await?;
     let planned = looks::all(&mut tx, &trial.id).await?;

@@ -6,7 +6,7 @@ use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId, SegmentId};
-use crate::observation::{self, Observation};
+use crate::observation::{self, Mark};
 use crate::trial::Trial;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -166,15 +166,15 @@ async fn as_known(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, norm
         windows.now.1,
         norm.computed_at
     )?;
-    let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<Observation>> = BTreeMap::new();
-    for row in observation::of_weeks(tx, municipality, &cells).await? {
+    let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<Mark>> = BTreeMap::new();
+    for row in observation::marks(tx, municipality, &cells).await? {
         days.entry((row.household_id, row.service_day)).or_default().push(row);
     }
     for ((home, _), rows) in days {
-        let Some(week) = rows.first().map(|row| row.iso_week) else { continue };
+        let Some(week) = rows.first().map(|row| Week::of(row.service_day)) else { continue };
         let Some(seen) = homes.get_mut(&home) else { continue };
         let record = if week < windows.now.0 { &mut seen.before } else { &mut seen.now };
-        let known: Vec<Observation> = rows.iter().filter(|row| row.received_at <= norm.computed_at).cloned().collect();
+        let known: Vec<Mark> = rows.iter().filter(|row| row.received_at <= norm.computed_at).copied().collect();
         for (rows, sign) in [(&rows, -1), (&known, 1)] {
             let complied = observation::standing(rows).and_then(|op| rows.iter().find(|row| row.op_id == op)?.complied);
             record.observed += sign * i64::from(complied.is_some());

@@ -338,7 +338,7 @@ fn paper(words: &Words, day: &Day) -> Markup {
                 section {
                     h2 { (name) }
                     p { (words.say(&format!("crew-stream-{}", round.stream.name()))) " · " (round.window_start) "–" (round.window_end) }
-                    ol.tabla { @for stop in stops { li value=(stop.stop_order) { b { (stop.code) } @if let Some(hint) = &stop.hint { " " (hint) } } } }
+                    ol.tabla { @for stop in stops { li { (stop.stop_order) ". " b { (stop.code) } @if let Some(hint) = &stop.hint { " " (hint) } } } }
                 }
             }
         }

@@ -144,14 +144,51 @@ pub struct Observation {
     pub extra: Option<Value>,
 }
 
+/// What decides whether a row counts, and no more: read for every home a batch touches.
+#[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
+pub struct Mark {
+    pub op_id: OpId,
+    pub kind: Kind,
+    pub household_id: HouseholdId,
+    pub segment_id: Option<SegmentId>,
+    pub service_day: NaiveDate,
+    pub observed_at: DateTime<Utc>,
+    pub received_at: DateTime<Utc>,
+    pub corrects: Option<OpId>,
+    pub complied: Option<i16>,
+    pub reason: Option<Reason>,
+    pub counted: bool,
+}
+
+impl Observation {
+    pub fn mark(&self) -> Mark {
+        Mark {
+            op_id: self.op_id,
+            kind: self.kind,
+            household_id: self.household_id,
+            segment_id: self.segment_id,
+            service_day: self.service_day,
+            observed_at: self.observed_at,
+            received_at: self.received_at,
+            corrects: self.corrects,
+            complied: self.complied,
+            reason: self.outcome.reason,
+            counted: self.counted,
+        }
+    }
+}
+
 /// Which row stands for one home on one day. `rows` are all rows of that home and day, in any order.
 ///
 /// Of what corrects one another the last by (observed_at, op id) stands, for its original. Then a stop that was seen beats one
 /// whose content is unknown, which beats one that was not made; then the earliest original by (observed_at, op id).
 /// A second observer's row measures agreement and never counts.
-pub fn standing(rows: &[Observation]) -> Option<OpId> {
-    let by_op: BTreeMap<OpId, &Observation> = rows.iter().map(|row| (row.op_id, row)).collect();
-    let original = |row: &Observation| {
+pub fn standing(rows: &[Mark]) -> Option<OpId> {
+    if let [only] = rows {
+        return (only.kind != Kind::DoubleObservation && only.corrects.is_none()).then_some(only.op_id);
+    }
+    let by_op: BTreeMap<OpId, &Mark> = rows.iter().map(|row| (row.op_id, row)).collect();
+    let original = |row: &Mark| {
         let mut at = row.corrects;
         let mut root = row.op_id;
         // A chain cannot be longer than the rows there are, even if somebody forges a circle.
@@ -162,13 +199,13 @@ pub fn standing(rows: &[Observation]) -> Option<OpId> {
         }
         by_op.get(&root).filter(|found| found.corrects.is_none()).copied()
     };
-    let mut stands: BTreeMap<OpId, (&Observation, &Observation)> = BTreeMap::new();
+    let mut stands: BTreeMap<OpId, (&Mark, &Mark)> = BTreeMap::new();
     for row in rows {
         let Some(root) = original(row).filter(|root| root.kind != Kind::DoubleObservation) else { continue };
-        let rank = |row: &Observation| (row.corrects.is_some(), row.observed_at, row.op_id);
+        let rank = |row: &Mark| (row.corrects.is_some(), row.observed_at, row.op_id);
         stands.entry(root.op_id).and_modify(|(_, last)| *last = if rank(row) > rank(last) { row } else { last }).or_insert((root, row));
     }
-    let knowledge = |row: &Observation| match (row.complied, row.outcome.reason) {
+    let knowledge = |row: &Mark| match (row.complied, row.reason) {
         (Some(_), _) => 0,
         (None, None) => 1,
         (None, Some(_)) => 2,
@@ -282,19 +319,16 @@ pub async fn store(tx: &mut Tx, rows: &[Observation]) -> Result<()> {
     Ok(())
 }
 
-/// All rows of the given homes in the given weeks.
-pub async fn of_weeks(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, HouseholdId)]) -> Result<Vec<Observation>> {
+/// The rows of the given homes in the given weeks, as far as counting needs them.
+pub async fn marks(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, HouseholdId)]) -> Result<Vec<Mark>> {
     among!(
         tx,
         "WITH asked (municipality_id, household_id, monday, sunday) AS (",
         cells,
         |cell| [municipality, cell.1, cell.0.monday(), cell.0.sunday()],
-        concat!(
-            ") SELECT ",
-            columns!("o."),
-            " FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id
+        ") SELECT o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.reason, o.counted
+             FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id
               AND o.household_id = asked.household_id AND o.service_day BETWEEN asked.monday AND asked.sunday"
-        )
     )
 }
 

@@ -5,7 +5,7 @@
 //! Batches of one municipality follow one another (they extend one audit chain), so no phone sees half of another's batch.
 
 use super::operation::{self, Action, Operation, Position, Refusal};
-use super::{Kind, Observation, Outcome, Stream, columns, of_weeks, standing, store, tally};
+use super::{Kind, Mark, Observation, Outcome, Stream, columns, marks, standing, store, tally};
 use crate::account::access::Routes;
 use crate::account::{Actor, audit};
 use crate::app::App;
@@ -99,6 +99,7 @@ struct RoundRow {
     operator_code: String,
     service_day: NaiveDate,
     stream: Stream,
+    seen_at: Option<DateTime<Utc>>,
 }
 
 struct Home {
@@ -164,6 +165,8 @@ struct Intake<'a> {
     unsettled: Vec<Unsettled>,
     now_waiting: BTreeMap<OpId, Waiting>,
     applied: Vec<OpId>,
+    /// When this phone was last heard, as far as a look-up told.
+    seen_at: Option<DateTime<Utc>>,
 }
 
 /// Stores one batch. `actor` must be a device; everything is kept or nothing.
@@ -198,6 +201,7 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
         unsettled: Vec::new(),
         now_waiting: BTreeMap::new(),
         applied: Vec::new(),
+        seen_at: None,
     };
     intake.look_up(&mut tx, &identities, &read).await?;
     let mut results = Vec::with_capacity(batch.ops.len());
@@ -207,6 +211,9 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
         results.push(Receipt { op: op.get("op").cloned().unwrap_or(Value::Null), status, code: refusal.map(|r| r.code), message });
     }
     intake.write(&mut tx).await?;
+    if intake.seen_at.is_none_or(|seen| received_at - seen > Duration::minutes(5)) {
+        run!(tx, "UPDATE device SET seen_at = $3 WHERE municipality_id = $1 AND device_id = $2", municipality, device, received_at)?;
+    }
     let count = |status: Status| results.iter().filter(|receipt| receipt.status == status).count();
     let detail = json!({"stored": count(Status::Stored), "duplicate": count(Status::Duplicate), "conflict": count(Status::Conflict), "rejected": count(Status::Rejected)});
     let target = device.to_string();
@@ -289,15 +296,19 @@ impl Intake<'_> {
         }
         if !rounds.is_empty() {
             let rounds: Vec<RoundId> = rounds.into_iter().collect();
+            let device = self.device;
             let rounds: Vec<RoundRow> = among!(
                 tx,
-                "WITH asked (municipality_id, round_id) AS (",
+                "WITH asked (municipality_id, round_id, device_id) AS (",
                 rounds,
-                |round| [municipality, *round],
-                ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream FROM asked
+                |round| [municipality, *round, device],
+                ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream,
+                    (SELECT p.seen_at FROM device p WHERE p.municipality_id = asked.municipality_id AND p.device_id = asked.device_id) AS seen_at
+                     FROM asked
                      CROSS JOIN round d JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
                     WHERE d.municipality_id = asked.municipality_id AND d.round_id = asked.round_id"
             )?;
+            self.seen_at = rounds.first().and_then(|row| row.seen_at);
             self.rounds = rounds.into_iter().map(|row| (row.round_id, row)).collect();
         }
         if !codes.is_empty() {
@@ -530,7 +541,7 @@ impl Intake<'_> {
         let cells: BTreeSet<(Week, HouseholdId)> = self.rows.iter().map(|row| (row.iso_week, row.household_id)).collect();
         if !cells.is_empty() {
             let cells: Vec<_> = cells.into_iter().collect();
-            let existing = of_weeks(tx, municipality, &cells).await?;
+            let existing = marks(tx, municipality, &cells).await?;
             self.count(tx, existing, &cells).await?;
         }
         for op in &self.applied {
@@ -571,48 +582,26 @@ impl Intake<'_> {
     }
 
     /// Marks the row that stands for each touched home and day, inserts the new rows, and recounts their cells.
-    async fn count(&mut self, tx: &mut Tx, existing: Vec<Observation>, cells: &[(Week, HouseholdId)]) -> Result<()> {
+    async fn count(&mut self, tx: &mut Tx, existing: Vec<Mark>, cells: &[(Week, HouseholdId)]) -> Result<()> {
         let municipality = self.municipality;
-        // The first row of a week that knows a segment gives it to the week.
-        let segment = |rows: &mut dyn Iterator<Item = &Observation>, cell: &(Week, HouseholdId)| {
-            rows.filter(|row| (row.iso_week, row.household_id) == *cell && row.segment_id.is_some())
-                .min_by_key(|row| (row.service_day, row.op_id))
-                .and_then(|row| row.segment_id)
-        };
-        let mut moved = BTreeSet::new();
-        let mut homes: Vec<tally::HomeCell> = Vec::with_capacity(cells.len());
-        if existing.is_empty() {
-            let mut first: BTreeMap<(Week, HouseholdId), ((NaiveDate, OpId), SegmentId)> = BTreeMap::new();
-            for row in &self.rows {
-                let Some(segment) = row.segment_id else { continue };
-                let candidate = ((row.service_day, row.op_id), segment);
-                first.entry((row.iso_week, row.household_id)).and_modify(|known| *known = candidate.min(*known)).or_insert(candidate);
-            }
-            homes.extend(cells.iter().map(|cell| (cell.0, cell.1, first.get(cell).map(|(_, segment)| *segment))));
-        } else {
-            for cell in cells {
-                let before = segment(&mut existing.iter(), cell);
-                let after = segment(&mut existing.iter().chain(&self.rows), cell);
-                if let Some(before) = before.filter(|before| after != Some(*before)) {
-                    moved.insert((before, cell.0));
-                }
-                homes.push((cell.0, cell.1, after));
-            }
-        }
-        let mut days: BTreeMap<(HouseholdId, NaiveDate), (Vec<Observation>, Vec<usize>)> = BTreeMap::new();
+        let mut days: BTreeMap<(HouseholdId, NaiveDate), (Vec<Mark>, Vec<usize>)> = BTreeMap::new();
+        let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
         for (at, row) in self.rows.iter().enumerate() {
             days.entry((row.household_id, row.service_day)).or_default().1.push(at);
+            first_segment(&mut after, &row.mark());
         }
         for row in existing {
+            first_segment(&mut before, &row);
+            first_segment(&mut after, &row);
             if let Some((rows, _)) = days.get_mut(&(row.household_id, row.service_day)) {
                 rows.push(row);
             }
         }
         for (mut rows, new) in days.into_values() {
-            let before = rows.len();
-            rows.extend(new.iter().map(|at| self.rows[*at].clone()));
+            let stored = rows.len();
+            rows.extend(new.iter().map(|at| self.rows[*at].mark()));
             let stands = standing(&rows);
-            for row in &rows[..before] {
+            for row in &rows[..stored] {
                 let counts = stands == Some(row.op_id);
                 if counts != row.counted {
                     run!(tx, "UPDATE observation SET counted = $3 WHERE municipality_id = $1 AND op_id = $2", municipality, row.op_id, counts)?;
@@ -623,8 +612,21 @@ impl Intake<'_> {
             }
         }
         store(tx, &self.rows).await?;
-        tally::recount(tx, municipality, &homes, moved).await
+        let segment = |of: &FirstSegments, cell: &(Week, HouseholdId)| of.get(cell).map(|(_, segment)| *segment);
+        let homes: Vec<tally::HomeCell> = cells.iter().map(|cell| (cell.0, cell.1, segment(&after, cell))).collect();
+        // A week that changes its segment leaves the old one to be counted again.
+        let moved = cells.iter().filter_map(|cell| Some((segment(&before, cell).filter(|old| segment(&after, cell) != Some(*old))?, cell.0)));
+        tally::recount(tx, municipality, &homes, moved.collect()).await
     }
+}
+
+type FirstSegments = BTreeMap<(Week, HouseholdId), ((NaiveDate, OpId), SegmentId)>;
+
+/// The first row of a week that knows a segment gives it to the week.
+fn first_segment(of: &mut FirstSegments, row: &Mark) {
+    let Some(segment) = row.segment_id else { return };
+    let candidate = ((row.service_day, row.op_id), segment);
+    of.entry((Week::of(row.service_day), row.household_id)).and_modify(|known| *known = candidate.min(*known)).or_insert(candidate);
 }
 
 struct Timing {

@@ -215,8 +215,8 @@ fn rounds_table(words: &Words, rounds: &[Progress], now: DateTime<Utc>, today: N
                 tr {
                     th scope="row" {
                         (row.route)
-                        span.sub { (row.operator) span.angosto { " · " (window) " · " (words.say("rounds-last")) " " (last) } }
-                        span.angosto { (status(words, row, now)) }
+                        span.sub { (row.operator) span.angosto { " · " (window) " · " (words.say("rounds-missed")) " " (count(row.missed)) " · " (words.say("rounds-last")) " " (last) } }
+                        span.angosto { (status(words, row, now)) (bar(row)) }
                     }
                     td.num.ancho { (window) }
                     td.num { span.tasa { (count(row.done)) } " " span.ic { (words.tell("rounds-of", &[("n", "".into()), ("total", count(i64::from(row.round.planned_stops)).into())]).trim()) } }

@@ -4,6 +4,7 @@ use super::freeze::{municipalities_exist, unchanged};
 use super::protocol::Protocol;
 use super::{Trial, amend, assign, find_if_any, freeze, status};
 use crate::app::{App, Options};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,7 @@ pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&s
             let (text, place) = read(&experiment)?;
             let app = options.open().await?;
             let mut tx = app.db.write().await?;
+            let text = as_laid(&app, &mut tx, text, &place).await?;
             let trial = unchanged(&mut tx, &text, &place).await?;
             let trial = assign(&mut tx, &trial.id, app.clock.now()).await?;
             tx.commit().await?;
@@ -80,6 +82,7 @@ pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&s
             sound(&text, &place, known_wording)?;
             let app = options.open().await?;
             let mut tx = app.db.write().await?;
+            let text = as_laid(&app, &mut tx, text, &place).await?;
             let trial = amend(&mut tx, &text, &place, &reason, app.clock.now()).await?;
             tx.commit().await?;
             show(&app, &trial, options.json).await
@@ -93,10 +96,22 @@ pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&s
                 drop(tx);
                 return check(&experiment, options, known_wording).await;
             }
+            let text = as_laid(&app, &mut tx, text, &place).await?;
             let trial = unchanged(&mut tx, &text, &place).await?;
             drop(tx);
             show(&app, &trial, options.json).await
         }
+    }
+}
+
+/// A practice town stands on the shipped protocol with its calendar laid to the town's day; a file that is read there is laid the same way.
+pub async fn as_laid(app: &App, tx: &mut Tx, text: String, place: &str) -> Result<String> {
+    if !app.demo {
+        return Ok(text);
+    }
+    match find_if_any(tx, &Protocol::parse(&text, place)?.id).await? {
+        Some(trial) => Protocol::laid(&text, trial.protocol.week(1), trial.protocol.calendar.weeks),
+        None => Ok(text),
     }
 }
 

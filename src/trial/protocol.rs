@@ -184,23 +184,19 @@ impl Protocol {
         Ok(protocol)
     }
 
-    /// The same protocol with another first week: how a practice town lays its calendar back. Every other byte stays.
-    pub fn starting(text: &str, first_week: Week) -> Result<String> {
-        let mut moved = 0;
-        let lines: Vec<String> = text
-            .split('\n')
-            .map(|line| match line.split_once('=') {
-                Some((key, _)) if key.trim() == "first_week" => {
-                    moved += 1;
-                    format!("first_week = \"{first_week}\"")
-                }
-                _ => line.to_owned(),
-            })
-            .collect();
-        if moved != 1 {
-            return Err(Error::refused("protocol", format!("the protocol has {moved} lines with first_week; write exactly one under [calendar]")));
-        }
-        Ok(lines.join("\n"))
+    /// The same protocol on another calendar: how a practice town lays it back. The first week moves, and when the trial gets another
+    /// length so do its last phase and its last look; every other byte stays.
+    pub fn laid(text: &str, first_week: Week, weeks: i64) -> Result<String> {
+        let own = Protocol::parse(text, "the protocol")?;
+        let (was, after) = (own.calendar.weeks, own.calendar.after);
+        let line = |line: &str| match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some(("first_week", _)) => format!("first_week = \"{first_week}\""),
+            Some(("weeks", _)) if weeks != was => format!("weeks = {weeks}"),
+            Some(("after", _)) if weeks != was => format!("after = [{}, {weeks}]", after[0]),
+            Some(("data_through", value)) if weeks != was && value == was.to_string() => format!("data_through = {weeks}"),
+            _ => line.to_owned(),
+        };
+        Ok(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
     }
 
     /// The phase of a trial week, if it lies in one.
