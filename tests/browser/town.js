@@ -1,6 +1,6 @@
 // A practice town on loopback and a real Chromium in front of it. VECINO names the binary (default: the release build).
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,13 +23,21 @@ export class Town {
     town.data = join(town.folder, 'data');
     town.port = await freePort();
     town.origin = `http://127.0.0.1:${town.port}`;
-    const made = spawnSync(binary, ['demo', '--no-serve', '--data-dir', town.data, '--households', String(households), '--today', today], { encoding: 'utf8' });
-    if (made.status !== 0) throw new Error(`demo: ${made.stderr}`);
-    town.printed = made.stdout;
+    // A town that stands already (TOWN=FOLDER) saves making one; it is copied, never touched.
+    if (process.env.TOWN) {
+      cpSync(process.env.TOWN, town.data, { recursive: true });
+    } else {
+      town.make(households, today);
+    }
     await town.serve();
     town.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
     return town;
+  }
+  make(households, today) {
+    const made = spawnSync(binary, ['demo', '--no-serve', '--data-dir', this.data, '--households', String(households), '--today', today], { encoding: 'utf8' });
+    if (made.status !== 0) throw new Error(`demo: ${made.stderr}`);
+    this.printed = made.stdout;
   }
   async serve() {
     this.server = spawn(binary, ['serve', '--data-dir', this.data, '--listen', `127.0.0.1:${this.port}`], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -61,7 +69,7 @@ export class Town {
     page.on('request', request => { if (!request.url().startsWith(this.origin)) page.complaints.push(`foreign request ${request.url()}`); });
     if (login) {
       await page.goto(`${this.origin}/`);
-      await page.locator(`form[data-login="${login}"] button`).click();
+      await page.locator(`form:has(input[name=login][value="${login}"]) button`).click();
       await page.waitForURL(url => !url.pathname.startsWith('/sign-in') && url.pathname !== '/');
     }
     return page;
