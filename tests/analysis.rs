@@ -314,8 +314,8 @@ struct Shown {
 async fn request(app: &App, method: &str, path: &str, language: Language, body: &str) -> Shown {
     let actor = Actor { role: Role::Researcher, name: "investigadora".into(), account: None, municipality: None, operator: None, device: None };
     let reader = Reader { words: Words::new(language), csrf: "c".into() };
-    let router =
-        vecino::analysis::routes(Routes::default()).router.layer(axum::Extension(actor)).layer(axum::Extension(reader)).with_state(app.clone());
+    let routes = trial::routes(vecino::analysis::routes(Routes::default()));
+    let router = routes.router.layer(axum::Extension(actor)).layer(axum::Extension(reader)).with_state(app.clone());
     let request = Request::builder()
         .method(method)
         .uri(path)

@@ -15,7 +15,7 @@ use vecino::seal::Keys;
 use vecino::{all, one};
 
 fn serve(folder: &Path, address: SocketAddr) -> Child {
-    let child = Command::new(env!("CARGO_BIN_EXE_vecino"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vecino"))
         .args(["serve", "--data-dir"])
         .arg(folder)
         .args(["--listen", &address.to_string()])
@@ -31,6 +31,8 @@ fn serve(folder: &Path, address: SocketAddr) -> Child {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
     panic!("the server does not listen");
 }
 

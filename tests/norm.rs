@@ -141,7 +141,7 @@ proptest! {
         let share = choice.group.and_then(|at| groups[at].share);
         prop_assert_eq!(choice.text.rests_on_norm() && share.is_none(), false);
         if let Some(share) = share {
-            prop_assert!(share.homes >= 50 && share.homes >= 20 && share.half_width() <= 0.10);
+            prop_assert!(share.homes >= 50 && share.half_width() <= 0.10);
             let personal = own.observed >= 3 && own.complied as f64 / own.observed.max(1) as f64 >= f64::from(share.tenth()) / 10.0;
             match choice.text {
                 Text::Static => prop_assert!(share.low >= 0.5 && !personal && share.tenth() < 9),

@@ -131,11 +131,10 @@ mod tests {
         for column in 0..width {
             let Some(pivot) = (rank..rows.len()).find(|r| rows[*r][column].abs() > 1e-9) else { continue };
             rows.swap(rank, pivot);
-            for r in rank + 1..rows.len() {
-                let factor = rows[r][column] / rows[rank][column];
-                for c in column..width {
-                    rows[r][c] -= factor * rows[rank][c];
-                }
+            let (above, below) = rows.split_at_mut(rank + 1);
+            for row in below {
+                let factor = row[column] / above[rank][column];
+                row.iter_mut().zip(&above[rank]).for_each(|(cell, pivot)| *cell -= factor * pivot);
             }
             rank += 1;
         }
@@ -203,8 +202,7 @@ mod tests {
                     published.push(row);
                 }
             }
-            for w in 0..WEEKS {
-                let (areas, hidden) = &week_hidden[w];
+            for (w, (areas, hidden)) in week_hidden.iter().enumerate() {
                 for p in (0..places).filter(|p| hidden.areas[*p] && areas[*p].homes > 0) {
                     prop_assert!(!follows(&published, at(p, w)), "place {p} of week {w} follows");
                 }

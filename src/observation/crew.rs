@@ -88,7 +88,7 @@ async fn read_day(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&s
     let rounds = round::of_day(tx, municipality, day).await?;
     let own = rounds.into_iter().filter_map(|round| {
         let (code, name, by) = names.get(&round.route_id)?.clone();
-        operator.is_none_or(|own| own == by).then(|| (round, code, name))
+        operator.is_none_or(|own| own == by).then_some((round, code, name))
     });
     let rounds = own.map(|(round, code, name)| {
         let stops = stops.remove(&round.route_id).unwrap_or_default();

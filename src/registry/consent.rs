@@ -6,7 +6,7 @@ use crate::clock::at_local;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{ConsentId, HouseholdId, Mint, MunicipalityId, PersonId};
-use crate::{all, opt, run};
+use crate::{all, one, opt, run};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::json;
 
@@ -141,6 +141,19 @@ pub async fn give(
     let detail = json!({"consent": id, "purpose": consent.purpose.name(), "on": consent.given_on, "how": consent.how.name(), "by_guardian": consent.by_guardian});
     audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action: "consent.given", target: &target, detail }).await?;
     Ok(true)
+}
+
+/// Homes that agreed to messages before `day`, and how many of them withdrew on it or later.
+pub async fn leaving_since(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(i64, i64)> {
+    one!(
+        tx,
+        "SELECT COUNT(DISTINCT household_id), COUNT(DISTINCT CASE WHEN withdrawn_at IS NOT NULL THEN household_id END) FROM consent
+         WHERE municipality_id = $1 AND purpose = 'messages' AND household_id IS NOT NULL AND given_on < $2
+           AND (withdrawn_at IS NULL OR withdrawn_at >= $3)",
+        municipality,
+        day,
+        at_local(day, 0, 0)
+    )
 }
 
 /// Withdraws a consent from this moment; `may_contact` says no from here on.

@@ -8,6 +8,7 @@ use crate::map::Measure;
 use crate::map::period::Kind;
 use crate::map::read::{self, Path};
 use crate::observation::supervision::{Progress, progress};
+use crate::registry::consent;
 use crate::territory::locate::Locator;
 use crate::territory::{neighbourhood, segment};
 use crate::trial::protocol::{Phase, Protocol, published_on};
@@ -105,16 +106,7 @@ impl Facts {
             "SELECT campaign_id, paused_at, paused_why FROM campaign WHERE municipality_id = $1 AND paused_at IS NOT NULL ORDER BY campaign_id",
             municipality
         )?;
-        let monday = crate::clock::at_local(this_week.monday(), 0, 0);
-        let (consents, withdrawn): (i64, i64) = one!(
-            tx,
-            "SELECT COUNT(DISTINCT household_id), COUNT(DISTINCT CASE WHEN withdrawn_at IS NOT NULL THEN household_id END) FROM consent
-             WHERE municipality_id = $1 AND purpose = 'messages' AND household_id IS NOT NULL AND given_on < $2
-               AND (withdrawn_at IS NULL OR withdrawn_at >= $3)",
-            municipality,
-            this_week.monday(),
-            monday
-        )?;
+        let (consents, withdrawn) = consent::leaving_since(tx, municipality, this_week.monday()).await?;
         let code = municipality.to_string();
         let texts: Vec<(String, String)> =
             all!(tx, "SELECT trial_id, protocol FROM trial WHERE frozen_at IS NOT NULL ORDER BY frozen_at DESC, trial_id")?;
