@@ -8,6 +8,7 @@ mod campaign;
 mod command_line;
 mod coordinator;
 mod crew;
+mod demo;
 mod geo_bad;
 mod house;
 mod indicators;

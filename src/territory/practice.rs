@@ -126,15 +126,26 @@ async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipali
     Ok(())
 }
 
-/// How many homes each segment gets: even, except that a `small` one gets a third.
+/// About as many homes as a trial's segment has; below the first number a segment would be too small to be drawn.
+const FEWEST: f64 = 23.0;
+const USUAL: usize = 25;
+
+/// How many homes each segment gets: even, except that a `small` one gets a third. A town of few homes fills fewer segments, evenly
+/// spread over the list, rather than all of them thinly.
 fn shares(segments: &[Segment], count: usize) -> Vec<usize> {
     let weight = |s: &Segment| if s.properties["small"] == true { 0.3 } else { 1.0 };
-    let total: f64 = segments.iter().map(weight).sum();
+    let mut weights: Vec<f64> = segments.iter().map(weight).collect();
+    if (count as f64) < FEWEST * weights.iter().sum::<f64>() {
+        let wanted = (count / USUAL).max(1);
+        let settled = |n: usize| n * wanted / segments.len() != (n + 1) * wanted / segments.len();
+        weights = (0..segments.len()).map(|n| if settled(n) { 1.0 } else { 0.0 }).collect();
+    }
+    let total: f64 = weights.iter().sum();
     let mut before = 0.0;
     let mut given = 0;
     let mut shares = Vec::with_capacity(segments.len());
-    for segment in segments {
-        before += weight(segment);
+    for weight in weights {
+        before += weight;
         let upto = (count as f64 * before / total.max(1.0)).round() as usize;
         shares.push(upto - given);
         given = upto;

@@ -1,0 +1,86 @@
+//! The practice town: one command, whole or not at all, and the same again from the same seed and day.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use vecino::all;
+use vecino::db::Db;
+
+fn vecino(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vecino"));
+    command.args(arguments).arg("--data-dir").arg(folder).env_remove("VECINO_DATABASE_URL");
+    command.output().unwrap()
+}
+
+fn town(folder: &Path, more: &[&str]) -> String {
+    let made = vecino(folder, &[&["demo", "--no-serve", "--households", "300", "--today", "2026-11-23"], more].concat());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap()
+}
+
+fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let done = vecino(folder, arguments);
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// Heads of the audit chains, and every message: what the whole town comes down to.
+async fn digest(folder: &Path) -> (Vec<(i16, String, i64, String)>, Vec<(String, Option<String>, String)>) {
+    let db = Db::connect(&format!("sqlite:{}", folder.join("vecino.db").display())).await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let heads = all!(tx, "SELECT municipality_id, stream, sequence, entry_hash FROM audit_head ORDER BY municipality_id, stream").unwrap();
+    let messages = all!(tx, "SELECT wording, body, state FROM message ORDER BY municipality_id, message_id").unwrap();
+    (heads, messages)
+}
+
+const PROTOCOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/norma-y-plan-2026.toml");
+
+#[tokio::test]
+async fn the_same_seed_and_day_make_the_same_town_byte_for_byte() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (one, two) = (one.path().join("a"), two.path().join("b"));
+    town(&one, &[]);
+    town(&two, &[]);
+    assert_eq!(std::fs::read(one.join("key")).unwrap(), std::fs::read(two.join("key")).unwrap());
+    for arguments in [
+        &["geo", "export", "households", "--municipality", "1202"][..],
+        &["trial", "analyse", PROTOCOL, "--json"],
+        &["registry", "indicators", "--json"],
+    ] {
+        let (a, b) = (printed(&one, arguments), printed(&two, arguments));
+        assert!(a == b && a.len() > 500, "{arguments:?} differs or is empty");
+    }
+    assert_eq!(digest(&one).await, digest(&two).await);
+    printed(&one, &["verify"]);
+    let proof = printed(&one, &["campaign", "prove", "semanal", "--json"]);
+    let proof: serde_json::Value = serde_json::from_str(&proof).unwrap();
+    assert!(proof.is_object(), "{proof}");
+    // Again: it is there, and nothing is made anew.
+    let before = digest(&one).await;
+    assert!(!town(&one, &[]).contains("The practice town stands"));
+    assert_eq!(digest(&one).await, before);
+}
+
+#[test]
+fn a_town_in_which_nothing_works_says_so_at_its_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("town");
+    town(&folder, &["--no-effect", "--today", "2025-03-06"]);
+    let report: serde_json::Value = serde_json::from_str(&printed(&folder, &["trial", "analyse", PROTOCOL, "--json"])).unwrap();
+    assert_eq!((&report["look"], &report["trial"]), (&serde_json::json!(1), &serde_json::json!("norma-y-plan-2026")));
+    for contrast in report["primary"].as_array().unwrap() {
+        let (low, high) = (contrast["ci_low"].as_f64().unwrap(), contrast["ci_high"].as_f64().unwrap());
+        assert!(low < high && contrast["estimate"].as_f64().unwrap().abs() < 0.25, "{contrast}");
+    }
+}
+
+#[test]
+fn a_folder_with_a_real_installation_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("real");
+    printed(&folder, &["init"]);
+    let key = std::fs::read(folder.join("key")).unwrap();
+    let refused = vecino(&folder, &["demo", "--no-serve"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&refused.stderr).lines().count(), 1);
+    assert_eq!(std::fs::read(folder.join("key")).unwrap(), key);
+}
