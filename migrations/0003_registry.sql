@@ -7,6 +7,8 @@ CREATE TABLE person (
   surnames_sealed TEXT NOT NULL,
   cui_sealed TEXT,
   cui_hash TEXT,
+  -- what a registrar should look at; the number is kept as given. practice: department 99, never issued to anybody
+  cui_warning TEXT CHECK (cui_warning IN ('check_digit', 'place', 'practice')),
   sex TEXT NOT NULL CHECK (sex IN ('female', 'male', 'other', 'unknown')),
   birth_date DATE,
   birth_precision TEXT NOT NULL CHECK (birth_precision IN ('day', 'year', 'age', 'unknown')),

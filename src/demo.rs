@@ -1,1 +1,505 @@
-//! The practice town.
+//! The practice town: both pilots on real outlines, in week 20 of an invented trial. Everything in it follows from the seed and the
+//! date: the same seed and `--today` give the same identities, keys and exports, byte for byte.
+
+use crate::analysis::simulate::{Home, Parameters, Seen, Separated as Found, Simulated, Visit, simulate};
+use crate::app::{App, Options};
+use crate::clock::{Clock, Week, at_local, show_day};
+use crate::db::{Db, Tx};
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, HouseholdId, Mint, MunicipalityId, OperatorId, RoundId, SegmentId, sha256_hex};
+use crate::norm::campaign;
+use crate::norm::outbox::{self, State};
+use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, round, tally};
+use crate::registry::consent::{self, How, Subject};
+use crate::registry::Purpose;
+use crate::seal::Keys;
+use crate::trial::Trial;
+use crate::trial::protocol::{Phase, Protocol, published_on};
+use crate::{account, all, analysis, bulk, map, one, registry, territory, trial, web};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use rand_chacha::rand_core::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The trial week the town stands in: messages have stopped, the first look is due, this week's rounds are open.
+const STANDS_IN_WEEK: i64 = 20;
+const PROTOCOL: &str = include_str!("../experiments/norma-y-plan-2026.toml");
+const CAMPAIGN: &str = "semanal";
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// Address to serve on
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Homes in both municipalities together
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(300..=18_000))]
+    pub households: u32,
+    /// Weeks of the trial's calendar; the town stands in week 20
+    #[arg(long, default_value_t = 26, value_parser = clap::value_parser!(i64).range(20..=52))]
+    pub weeks: i64,
+    /// Everything invented follows from it
+    #[arg(long, default_value_t = 20260630)]
+    pub seed: u64,
+    /// The day the town stands at, AAAA-MM-DD [default: today in Guatemala]
+    #[arg(long, value_name = "DATE")]
+    pub today: Option<NaiveDate>,
+    /// A pilot in which no message changes anything
+    #[arg(long)]
+    pub no_effect: bool,
+    /// Stop after loading
+    #[arg(long)]
+    pub no_serve: bool,
+}
+
+/// Tells a person at a terminal what is being made; the log has the same with its time.
+fn tell(started: std::time::Instant, what: &str) {
+    use std::io::{IsTerminal, Write};
+    tracing::debug!(seconds = started.elapsed().as_secs_f64(), what);
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = writeln!(out, "{:>5.1} s  {what}", started.elapsed().as_secs_f64());
+    }
+}
+
+/// Makes the town where there is none, prints its doors, and serves it.
+pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
+    let app = match standing(options)? {
+        Some(_) => options.open().await?,
+        None => {
+            let started = std::time::Instant::now();
+            let app = build(&arguments, options).await?;
+            if !options.json {
+                println!("The practice town stands ({:.1} s).", started.elapsed().as_secs_f64());
+            }
+            app
+        }
+    };
+    introduce(&app, &arguments, options).await?;
+    if arguments.no_serve {
+        app.db.close().await;
+        return Ok(());
+    }
+    web::command::serve_open(app, arguments.listen, options).await
+}
+
+/// The marker of a finished town; a folder with another database in it is refused.
+fn standing(options: &Options) -> Result<Option<()>> {
+    let marker = options.data_dir.join("demo");
+    if marker.exists() {
+        return Ok(Some(()));
+    }
+    let database = options.data_dir.join("vecino.db");
+    if options.database.is_none() && database.exists() && !options.data_dir.join("demo.unfinished").exists() {
+        return Err(Error::refused(
+            "demo-occupied",
+            format!("{}: this folder holds a real installation; name another --data-dir for the practice town", options.data_dir.display()),
+        ));
+    }
+    Ok(None)
+}
+
+fn io(place: &Path) -> impl Fn(std::io::Error) -> Error {
+    let place = place.display().to_string();
+    move |e| Error::refused("folder", format!("{place}: cannot be written; check the folder, its owner and free space")).because(e)
+}
+
+/// Loads the town in one transaction: it is there whole or not at all.
+async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
+    let started = std::time::Instant::now();
+    let folder = &options.data_dir;
+    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(io(folder))?;
+    }
+    let unfinished = folder.join("demo.unfinished");
+    if unfinished.exists() && options.database.is_none() {
+        for name in ["vecino.db", "vecino.db-wal", "vecino.db-shm", "key"] {
+            let _ = std::fs::remove_file(folder.join(name));
+        }
+    }
+    std::fs::write(&unfinished, "an unfinished practice town; it is made anew\n").map_err(io(&unfinished))?;
+
+    let real_today = Clock::system().today();
+    let today = arguments.today.unwrap_or(real_today);
+    let clock = Clock::Shifted(Duration::days((today - real_today).num_days()));
+    let now = at_local(today, 5, 0);
+    let root: [u8; 32] = {
+        let mut root = [0; 32];
+        crate::id::seeded_random(arguments.seed, "practice key").fill_bytes(&mut root);
+        root
+    };
+    let key = folder.join("key");
+    let _ = std::fs::remove_file(&key);
+    let keys = Keys::create(folder, root)?;
+    let db = Db::connect(&options.url()).await?;
+    db.migrate().await?;
+    let app = App { db, clock, keys, data_dir: Arc::new(folder.clone()), demo: true };
+
+    let text = Protocol::laid(PROTOCOL, Week::of(today).plus(1 - STANDS_IN_WEEK), arguments.weeks)?;
+    let protocol = Protocol::parse(&text, "experiments/norma-y-plan-2026.toml")?;
+    let mut mint = Mint::seeded(arguments.seed, "practice town");
+    let mut tx = app.db.write().await?;
+    let (homes,): (i64,) = one!(tx, "SELECT COUNT(*) FROM household")?;
+    if homes > 0 {
+        return Err(Error::refused("demo-occupied", "this database already holds households; name an empty database for the practice town"));
+    }
+    let launch = protocol.week(1).monday();
+    territory::municipality::ensure_catalogue(&mut tx).await?;
+    territory::practice::load(&mut tx, &mut mint, arguments.seed, arguments.households as usize, launch - Duration::weeks(4)).await?;
+    tell(started, "streets, routes and homes");
+    registry::practice::populate(&mut tx, &app.keys, &mut mint, arguments.seed, at_local(launch - Duration::days(10), 9, 0)).await?;
+    tell(started, "people and consents");
+    account::practice::create(&mut tx, &mut mint, at_local(launch - Duration::days(10), 8, 0), arguments.seed).await?;
+    // Announced before launch, drawn when the baseline is in.
+    trial::freeze::freeze(&mut tx, &text, "experiments/norma-y-plan-2026.toml", at_local(launch - Duration::days(3), 15, 0)).await?;
+    let town = Town::read(&mut tx, &app.keys, &mut mint, &protocol, launch).await?;
+
+    let parameters = Parameters::defaults()?;
+    let [_, baseline] = protocol.calendar.baseline;
+    let nobody = vec![(false, false); town.segments.len()];
+    let before = simulate(&parameters, &protocol.calendar, &town.homes, &nobody, baseline, arguments.seed, arguments.no_effect);
+    tell(started, "baseline weeks simulated");
+    town.record(&mut tx, &mut mint, &protocol, &before, 1, today).await?;
+    tally_all(&mut tx, &town).await?;
+    let drawn_at = at_local(protocol.week(baseline + 1).monday(), 5, 0);
+    let trial = trial::assign::assign(&mut tx, &protocol.id, drawn_at).await?;
+    tell(started, "arms drawn");
+
+    let arms = town.arms(&trial::segments(&mut tx, &protocol.id).await?, &protocol);
+    let whole = simulate(&parameters, &protocol.calendar, &town.homes, &arms, STANDS_IN_WEEK, arguments.seed, arguments.no_effect);
+    tell(started, "all weeks simulated");
+    town.record(&mut tx, &mut mint, &protocol, &whole, baseline + 1, today).await?;
+    tally_all(&mut tx, &town).await?;
+    tell(started, "observations and tallies");
+    town.message(&app, &mut tx, &mut mint, &trial, &whole).await?;
+    tell(started, "norms and messages");
+    for municipality in &town.municipalities {
+        round::ensure(&mut tx, *municipality, today).await?;
+        map::publication::publish_history(&mut tx, *municipality, now).await?;
+    }
+    tell(started, "weeks published");
+    analysis::report::refresh(&mut tx, &trial, now).await?;
+    tell(started, "report computed");
+    tx.commit().await?;
+
+    let own = folder.join("norma-y-plan-2026.toml");
+    std::fs::write(&own, &text).map_err(io(&own))?;
+    let marker = folder.join("demo");
+    let shift = (today - real_today).num_days();
+    std::fs::write(&marker, format!("{shift}\nmade {real_today} from seed {}\n", arguments.seed)).map_err(io(&marker))?;
+    std::fs::remove_file(&unfinished).map_err(io(&unfinished))?;
+    Ok(app)
+}
+
+async fn tally_all(tx: &mut Tx, town: &Town) -> Result<()> {
+    for municipality in &town.municipalities {
+        tally::rebuild(tx, *municipality).await?;
+    }
+    Ok(())
+}
+
+/// One served home with a place on a route.
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Stop {
+    municipality_id: MunicipalityId,
+    household_id: HouseholdId,
+    segment_id: SegmentId,
+    route_id: crate::id::RouteId,
+    operator_id: OperatorId,
+    weekday: i16,
+    window_start: String,
+    stop_order: i32,
+}
+
+/// The town as the simulation sees it: homes and segments by number, and who collects where.
+struct Town {
+    municipalities: Vec<MunicipalityId>,
+    stops: Vec<Stop>,
+    homes: Vec<Home>,
+    segments: BTreeMap<(MunicipalityId, SegmentId), usize>,
+    phones: BTreeMap<OperatorId, [DeviceId; 2]>,
+}
+
+impl Town {
+    async fn read(tx: &mut Tx, keys: &Keys, mint: &mut Mint, protocol: &Protocol, launch: NaiveDate) -> Result<Town> {
+        let mut municipalities = Vec::new();
+        for code in &protocol.municipalities {
+            municipalities.push(MunicipalityId::parse(code)?);
+        }
+        let (mut stops, mut phones) = (Vec::new(), BTreeMap::new());
+        for municipality in &municipalities {
+            let mut own: Vec<Stop> = all!(
+                tx,
+                "SELECT h.municipality_id, h.household_id, p.segment_id, r.route_id, r.operator_id, d.weekday, d.window_start, p.stop_order
+                   FROM household h
+                   JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
+                   JOIN segment s ON s.municipality_id = p.municipality_id AND s.segment_id = p.segment_id
+                   JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
+                   JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
+                  WHERE h.municipality_id = $1 AND h.service_status = 'served'
+                  ORDER BY r.code, p.stop_order, h.code",
+                *municipality
+            )?;
+            stops.append(&mut own);
+            let operators: Vec<(OperatorId, String)> =
+                all!(tx, "SELECT operator_id, code FROM operator WHERE municipality_id = $1 ORDER BY code", *municipality)?;
+            for (operator, code) in operators {
+                let mut pair = Vec::new();
+                for number in 1..=2 {
+                    let name = format!("{code}-{number}");
+                    let secret = keys.lookup("practice device", &format!("{municipality} {name}"));
+                    let at = at_local(launch - Duration::days(3), 9, 0);
+                    pair.push(account::device::enrol(tx, at, mint, *municipality, Some(operator), Some(&code), &name, secret).await?);
+                }
+                phones.insert(operator, [pair[0], pair[1]]);
+            }
+        }
+        let mut segments = BTreeMap::new();
+        let homes = stops
+            .iter()
+            .enumerate()
+            .map(|(key, stop)| {
+                let next = segments.len();
+                let segment = *segments.entry((stop.municipality_id, stop.segment_id)).or_insert(next);
+                let municipality = municipalities.iter().position(|m| *m == stop.municipality_id).unwrap_or(0);
+                Home { key: key as u64, municipality, segment }
+            })
+            .collect();
+        Ok(Town { municipalities, stops, homes, segments, phones })
+    }
+
+    /// What each segment's arm gives; a segment left out of the draw gets nothing.
+    fn arms(&self, drawn: &[trial::TrialSegment], protocol: &Protocol) -> Vec<(bool, bool)> {
+        let mut arms = vec![(false, false); self.segments.len()];
+        for segment in drawn {
+            let arm = segment.arm.as_deref().and_then(|id| protocol.arm(id));
+            if let (Some(arm), Some(place)) = (arm, self.segments.get(&(segment.municipality_id, segment.segment_id))) {
+                arms[*place] = (arm.norm, arm.plan);
+            }
+        }
+        arms
+    }
+
+    /// Writes the visits of `from` and later weeks as a crew would have, up to yesterday.
+    async fn record(&self, tx: &mut Tx, mint: &mut Mint, protocol: &Protocol, simulated: &Simulated, from: i64, today: NaiveDate) -> Result<()> {
+        let mut days = BTreeSet::new();
+        let mut rows = Vec::with_capacity(simulated.visits.len());
+        for visit in simulated.visits.iter().filter(|visit| visit.week >= from) {
+            let stop = &self.stops[visit.home];
+            let day = protocol.week(visit.week).monday() + Duration::days(i64::from(stop.weekday) - 1);
+            if day >= today {
+                continue;
+            }
+            days.insert((stop.municipality_id, day));
+            self.rows_of(mint, simulated, visit, stop, day, &mut rows);
+        }
+        for (municipality, day) in days {
+            round::ensure(tx, municipality, day).await?;
+        }
+        crate::observation::store(tx, &rows).await?;
+        for municipality in &self.municipalities {
+            close_rounds(tx, *municipality, today).await?;
+        }
+        Ok(())
+    }
+
+    fn rows_of(&self, mint: &mut Mint, simulated: &Simulated, visit: &Visit, stop: &Stop, day: NaiveDate, rows: &mut Vec<Observation>) {
+        let Some(phones) = self.phones.get(&stop.operator_id) else { return };
+        let (hour, minute) = hours(&stop.window_start);
+        // About 40 seconds from home to home; sent at noon, when there is signal.
+        let at = at_local(day, hour, minute) + Duration::seconds(40 * i64::from(stop.stop_order));
+        let row = |kind: Kind, phone: DeviceId, at: DateTime<Utc>, outcome: Outcome, mint: &mut Mint| {
+            let counted = kind != Kind::DoubleObservation;
+            let complied = outcome.complied(Stream::Mixed);
+            let op_id = mint.id(at);
+            Observation {
+                municipality_id: stop.municipality_id,
+                op_id,
+                kind,
+                round_id: round_of(stop, day),
+                household_id: stop.household_id,
+                segment_id: Some(stop.segment_id),
+                service_day: day,
+                iso_week: Week::of(day),
+                device_id: phone,
+                observed_at: at,
+                corrected_at: at,
+                received_at: at_local(day, 12, 30),
+                corrects: None,
+                because: None,
+                complied,
+                counted,
+                suspect: None,
+                lon: None,
+                lat: None,
+                accuracy_m: None,
+                content_hash: sha256_hex(format!("{op_id}").as_bytes()),
+                extra: None,
+                outcome,
+            }
+        };
+        match (visit.seen(), visit.missing) {
+            (Some(seen), _) => rows.push(row(Kind::Observation, phones[0], at, outcome(&seen), mint)),
+            (None, Some(reason)) => {
+                let reason = simulated.reasons.get(usize::from(reason)).and_then(|word| Reason::parse(word)).unwrap_or(Reason::Skipped);
+                rows.push(row(Kind::StopMissed, phones[0], at, Outcome { reason: Some(reason), ..Outcome::default() }, mint));
+            }
+            (None, None) => {}
+        }
+        if let Some(second) = visit.double {
+            rows.push(row(Kind::DoubleObservation, phones[1], at + Duration::minutes(2), outcome(&second), mint));
+        }
+    }
+
+    /// Runs the weekly campaign on the Monday of each message week, and settles each message as the simulated home would have it.
+    async fn message(&self, app: &App, tx: &mut Tx, mint: &mut Mint, trial: &Trial, simulated: &Simulated) -> Result<()> {
+        let protocol = &trial.protocol;
+        let [first, last] = protocol.calendar.messages;
+        let facts: BTreeMap<HouseholdId, usize> = self.stops.iter().enumerate().map(|(home, stop)| (stop.household_id, home)).collect();
+        for trial_week in first..=last {
+            let week = protocol.week(trial_week);
+            let at = at_local(week.monday(), 6, 0);
+            for municipality in &self.municipalities {
+                campaign::run(app, tx, trial, *municipality, CAMPAIGN, week, mint, at).await?;
+                self.opt_out(tx, *municipality, trial_week, simulated, at).await?;
+                let settled = |home: HouseholdId| match facts.get(&home) {
+                    Some(home) if simulated.homes[*home].reached => Some(State::Delivered),
+                    _ => Some(State::Failed),
+                };
+                outbox::settle_practice(tx, *municipality, CAMPAIGN, week, settled).await?;
+            }
+            if trial_week == first + 1 {
+                self.plans(tx, mint, trial, simulated, at + Duration::days(6)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Homes that ask for no more messages this week: their consent ends, and with it their messages from the next week on.
+    async fn opt_out(&self, tx: &mut Tx, municipality: MunicipalityId, trial_week: i64, simulated: &Simulated, at: DateTime<Utc>) -> Result<()> {
+        let leaving = self.stops.iter().zip(&simulated.homes).filter(|(stop, home)| stop.municipality_id == municipality && home.opts_out == Some(trial_week));
+        for (stop, _) in leaving {
+            let home = Subject::Home(stop.household_id);
+            for consent in consent::of_home(tx, municipality, stop.household_id).await? {
+                if consent.purpose == Purpose::Messages.name() && consent.withdrawn_at.is_none() {
+                    consent::withdraw(tx, municipality, home, consent.consent_id, How::Reply, "practice", at + Duration::days(5)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans that homes gave when they were asked in the second message week.
+    async fn plans(&self, tx: &mut Tx, mint: &mut Mint, trial: &Trial, simulated: &Simulated, at: DateTime<Utc>) -> Result<()> {
+        const WHEN: [&str; 5] = ["la noche antes", "8pm", "7pm", "esa mañana", "5am"];
+        const WHERE: [&str; 5] = ["patio", "cocina", "puerta", "corredor", "pila"];
+        let arms = self.arms(&trial::segments(tx, &trial.id).await?, &trial.protocol);
+        let mut random = crate::id::seeded_random(trial.seed, "practice plans");
+        let mut rows: Vec<(crate::id::PlanId, MunicipalityId, HouseholdId, &str, &str)> = Vec::new();
+        for (home, stop) in self.stops.iter().enumerate() {
+            let (when, place) = (WHEN[random.next_u32() as usize % 5], WHERE[random.next_u32() as usize % 5]);
+            if arms[self.homes[home].segment].1 && simulated.homes[home].plans {
+                rows.push((mint.id(at), stop.municipality_id, stop.household_id, when, place));
+            }
+        }
+        bulk!(
+            tx,
+            "INSERT INTO plan (municipality_id, plan_id, household_id, captured_at, captured_how, own_words, when_text, where_text)",
+            rows,
+            |row| [row.1, row.0, row.2, at, "sms", format!("{} {}", row.3, row.4), row.3, row.4],
+            ""
+        )?;
+        Ok(())
+    }
+}
+
+fn round_of(stop: &Stop, day: NaiveDate) -> RoundId {
+    round::identity(stop.municipality_id, stop.route_id, day)
+}
+
+fn hours(window_start: &str) -> (u32, u32) {
+    let mut parts = window_start.split(':').map(|part| part.parse().unwrap_or(6));
+    (parts.next().unwrap_or(6), parts.next().unwrap_or(0))
+}
+
+fn outcome(seen: &Seen) -> Outcome {
+    if !seen.set_out {
+        return Outcome { set_out: Some(SetOut::No), ..Outcome::default() };
+    }
+    let separated = match seen.separated {
+        Found::Yes => Separated::Yes,
+        Found::Partly => Separated::Partly,
+        Found::No => Separated::No,
+    };
+    Outcome {
+        set_out: Some(SetOut::Yes),
+        separated: Some(separated),
+        stream: Some(Stream::Mixed),
+        contamination: seen.gross.then(|| "plastic".to_owned()),
+        severity: seen.gross.then_some(Severity::Gross),
+        reason: None,
+    }
+}
+
+/// Rounds of days gone by were driven: opened at the start of their window and closed when the last stop was done.
+async fn close_rounds(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<()> {
+    let open: Vec<(RoundId, NaiveDate, String, String)> = all!(
+        tx,
+        "SELECT round_id, service_day, window_start, window_end FROM round
+          WHERE municipality_id = $1 AND service_day < $2 AND started_at IS NULL ORDER BY service_day, round_id",
+        municipality,
+        today
+    )?;
+    for (id, day, start, end) in open {
+        let ((h, m), (eh, em)) = (hours(&start), hours(&end));
+        crate::run!(
+            tx,
+            "UPDATE round SET started_at = $3, ended_at = $4 WHERE municipality_id = $1 AND round_id = $2",
+            municipality,
+            id,
+            at_local(day, h, m),
+            at_local(day, eh, em)
+        )?;
+    }
+    Ok(())
+}
+
+/// Says what stands, who may enter, and where to look first.
+async fn introduce(app: &App, arguments: &Arguments, options: &Options) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let trials = trial::all(&mut tx).await?;
+    let Some(trial) = trials.first() else { return Err(Error::internal("a practice town without a trial")) };
+    let today = app.clock.today();
+    let (homes,): (i64,) = one!(tx, "SELECT COUNT(*) FROM household")?;
+    let (observations,): (i64,) = one!(tx, "SELECT COUNT(*) FROM observation WHERE counted")?;
+    let (messages,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message")?;
+    let address = format!("http://{}/", arguments.listen);
+    let doors = account::practice::DOORS;
+    if options.json {
+        let logins: Vec<_> = doors.iter().map(|door| serde_json::json!({"role": door.role.name(), "login": door.login, "password": account::practice::PASSWORD})).collect();
+        println!(
+            "{}",
+            serde_json::json!({"today": today, "trial": trial.id, "protocol_sha256": trial.sha256, "homes": homes, "observations": observations,
+                "messages": messages, "address": address, "logins": logins})
+        );
+        return Ok(());
+    }
+    let week = trial.protocol.trial_week(Week::of(today));
+    println!("Today is {}, week {week} of {} of «{}».", show_day(today), trial.protocol.calendar.weeks, trial.title);
+    println!("{homes} homes, {observations} observations, {messages} messages. Nothing in it is real.\n");
+    println!("  {:<16} {:<16} password {}", "role", "login", account::practice::PASSWORD);
+    for door in doors {
+        println!("  {:<16} {}", door.role.name(), door.login);
+    }
+    println!("\nLook first: the mayor's map (alcaldia), the trial at its first look (investigacion), the crew's next stop (cuadrilla).");
+    let (_, last) = trial.protocol.phase_weeks(Phase::Messages);
+    println!("The week of {} was the last with messages; it was published on {}.", show_day(last.monday()), show_day(published_on(last)));
+    if !arguments.no_serve {
+        println!("\nOpen {address}");
+    }
+    Ok(())
+}

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use vecino::app::Options;
 use vecino::error::{Error, Kind, Result};
-use vecino::web::serve::Tick;
-use vecino::{account, web};
+use vecino::norm::wording;
+use vecino::{account, analysis, demo, norm, registry, territory, trial, web};
 
 /// Runs a waste-behaviour pilot: routes and crews, true norms, messages, and an analysis that can be defended
 #[derive(Parser)]
@@ -33,18 +33,52 @@ enum Command {
     /// List and shut out phones and other devices
     #[command(subcommand)]
     Device(account::command::DeviceCommand),
+    /// Make the practice town, a whole pilot with invented data, and serve it
+    Demo(demo::Arguments),
+    /// Check, import and export places: neighbourhoods, routes, segments, points, households
+    #[command(subcommand)]
+    Geo(territory::command::Command),
+    /// The life of a trial: check, freeze, assign, amend, status, analyse
+    #[command(subcommand)]
+    Trial(TrialCommand),
+    /// An invented pilot under a protocol, with its truth beside it
+    Simulate(analysis::simulate_command::Arguments),
+    /// Preview, run, pause and prove the weekly messages
+    #[command(subcommand)]
+    Campaign(norm::command::Command),
+    /// Import and export the registry, and its indicators
+    #[command(subcommand)]
+    Registry(registry::command::Command),
+    /// Recount every tally and walk every audit chain
+    Verify,
     /// Print the OpenAPI document
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum TrialCommand {
+    #[command(flatten)]
+    Life(trial::command::Command),
+    #[command(flatten)]
+    Report(analysis::command::Command),
 }
 
 /// One line a command; each domain runs its own.
 async fn run(command: Command, options: &Options) -> Result<()> {
     match command {
         Command::Init(arguments) => web::command::init(arguments, options).await,
-        Command::Serve(arguments) => web::command::serve(arguments, options, every_minute()).await,
+        Command::Serve(arguments) => web::command::serve(arguments, options).await,
         Command::Token(command) => account::command::run_token(command, options).await,
         Command::User(command) => account::command::run_user(command, options).await,
         Command::Device(command) => account::command::run_device(command, options).await,
+        Command::Demo(arguments) => demo::run(arguments, options).await,
+        Command::Geo(command) => territory::command::run(command, options).await,
+        Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists).await,
+        Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options).await,
+        Command::Simulate(arguments) => analysis::simulate_command::run(&arguments, options, &wording::exists),
+        Command::Campaign(command) => norm::command::run(command, options).await,
+        Command::Registry(command) => registry::command::run(command, options).await,
+        Command::Verify => web::command::verify(options).await,
         Command::Openapi => {
             web::command::openapi();
             Ok(())
@@ -52,14 +86,9 @@ async fn run(command: Command, options: &Options) -> Result<()> {
     }
 }
 
-/// What the server does once a minute beside answering.
-fn every_minute() -> Tick {
-    Box::new(|_app| Box::pin(async { Ok(()) }))
-}
-
 fn main() -> ExitCode {
     let line = Line::parse();
-    let quiet = !matches!(line.command, Command::Serve(_));
+    let quiet = !matches!(line.command, Command::Serve(_) | Command::Demo(_));
     start_log(if quiet { "error" } else { "info,sqlx=warn" });
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

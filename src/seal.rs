@@ -11,8 +11,20 @@ use std::path::Path;
 #[derive(Clone)]
 pub struct Keys {
     root: [u8; 32],
+    /// Derived once: sealing is done for thousands of rows in one load.
+    seal: [u8; 32],
+    nonce: [u8; 32],
     /// Names the root key in sealed text, so that a rotation can tell old from new.
     id: String,
+}
+
+/// The key of one column's look-up hashes, derived once for many values.
+pub struct Lookup([u8; 32]);
+
+impl Lookup {
+    pub fn of(&self, text: &str) -> String {
+        hex::encode(mac(&self.0, text.as_bytes()))
+    }
 }
 
 impl std::fmt::Debug for Keys {
@@ -24,7 +36,7 @@ impl std::fmt::Debug for Keys {
 impl Keys {
     pub fn from_root(root: [u8; 32]) -> Keys {
         let id = hex::encode(&mac(&root, b"key id")[..4]);
-        Keys { root, id }
+        Keys { root, seal: mac(&root, b"seal"), nonce: mac(&root, b"nonce"), id }
     }
 
     /// Reads `VECINO_KEY` (64 hexadecimal digits) or `DATA_DIR/key`, a file only its owner may read.
@@ -86,14 +98,14 @@ impl Keys {
 
     /// As [`Keys::seal`] with the nonce derived from `row` (a unique id) and the text, so that a seeded demo is the same byte for byte.
     pub fn seal_for(&self, place: &str, row: &[u8], text: &str) -> Result<String> {
-        let digest = mac(&self.derive("nonce"), &[place.as_bytes(), row, text.as_bytes()].concat());
+        let digest = mac(&self.nonce, &[place.as_bytes(), row, text.as_bytes()].concat());
         let mut nonce = [0u8; 24];
         nonce.copy_from_slice(&digest[..24]);
         self.seal_with(place, text, nonce)
     }
 
     fn seal_with(&self, place: &str, text: &str, nonce: [u8; 24]) -> Result<String> {
-        let cipher = XChaCha20Poly1305::new(&self.derive("seal").into());
+        let cipher = XChaCha20Poly1305::new(&self.seal.into());
         let sealed =
             cipher.encrypt(&XNonce::from(nonce), Payload { msg: text.as_bytes(), aad: place.as_bytes() }).map_err(|_| Error::internal("seal"))?;
         Ok(format!("{}:{}{}", self.id, hex::encode(nonce), hex::encode(sealed)))
@@ -109,14 +121,19 @@ impl Keys {
         let bytes = hex::decode(rest).map_err(|_| wrong("not hexadecimal"))?;
         let (nonce, body) = bytes.split_at_checked(24).ok_or_else(|| wrong("too short"))?;
         let nonce: [u8; 24] = nonce.try_into().map_err(|_| wrong("too short"))?;
-        let cipher = XChaCha20Poly1305::new(&self.derive("seal").into());
+        let cipher = XChaCha20Poly1305::new(&self.seal.into());
         let text = cipher.decrypt(&XNonce::from(nonce), Payload { msg: body, aad: place.as_bytes() }).map_err(|_| wrong("does not open"))?;
         String::from_utf8(text).map_err(|_| wrong("not UTF-8"))
     }
 
     /// A keyed hash by which a sealed value is found again; `place` keeps columns apart.
     pub fn lookup(&self, place: &str, text: &str) -> String {
-        hex::encode(mac(&self.derive(&format!("lookup {place}")), text.as_bytes()))
+        self.lookup_in(place).of(text)
+    }
+
+    /// As [`Keys::lookup`], for many values of one column.
+    pub fn lookup_in(&self, place: &str) -> Lookup {
+        Lookup(self.derive(&format!("lookup {place}")))
     }
 
     /// What a module sees instead of a person's or home's identity; modules cannot join on it.

@@ -3,13 +3,29 @@
 
 mod pilot;
 
+mod analysis;
+mod campaign;
 mod command_line;
+mod coordinator;
 mod crew;
+mod geo_bad;
 mod house;
+mod indicators;
 mod kill;
+mod map;
+mod messages;
+mod norm;
+mod privacy;
+mod publication;
+mod reference;
+mod registry;
 mod roles;
 mod sign_in;
+mod simulate;
 mod storage;
 mod street;
 mod sync;
 mod tally;
+mod territory;
+mod trial;
+mod words;

@@ -38,6 +38,11 @@ const fn grant(method: &'static str, path: &'static str, who: Who, scope: Scope)
     Grant { method, path, who, scope }
 }
 
+/// Who sees what is published.
+const MAP_READERS: &[Role] = &[Role::Mayor, Role::Coordinator, Role::Researcher, Role::Partner, Role::Auditor, Role::Admin];
+/// Who sees a trial; never crews, never mayors.
+const STUDY: &[Role] = &[Role::Researcher, Role::Auditor, Role::Admin];
+
 /// Every route of the house. Rows are grouped by module.
 pub const TABLE: &[Grant] = &[
     // web
@@ -62,7 +67,33 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/audit", Who::Roles(&[Role::Auditor, Role::Admin]), Scope::Own),
     // territory
     // registry
+    grant("GET", "/registry", Who::Roles(&[Role::Registrar]), Scope::Own),
+    grant("POST", "/registry/search", Who::Roles(&[Role::Registrar]), Scope::Own),
+    grant("GET", "/registry/person/new/{municipality}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/new/{municipality}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("GET", "/registry/person/{municipality}/{person}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/home", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/contact", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/consent", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/withdraw", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/enrol", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("GET", "/registry/waste", Who::Roles(&[Role::Registrar, Role::Coordinator]), Scope::Own),
+    grant("POST", "/registry/waste/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::Coordinator]), Scope::Municipality),
+    grant("GET", "/registry/finance", Who::Roles(&[Role::Registrar, Role::Finance]), Scope::Own),
+    grant("POST", "/registry/finance/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::Finance]), Scope::Municipality),
+    grant("GET", "/registry/school", Who::Roles(&[Role::Registrar, Role::School]), Scope::Own),
+    grant("POST", "/registry/school/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::School]), Scope::Municipality),
+    grant("GET", "/registry/gender", Who::Roles(&[Role::Registrar, Role::Gender]), Scope::Own),
+    grant("POST", "/registry/gender/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::Gender]), Scope::Municipality),
+    grant("GET", "/registry/indicators", Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]), Scope::Own),
+    grant("GET", "/registry/indicators.csv", Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]), Scope::Own),
     // trial and analysis
+    grant("GET", "/trial/{trial}/protocol", Who::Roles(&[Role::Researcher, Role::Auditor, Role::Admin]), Scope::Own),
+    grant("GET", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
+    grant("POST", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/trial", Who::Roles(STUDY), Scope::Own),
+    grant("GET", "/trial/{trial}", Who::Roles(STUDY), Scope::Own),
+    grant("GET", "/trial/{trial}/report.json", Who::Roles(STUDY), Scope::Own),
     // observation
     grant("POST", "/api/v1/sync", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
     grant("GET", "/api/v1/rounds/today", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
@@ -74,8 +105,17 @@ pub const TABLE: &[Grant] = &[
     grant("POST", "/crew/enrol", Who::Roles(&[Role::Crew, Role::CrewLead]), Scope::Own),
     grant("GET", "/rounds", Who::Roles(&[Role::CrewLead, Role::Coordinator, Role::Admin]), Scope::Own),
     // norm
+    grant("GET", "/campaigns", Who::Roles(&[Role::Coordinator, Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/campaign/{campaign}/preview", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),
+    grant("GET", "/campaign/{campaign}/preview/{municipality}/{household}", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Municipality),
+    grant("GET", "/visits", Who::Roles(&[Role::Visitor]), Scope::Own),
+    grant("POST", "/visits/{municipality}/{message}", Who::Roles(&[Role::Visitor]), Scope::Municipality),
     // map
+    grant("GET", "/map/{municipality}", Who::Roles(MAP_READERS), Scope::Municipality),
+    grant("GET", "/map/{municipality}/{neighbourhood}", Who::Roles(MAP_READERS), Scope::Municipality),
+    grant("GET", "/api/v1/compliance", Who::Roles(MAP_READERS), Scope::Own),
     // coordinator
+    grant("GET", "/today/{municipality}", Who::Roles(&[Role::Coordinator, Role::Auditor, Role::Admin]), Scope::Municipality),
 ];
 
 /// The row for a route, by the pattern it was mounted under.

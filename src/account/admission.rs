@@ -71,13 +71,13 @@ pub async fn admit(app: &App, transport: Transport, request: Request) -> (Visit,
     let caller = Caller::of(&request, transport);
     let headers = request.headers();
     let chosen = cookie(headers, "language").map(str::to_owned);
-    let accept = text(headers, "accept-language").map(str::to_owned);
     let theme = cookie(headers, "theme").map(str::to_owned);
     let bearer = text(headers, "authorization").map(|value| value.strip_prefix("Bearer ").unwrap_or("").trim().to_owned());
     let ticket = cookie(headers, caller.cookie_name()).map(str::to_owned);
     let mut visit = Visit {
         actor: None,
-        reader: Reader { words: Words::new(Language::choose(chosen.as_deref(), accept.as_deref())), csrf: String::new() },
+        // Phones here are often sold set to English, so Accept-Language is no choice; the switch stands at the foot of every page.
+        reader: Reader { words: Words::new(Language::choose(chosen.as_deref(), None)), csrf: String::new() },
         theme,
         place: None,
         caller,

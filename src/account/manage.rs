@@ -279,10 +279,10 @@ fn phone_table(reader: &Reader, devices: &[device::Device]) -> Markup {
                         td.ancho { (seen) }
                         td {
                             @match device.revoked_at {
-                                Some(at) => { span.estado.espera { (words.tell("accounts-disabled", &[("day", show_day(crate::clock::local_day(at)).into())])) } }
+                                Some(at) => { span.estado.espera { (words.tell("accounts-phone-revoked", &[("day", show_day(crate::clock::local_day(at)).into())])) } }
                                 None => {
                                     details.acciones {
-                                        summary { (words.say("accounts-active")) span.oido { ", " (device.name) } }
+                                        summary { (words.say("accounts-phone-active")) span.oido { ", " (device.name) } }
                                         form method="post" action=(format!("/devices/{}/{}/revoke", device.municipality_id, device.device_id)) {
                                             (reader.csrf_field()) button.boton type="submit" { (words.say("accounts-revoke")) }
                                         }

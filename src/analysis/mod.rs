@@ -1,1 +1,18 @@
-//! analysis
+//! Tallies and the frozen assignment → the report. Pages and the command line read stored reports; nothing here is computed for a page.
+
+pub mod command;
+pub mod describe;
+pub mod effects;
+pub mod load;
+pub mod model;
+pub mod page;
+pub mod replay;
+pub mod report;
+pub mod sections;
+pub mod simulate;
+pub mod simulate_command;
+
+pub use page::routes;
+
+/// Part of every report's source hash: a report computed by older rules is computed again.
+pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 1");

@@ -153,6 +153,7 @@ pub struct Mark {
     pub segment_id: Option<SegmentId>,
     pub service_day: NaiveDate,
     pub observed_at: DateTime<Utc>,
+    pub received_at: DateTime<Utc>,
     pub corrects: Option<OpId>,
     pub complied: Option<i16>,
     pub set_out: Option<SetOut>,
@@ -180,6 +181,7 @@ impl Observation {
             segment_id: self.segment_id,
             service_day: self.service_day,
             observed_at: self.observed_at,
+            received_at: self.received_at,
             corrects: self.corrects,
             complied: self.complied,
             set_out: self.outcome.set_out,
@@ -338,7 +340,7 @@ pub async fn marks(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, Ho
         "WITH asked (municipality_id, household_id, monday, sunday) AS (",
         cells,
         |cell| [municipality, cell.1, cell.0.monday(), cell.0.sunday()],
-        ") SELECT o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.corrects, o.complied, o.set_out,
+        ") SELECT o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
              COALESCE(o.severity = 'gross', o.contamination IS NOT NULL) AS contaminated, o.reason, o.counted
              FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id
               AND o.household_id = asked.household_id AND o.service_day BETWEEN asked.monday AND asked.sunday"

@@ -1,1 +1,22 @@
-//! territory
+//! Where things are: municipality ⊃ neighbourhood ⊃ segment; routes and their days, points, streets, homes; files in and out.
+
+pub mod assign;
+pub mod check;
+pub mod command;
+pub mod export;
+pub mod geometry;
+pub mod household;
+pub mod import;
+pub mod locate;
+pub mod municipality;
+pub mod neighbourhood;
+pub mod point;
+pub mod practice;
+pub mod route;
+pub mod segment;
+pub mod street;
+
+/// The shipped geodata (see `geodata/README.md`): outlines are real, what was drawn says `approximate`.
+#[derive(rust_embed::RustEmbed)]
+#[folder = "geodata/"]
+pub struct Shipped;

@@ -7,6 +7,9 @@ use chrono::{Duration, NaiveDate};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// The protocol that ships with the house, `experiments/norma-y-plan-2026.toml`.
+pub const DEFAULT: &str = include_str!("../../experiments/norma-y-plan-2026.toml");
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
@@ -179,6 +182,32 @@ impl Protocol {
             )
         })?;
         Ok(protocol)
+    }
+
+    /// The same protocol on another calendar: how a practice town lays it back. The first week moves, and when the trial gets another
+    /// length so do its last phase and its last look; every other byte stays.
+    pub fn laid(text: &str, first_week: Week, weeks: i64) -> Result<String> {
+        let own = Protocol::parse(text, "the protocol")?;
+        let (was, after) = (own.calendar.weeks, own.calendar.after);
+        let line = |line: &str| match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some(("first_week", _)) => format!("first_week = \"{first_week}\""),
+            Some(("weeks", _)) if weeks != was => format!("weeks = {weeks}"),
+            Some(("after", _)) if weeks != was => format!("after = [{}, {weeks}]", after[0]),
+            Some(("data_through", value)) if weeks != was && value == was.to_string() => format!("data_through = {weeks}"),
+            _ => line.to_owned(),
+        };
+        Ok(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The phase of a trial week, if it lies in one.
+    pub fn phase(&self, trial_week: i64) -> Option<Phase> {
+        let within = |[from, to]: [i64; 2]| (from..=to).contains(&trial_week);
+        match () {
+            _ if within(self.calendar.baseline) => Some(Phase::Baseline),
+            _ if within(self.calendar.messages) => Some(Phase::Messages),
+            _ if within(self.calendar.after) => Some(Phase::After),
+            _ => None,
+        }
     }
 
     pub fn sha256(text: &str) -> String {

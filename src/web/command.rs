@@ -1,16 +1,18 @@
 //! `vecino init`, `vecino serve`, `vecino openapi`.
 
-use super::serve::{self, Tick};
+use super::{duties, serve};
 use crate::account::admission::Transport;
 use crate::account::command::{ACTOR, tell};
 use crate::account::user::{self, NewAccount};
 use crate::account::{Role, audit, password};
-use crate::app::Options;
+use crate::app::{App, Options};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
+use crate::observation::tally;
 use crate::seal::Keys;
+use crate::territory;
 use crate::{one, run};
 use chrono::Duration;
 use clap::Args;
@@ -73,6 +75,7 @@ pub async fn init(arguments: Init, options: &Options) -> Result<()> {
     let first = password::one_time();
     let hash = password::hash(&first).await?;
     let mut tx = db.write().await?;
+    territory::municipality::ensure_catalogue(&mut tx).await?;
     let new =
         NewAccount { login: login.clone(), password: String::new(), role: Role::Admin, municipality: None, operator: None, language: "es".into() };
     user::add_hashed(&mut tx, now, &mut Mint::system(), new, hash).await?;
@@ -93,21 +96,49 @@ pub async fn init(arguments: Init, options: &Options) -> Result<()> {
 }
 
 /// Serves an existing installation until it is asked to stop.
-pub async fn serve(arguments: Serve, options: &Options, tick: Tick) -> Result<()> {
+pub async fn serve(arguments: Serve, options: &Options) -> Result<()> {
     // The port first: a schema is not changed for a server that cannot start.
     let bound = serve::bind(arguments.listen).await?;
     let app = options.open().await?;
+    answer(bound, app, arguments.trusted_proxy, options).await
+}
+
+/// Serves what is open already, as the practice town does.
+pub async fn serve_open(app: App, listen: SocketAddr, options: &Options) -> Result<()> {
+    let bound = serve::bind(listen).await?;
+    answer(bound, app, None, options).await
+}
+
+async fn answer(bound: serve::Bound, app: App, trusted_proxy: Option<IpAddr>, options: &Options) -> Result<()> {
     // Writing now tells of a read-only folder before the first phone does.
     let mut tx = app.db.write().await?;
     run!(tx, "DELETE FROM session WHERE created_at < $1", app.clock.now() - Duration::days(14))?;
     run!(tx, "DELETE FROM sign_in_failure WHERE failed_at < $1", app.clock.now() - Duration::days(1))?;
     tx.commit().await?;
-    if !bound.address.ip().is_loopback() && arguments.trusted_proxy.is_none() {
+    if !bound.address.ip().is_loopback() && trusted_proxy.is_none() {
         tracing::warn!("{} is open to other machines without TLS: put a proxy in front and name it with --trusted-proxy", bound.address);
     }
     let url = format!("http://{}", bound.address);
     tell(options, &format!("Vecino answers at {url}"), &json!({"url": url}));
-    bound.run(app, Transport { trusted_proxy: arguments.trusted_proxy }, tick).await
+    bound.run(app, Transport { trusted_proxy }, Box::new(|app| Box::pin(duties::every_minute(app)))).await
+}
+
+/// Recounts the tallies and walks the audit chains: one line for each difference, exit 1 if there is one.
+pub async fn verify(options: &Options) -> Result<()> {
+    let app = options.open().await?;
+    let mut tx = app.db.read().await?;
+    let mut lines = tally::verify(&mut tx).await?;
+    lines.extend(audit::verify(&mut tx).await?);
+    drop(tx);
+    app.db.close().await;
+    if lines.is_empty() {
+        tell(options, "Every tally equals its rows, and every audit chain is whole.", &json!({"differences": []}));
+        return Ok(());
+    }
+    if options.json {
+        tell(options, "", &json!({"differences": lines}));
+    }
+    Err(Error::refused_lines("verify", lines))
 }
 
 pub fn openapi() {

@@ -54,7 +54,7 @@ fn open_to(role: Role, pattern: &str) -> bool {
     })
 }
 
-fn navigation(words: &Words, actor: &Actor, current: &str) -> Markup {
+fn navigation(words: &Words, actor: &Actor, asked: &Asked, current: &str) -> Markup {
     let own = actor.municipality.map(|id| id.to_string());
     let links: Vec<_> = entries(actor.role)
         .iter()
@@ -64,12 +64,16 @@ fn navigation(words: &Words, actor: &Actor, current: &str) -> Markup {
             None => (!path.contains('{')).then(|| (*key, *word, (*path).to_owned())),
         })
         .collect();
+    // The entry whose address the page lies under, the longest if several; a page elsewhere names its entry.
+    let path = asked.address.split('?').next().unwrap_or("");
+    let over = |href: &str| path.strip_prefix(href).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let here = links.iter().filter(|(_, _, href)| over(href)).max_by_key(|(_, _, href)| href.len()).map_or(current, |(key, ..)| key);
     html! {
         @if !links.is_empty() {
             nav aria-label=(words.say("nav-main")) {
                 ul {
                     @for (key, word, path) in &links {
-                        li { a href=(path) aria-current=[(*key == current).then_some("page")] { (words.say(word)) } }
+                        li { a href=(path) aria-current=[(*key == here).then_some("page")] { (words.say(word)) } }
                     }
                 }
             }
@@ -125,7 +129,7 @@ pub fn document(page: &Page, asked: &Asked, visit: &Visit, demo: bool) -> Markup
                     div {
                         a.marca href="/" { "Vecino" @if !place.is_empty() { " " span { (place) } } }
                         @if let Some(actor) = &visit.actor {
-                            (navigation(words, actor, page.current))
+                            (navigation(words, actor, asked, page.current))
                             @if actor.account.is_some() {
                                 form.quien method="post" action="/sign-out" {
                                     (visit.reader.csrf_field())
@@ -152,6 +156,18 @@ pub fn document(page: &Page, asked: &Asked, visit: &Visit, demo: bool) -> Markup
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_sees_more_than_five_words() {
+        for role in Role::ALL {
+            assert!((1..=5).contains(&entries(role).len()), "{role}");
         }
     }
 }

@@ -41,18 +41,17 @@ fn doors(reader: &Reader) -> Page {
         ul.puertas { @for entry in practice::DOORS { (door(entry)) } }
         section {
             h2 { (words.say("landing-logins")) }
-            table.tabla.llaves {
-                caption { (words.say("landing-logins-caption")) }
+            table.tabla {
+                caption { (words.say("landing-logins-caption")) " " code { (practice::PASSWORD) } "." }
                 thead { tr {
                     th scope="col" { (words.say("landing-role")) } th scope="col" { (words.say("web-login")) }
-                    th scope="col" { (words.say("web-password")) } th.ancho scope="col" { (words.say("landing-reach")) }
+                    th.ancho scope="col" { (words.say("landing-reach")) }
                 } }
                 tbody {
                     @for entry in practice::DOORS {
                         tr {
                             th scope="row" { (words.say(&key("role", entry))) }
                             td { code { (entry.login) } }
-                            td { code { (practice::PASSWORD) } }
                             td.ancho {
                                 @match entry.municipality { Some(id) => { (words.say(&format!("place-{id}"))) } None => { (words.say("landing-everywhere")) } }
                                 @if let Some(operator) = entry.operator { ", " (words.say("landing-operator")) " " (operator) }

@@ -3,14 +3,16 @@
 pub mod answer;
 pub mod assets;
 pub mod command;
+pub mod coordinator;
 pub mod document;
+pub mod duties;
 pub mod frame;
 pub mod landing;
 pub mod serve;
 pub mod settings;
 pub mod sign_in;
 
-use crate::account;
+use crate::{account, analysis, map, norm, observation, registry, trial};
 use crate::account::access::Routes;
 use crate::account::admission::{self, Transport};
 use crate::app::App;
@@ -38,8 +40,9 @@ pub fn routes() -> Routes {
         .get("/static/{*path}", assets::serve)
         .get("/api/openapi.json", document::json)
         .get("/api/docs", document::page);
-    let routes = account::routes(routes);
-    crate::observation::routes(routes)
+    [account::routes, registry::routes, trial::routes, observation::routes, norm::routes, analysis::routes, map::routes, coordinator::routes]
+        .into_iter()
+        .fold(routes, |routes, domain| domain(routes))
 }
 
 /// The largest body a device or a script may send; forms are held to 2 MB at the door.

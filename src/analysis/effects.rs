@@ -1,0 +1,166 @@
+//! The effects on a look's page: the answer, the forest, the large figures and the table of all contrasts.
+
+use super::report::{Contrast, Report};
+use crate::page::chart::{self, Effect, Interval};
+use crate::page::{Reader, change, count, p_value, signed_points};
+use maud::{Markup, html};
+
+/// A contrast's name on a page.
+fn label(contrast: &str, reader: &Reader) -> String {
+    let key = format!("analysis-contrast-{}", contrast.replace(':', "-"));
+    reader.words.find(&key, &[]).unwrap_or_else(|| contrast.to_owned())
+}
+
+/// Whether an effect may be stated: the interval leaves zero out and the adjusted p is below the level.
+fn direction(contrast: &Contrast) -> &'static str {
+    let clear = contrast.p_adjusted.or(contrast.p).is_some_and(|p| p < 0.05);
+    match (contrast.ci_low, contrast.ci_high) {
+        (Some(low), _) if clear && low > 0.0 => "up",
+        (_, Some(high)) if clear && high < 0.0 => "down",
+        _ => "null",
+    }
+}
+
+/// Every primary contrast in one sentence, null and gain told alike, in the protocol's order.
+pub fn answer(report: &Report, reader: &Reader) -> Markup {
+    let words = reader.words;
+    html! {
+        @for contrast in &report.primary {
+            @let name = label(&contrast.contrast, reader);
+            @match (contrast.estimate, contrast.ci_low, contrast.ci_high) {
+                (Some(estimate), Some(low), Some(high)) => {
+                    @let direction = direction(contrast);
+                    @let own = format!("analysis-{}-{direction}", contrast.contrast.replace(':', "-"));
+                    @let start = words.find(&own, &[]).unwrap_or_else(|| words.tell(&format!("analysis-other-{direction}"), &[("name", name.clone().into())]));
+                    @let size = if direction == "null" { signed_points(estimate, 1) } else { signed_points(estimate.abs(), 1).replace('+', "") };
+                    (start) " " strong { (size) " " (words.say("analysis-points")) } " "
+                    span.ic { "(" (signed_points(low, 1)) " " (words.say("to")) " " (signed_points(high, 1)) ")" }
+                    @if direction == "null" { (words.say("analysis-cannot-say")) } @else { ". " }
+                }
+                _ => { (words.tell("analysis-not-computed", &[("name", name.into())])) " " }
+            }
+        }
+    }
+}
+
+pub fn forest(report: &Report, reader: &Reader) -> Markup {
+    let words = reader.words;
+    let effect = |contrast: &Contrast, primary: bool| {
+        let name = label(&contrast.contrast, reader);
+        Effect {
+            label: if primary { words.tell("analysis-primary-label", &[("name", name.into())]) } else { name },
+            interval: contrast.estimate.zip(contrast.ci_low).zip(contrast.ci_high).and_then(|((v, l), h)| Interval::new(v, l, h)),
+            primary,
+        }
+    };
+    let effects: Vec<Effect> = report.primary.iter().map(|c| effect(c, true)).chain(report.secondary.iter().map(|c| effect(c, false))).collect();
+    let least = report.secondary.iter().find_map(|c| c.minimum_detectable);
+    html! {
+        figure.figura {
+            figcaption { (words.say("analysis-forest-caption")) }
+            div class="g-ancho" { (chart::forest(&effects, &words.say("analysis-less"), &words.say("analysis-more"))) }
+            p.nota {
+                (words.say("analysis-forest-note"))
+                @if let Some(least) = least { " " (words.tell("analysis-interaction-note", &[("points", format!("{:.1}", least * 100.0).into())])) }
+            }
+        }
+    }
+}
+
+/// How often chance alone would give as much: in words, from the replayed draw.
+fn by_chance(p: f64, reader: &Reader) -> String {
+    let (n, of) = match p {
+        p if p < 0.001 => return reader.words.say("analysis-chance-rare"),
+        p if p < 0.01 => ((p * 1000.0).round(), "1,000"),
+        p => ((p * 100.0).round(), "100"),
+    };
+    reader.words.tell("analysis-chance", &[("n", n.into()), ("of", of.into())])
+}
+
+pub fn figures(report: &Report, reader: &Reader) -> Markup {
+    let words = reader.words;
+    html! {
+        div { dl.cifras {
+            @for contrast in &report.primary {
+                div {
+                    dt { (label(&contrast.contrast, reader)) }
+                    @match (contrast.estimate, contrast.ci_low, contrast.ci_high) {
+                        (Some(estimate), Some(low), Some(high)) => {
+                            dd { b { (signed_points(estimate, 1)) } " " (words.say("analysis-points")) " "
+                                span.ic { "(" (signed_points(low, 1)) " " (words.say("to")) " " (signed_points(high, 1)) ")" } }
+                            dd.suave {
+                                @let whole = (estimate.abs() * 100.0).round();
+                                @match direction(contrast) {
+                                    "null" => (words.tell("analysis-figure-null", &[("low", signed_points(low, 1).into()), ("high", signed_points(high, 1).into())])),
+                                    direction => (words.tell(&format!("analysis-figure-{direction}"), &[("n", whole.into())])),
+                                }
+                                @if let Some(p) = contrast.p_randomisation { " " (by_chance(p, reader)) }
+                            }
+                        }
+                        _ => dd { (words.say("analysis-no-number")) },
+                    }
+                }
+            }
+        } }
+    }
+}
+
+pub fn contrasts(report: &Report, reader: &Reader, weeks: &str) -> Markup {
+    let words = reader.words;
+    let p = |p: Option<f64>| p.map_or("–".to_owned(), p_value);
+    let row = |contrast: &Contrast, kind: &str| {
+        let df = contrast.df.map_or("–".to_owned(), |df| format!("{df:.0}"));
+        let holm = contrast.p_adjusted.map(|p| words.tell("analysis-sub-holm", &[("p", p_value(p).into())]));
+        html! {
+            tr {
+                th scope="row" {
+                    (label(&contrast.contrast, reader))
+                    span.sub.angosto { (words.tell("analysis-sub-df", &[("df", df.clone().into())])) " · " (holm.unwrap_or_else(|| words.say(kind))) }
+                }
+                @match (contrast.estimate, contrast.ci_low, contrast.ci_high) {
+                    (Some(estimate), Some(low), Some(high)) => td.num { (change(&words, estimate, low, high, 1)) },
+                    _ => td.num.suave { (words.say("analysis-no-number")) },
+                }
+                td.num.ancho { (contrast.se.map_or("–".to_owned(), |se| format!("{:.1}", se * 100.0))) }
+                td.num.ancho { (df) }
+                td.num.ancho { (p(contrast.p)) }
+                @if kind == "analysis-primary" {
+                    td.num.ancho { (p(contrast.p_adjusted)) }
+                    td.num.ancho { (p(contrast.p_randomisation)) }
+                    td.num.ancho { (p(contrast.p_wild)) }
+                } @else {
+                    td.ancho.suave.num colspan="3" { (words.say(kind)) }
+                }
+            }
+        }
+    };
+    let heads = ["analysis-col-se", "analysis-col-df", "analysis-col-p", "analysis-col-holm", "analysis-col-randomisation", "analysis-col-wild"];
+    let group = |key: &str| html! { tr.grupo { th colspan="8" scope="rowgroup" { (words.say(key)) } } };
+    let counts = report.primary.first();
+    html! {
+        section {
+            h2 { (words.say("analysis-all-contrasts")) }
+            div.rodar tabindex="0" role="region" aria-label=(words.say("analysis-all-contrasts")) {
+                table.tabla {
+                    caption {
+                        (words.tell("analysis-contrasts-caption", &[("weeks", weeks.to_owned().into())]))
+                        @if let Some(c) = counts {
+                            " " (words.tell("analysis-contrasts-counts", &[("homes", count(c.homes).into()), ("segments", count(c.segments).into()), ("n", count(c.n).into())]))
+                        }
+                    }
+                    thead { tr {
+                        th scope="col" { (words.say("analysis-col-contrast")) }
+                        th.num scope="col" { (words.say("analysis-col-difference")) }
+                        @for head in heads { th.num.ancho scope="col" { (words.say(head)) } }
+                    } }
+                    tbody { (group("analysis-group-primary")) @for c in &report.primary { (row(c, "analysis-primary")) } }
+                    tbody { (group("analysis-group-secondary")) @for c in &report.secondary { (row(c, "analysis-uncorrected")) } }
+                    tbody { (group("analysis-group-ancova")) @for c in &report.ancova { (row(c, "analysis-check")) } }
+                }
+            }
+            @if let Some(design) = report.design {
+                p.suave.chico { (words.tell("analysis-icc", &[("icc", format!("{:.3}", design.icc).into()), ("effect", format!("{:.1}", design.design_effect).into())])) }
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What the report is computed from: the assignment and the tallies, read only through the last published week. The one place with SQL.
+
+use crate::all;
+use crate::clock::Week;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::{MunicipalityId, SegmentId, sha256_hex};
+use crate::trial::protocol::{Phase, Protocol};
+use crate::trial::{Trial, segments};
+use std::collections::BTreeMap;
+
+/// An assigned segment; `stratum` and `arm` are places in `Data::strata` and in the protocol's arms.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub municipality: MunicipalityId,
+    pub homes: f64,
+    pub stratum: usize,
+    pub arm: usize,
+    /// Observed collections of the baseline as the draw saw them, and those that complied.
+    pub baseline: (f64, f64),
+}
+
+/// Sums of one segment in one trial week.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tally {
+    pub segment: usize,
+    pub week: i64,
+    pub due: f64,
+    pub observed: f64,
+    pub set_out: f64,
+    pub complied: f64,
+}
+
+/// A home's collections in order of weeks: observed and complied.
+#[derive(Debug, Clone)]
+pub struct Home {
+    pub segment: usize,
+    pub weeks: Vec<(i64, i32, i32)>,
+}
+
+/// Messages of one arm in the messages phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Messages {
+    pub due: i64,
+    pub sent: i64,
+    pub delivered: i64,
+    /// Homes that got at least one.
+    pub homes: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Data {
+    pub protocol: Protocol,
+    pub segments: Vec<Segment>,
+    pub strata: Vec<String>,
+    /// Segments left out before the draw: reason, segments, homes.
+    pub left_out: Vec<(String, i64, i64)>,
+    pub tallies: Vec<Tally>,
+    /// Homes from the first message on.
+    pub homes: Vec<Home>,
+    /// By arm, in the protocol's order.
+    pub messages: Vec<Messages>,
+    /// Last trial week the data hold.
+    pub through: i64,
+}
+
+/// The last week published in every municipality of the trial; `None` before the first.
+pub async fn published_through(tx: &mut Tx, protocol: &Protocol) -> Result<Option<Week>> {
+    let mut common: Option<Week> = None;
+    for code in &protocol.municipalities {
+        let (last,): (Option<i32>,) =
+            crate::one!(tx, "SELECT MAX(last_week) FROM publication WHERE municipality_id = $1 AND kind = 'week'", MunicipalityId::parse(code)?)?;
+        let Some(last) = last else { return Ok(None) };
+        common = Some(common.map_or(Week(last), |so_far| so_far.min(Week(last))));
+    }
+    Ok(common)
+}
+
+/// Names everything a report through `through` stands on: protocol, look, published revisions, code.
+pub async fn source_hash(tx: &mut Tx, trial: &Trial, look: i32, through: Week) -> Result<String> {
+    let mut text = format!("{}\n{look}\n{through}\n{}\n", trial.sha256, super::CODE_VERSION);
+    if let Some(at) = trial.assigned_at {
+        text.push_str(&format!("{}\n", at.timestamp_micros()));
+    }
+    for code in &trial.protocol.municipalities {
+        let published: Vec<(String, i32, String)> = all!(
+            tx,
+            "SELECT period, revision, source_hash FROM publication WHERE municipality_id = $1 AND kind = 'week' AND last_week <= $2 ORDER BY first_week, revision",
+            MunicipalityId::parse(code)?,
+            through
+        )?;
+        for (period, revision, hash) in published {
+            text.push_str(&format!("{code} {period} {revision} {hash}\n"));
+        }
+    }
+    Ok(sha256_hex(text.as_bytes()))
+}
+
+/// Reads everything through the week `through`.
+pub async fn load(tx: &mut Tx, trial: &Trial, through: Week) -> Result<Data> {
+    let protocol = trial.protocol.clone();
+    let mut assigned = Vec::new();
+    let mut places: BTreeMap<(MunicipalityId, SegmentId), usize> = BTreeMap::new();
+    let mut left_out: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    let all_segments = segments(tx, &trial.id).await?;
+    let strata: Vec<String> = all_segments.iter().filter_map(|s| s.stratum.clone()).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    for segment in all_segments {
+        let arm = segment.arm.as_ref().and_then(|arm| protocol.arms.iter().position(|known| known.id == *arm));
+        let stratum = segment.stratum.as_ref().and_then(|name| strata.binary_search(name).ok());
+        match (arm, stratum) {
+            (Some(arm), Some(stratum)) => {
+                places.insert((segment.municipality_id, segment.segment_id), assigned.len());
+                assigned.push(Segment {
+                    municipality: segment.municipality_id,
+                    homes: f64::from(segment.homes),
+                    stratum,
+                    arm,
+                    baseline: (f64::from(segment.baseline_observed), f64::from(segment.baseline_complied)),
+                });
+            }
+            _ => {
+                let sums = left_out.entry(segment.left_out.unwrap_or_default()).or_default();
+                *sums = (sums.0 + 1, sums.1 + i64::from(segment.homes));
+            }
+        }
+    }
+    let mut data = Data {
+        segments: assigned,
+        strata,
+        left_out: left_out.into_iter().map(|(why, (segments, homes))| (why, segments, homes)).collect(),
+        tallies: Vec::new(),
+        homes: Vec::new(),
+        messages: vec![Messages::default(); protocol.arms.len()],
+        through: protocol.trial_week(through).min(protocol.calendar.weeks),
+        protocol,
+    };
+    for code in data.protocol.municipalities.clone() {
+        let municipality = MunicipalityId::parse(&code)?;
+        tallies(tx, &mut data, &places, municipality).await?;
+        homes(tx, &mut data, &places, municipality).await?;
+        messages(tx, &mut data, &trial.id, municipality).await?;
+    }
+    Ok(data)
+}
+
+async fn tallies(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId, SegmentId), usize>, municipality: MunicipalityId) -> Result<()> {
+    let (from, to) = (data.protocol.week(1), data.protocol.week(data.through.max(0)));
+    let rows: Vec<(SegmentId, i32, i32, i32, i32)> = all!(
+        tx,
+        "SELECT segment_id, iso_week, observed, set_out, complied FROM segment_week
+          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3",
+        municipality,
+        from,
+        to
+    )?;
+    let mut cells: BTreeMap<(usize, i64), Tally> = BTreeMap::new();
+    let empty = |segment, week| Tally { segment, week, due: 0.0, observed: 0.0, set_out: 0.0, complied: 0.0 };
+    for (segment, week, observed, set_out, complied) in rows {
+        let Some(place) = places.get(&(municipality, segment)) else { continue };
+        let week = data.protocol.trial_week(Week(week));
+        let cell = cells.entry((*place, week)).or_insert_with(|| empty(*place, week));
+        cell.observed += f64::from(observed);
+        cell.set_out += f64::from(set_out);
+        cell.complied += f64::from(complied);
+    }
+    // Due: served homes with a place in the segment that week, times the days its route runs.
+    let days: BTreeMap<SegmentId, i64> = all!(
+        tx,
+        "SELECT s.segment_id, COUNT(*) FROM segment s
+           JOIN route_day d ON d.municipality_id = s.municipality_id AND d.route_id = s.route_id
+          WHERE s.municipality_id = $1 GROUP BY s.segment_id",
+        municipality
+    )?
+    .into_iter()
+    .collect::<BTreeMap<SegmentId, i64>>();
+    let stays: Vec<(SegmentId, chrono::NaiveDate, Option<chrono::NaiveDate>, i64)> = all!(
+        tx,
+        "SELECT p.segment_id, p.valid_from, p.valid_to, COUNT(*) FROM household_place p
+           JOIN household h ON h.municipality_id = p.municipality_id AND h.household_id = p.household_id
+          WHERE p.municipality_id = $1 AND h.service_status = 'served' GROUP BY p.segment_id, p.valid_from, p.valid_to",
+        municipality
+    )?;
+    for (segment, valid_from, valid_to, homes) in stays {
+        let (Some(place), Some(days)) = (places.get(&(municipality, segment)), days.get(&segment)) else { continue };
+        for week in 1..=data.through {
+            let monday = data.protocol.week(week).monday();
+            if valid_from <= monday && valid_to.is_none_or(|to| to >= monday) {
+                cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += (homes * days) as f64;
+            }
+        }
+    }
+    data.tallies.extend(cells.into_values());
+    Ok(())
+}
+
+async fn homes(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId, SegmentId), usize>, municipality: MunicipalityId) -> Result<()> {
+    let from = data.protocol.phase_weeks(Phase::Messages).0;
+    let to = data.protocol.week(data.through.max(0));
+    let rows: Vec<(crate::id::HouseholdId, SegmentId, i32, i32, i32)> = all!(
+        tx,
+        "SELECT household_id, segment_id, iso_week, observed, complied FROM home_week
+          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 AND observed > 0 AND segment_id IS NOT NULL
+          ORDER BY household_id, iso_week",
+        municipality,
+        from,
+        to
+    )?;
+    let mut last = None;
+    for (household, segment, week, observed, complied) in rows {
+        let Some(place) = places.get(&(municipality, segment)) else { continue };
+        let week = data.protocol.trial_week(Week(week));
+        // A home that moved between segments starts again in the new one.
+        if last != Some((household, *place)) {
+            data.homes.push(Home { segment: *place, weeks: Vec::new() });
+            last = Some((household, *place));
+        }
+        if let Some(home) = data.homes.last_mut() {
+            home.weeks.push((week, observed, complied));
+        }
+    }
+    Ok(())
+}
+
+async fn messages(tx: &mut Tx, data: &mut Data, trial: &str, municipality: MunicipalityId) -> Result<()> {
+    let (from, to) = data.protocol.phase_weeks(Phase::Messages);
+    let to = to.min(data.protocol.week(data.through.max(0)));
+    let rows: Vec<(String, String, i64)> = all!(
+        tx,
+        "SELECT arm, state, COUNT(*) FROM message
+          WHERE municipality_id = $1 AND trial_id = $2 AND iso_week BETWEEN $3 AND $4 GROUP BY arm, state",
+        municipality,
+        trial,
+        from,
+        to
+    )?;
+    for (arm, state, count) in rows {
+        let Some(arm) = data.protocol.arms.iter().position(|known| known.id == arm) else { continue };
+        let messages = &mut data.messages[arm];
+        messages.due += count;
+        messages.sent += if matches!(state.as_str(), "withheld" | "queued" | "sending") { 0 } else { count };
+        messages.delivered += if matches!(state.as_str(), "delivered" | "read") { count } else { 0 };
+    }
+    let reached: Vec<(String, i64)> = all!(
+        tx,
+        "SELECT arm, COUNT(DISTINCT household_id) FROM message
+          WHERE municipality_id = $1 AND trial_id = $2 AND iso_week BETWEEN $3 AND $4 AND state IN ('delivered', 'read') GROUP BY arm",
+        municipality,
+        trial,
+        from,
+        to
+    )?;
+    for (arm, homes) in reached {
+        if let Some(arm) = data.protocol.arms.iter().position(|known| known.id == arm) {
+            data.messages[arm].homes += homes;
+        }
+    }
+    Ok(())
+}
+
+impl Data {
+    pub fn arms(&self) -> usize {
+        self.protocol.arms.len()
+    }
+
+    /// Trial weeks of a phase that the data hold, first and last; `None` when none has been published.
+    pub fn weeks(&self, phase: Phase) -> Option<(i64, i64)> {
+        let [from, to] = match phase {
+            Phase::Baseline => self.protocol.calendar.baseline,
+            Phase::Messages => self.protocol.calendar.messages,
+            Phase::After => self.protocol.calendar.after,
+        };
+        let to = to.min(self.through);
+        (from <= to).then_some((from, to))
+    }
+
+    /// Tallies between two trial weeks.
+    pub fn between(&self, (from, to): (i64, i64)) -> impl Iterator<Item = &Tally> {
+        self.tallies.iter().filter(move |t| t.week >= from && t.week <= to)
+    }
+
+    /// Share of the baseline's observed collections that complied, as the draw saw it.
+    pub fn baseline(&self, segment: usize) -> Option<f64> {
+        let (n, y) = self.segments[segment].baseline;
+        (n > 0.0).then(|| y / n)
+    }
+}

@@ -1,0 +1,318 @@
+//! The report, serialised as `trial analyse --json` prints it, and where it is kept. Between looks it holds no number of any arm.
+
+use super::load::{load, published_through, source_hash};
+use super::{CODE_VERSION, describe, model, replay};
+use crate::clock::{Week, local_day, to_micros};
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::stats::Refusal;
+use crate::stats::ols::Estimate;
+use crate::trial::{Trial, looks};
+use crate::{opt, run};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Rates and differences are fractions; `null` is «cannot be computed», with a warning that says why.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    pub trial: String,
+    pub protocol_sha256: String,
+    pub seed: u64,
+    /// `null` between looks.
+    pub look: Option<i32>,
+    /// Last ISO week the figures hold, such as `2026-W46`; `null` before the first publication.
+    pub data_through: Option<String>,
+    pub flow: Flow,
+    pub balance: Vec<Balance>,
+    /// Joint randomisation p of all rows of `balance`.
+    pub balance_p: Option<f64>,
+    pub primary: Vec<Contrast>,
+    pub secondary: Vec<Contrast>,
+    /// The primary contrasts by segment means: what an auditor can redo in a spreadsheet.
+    pub ancova: Vec<Contrast>,
+    pub design: Option<Design>,
+    pub path: Vec<PathPoint>,
+    pub habit: Habit,
+    pub fidelity: Vec<Fidelity>,
+    pub missing: Missing,
+    pub spillover: Vec<Value>,
+    pub warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contrast {
+    pub contrast: String,
+    pub estimate: Option<f64>,
+    pub se: Option<f64>,
+    pub df: Option<f64>,
+    pub ci_low: Option<f64>,
+    pub ci_high: Option<f64>,
+    pub p: Option<f64>,
+    /// Over the primary contrasts, by the protocol's rule.
+    pub p_adjusted: Option<f64>,
+    pub p_randomisation: Option<f64>,
+    pub p_wild: Option<f64>,
+    /// Of the interaction: the effect this design finds 80 times in 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_detectable: Option<f64>,
+    pub homes: i64,
+    pub segments: i64,
+    pub n: i64,
+}
+
+impl Contrast {
+    pub fn take(&mut self, found: &Estimate) {
+        self.estimate = Some(found.estimate);
+        self.se = Some(found.se);
+        self.df = Some(found.df);
+        self.ci_low = Some(found.low);
+        self.ci_high = Some(found.high);
+        self.p = Some(found.p);
+    }
+
+    pub fn count(&mut self, (homes, segments, n): (i64, i64, i64)) {
+        (self.homes, self.segments, self.n) = (homes, segments, n);
+    }
+}
+
+/// Likeness of collections within a segment, arm means removed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Design {
+    pub icc: f64,
+    pub design_effect: f64,
+}
+
+/// CONSORT for clusters; `arms` is empty between looks.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Flow {
+    pub assessed: Group,
+    pub left_out: Vec<LeftOut>,
+    pub assigned: Group,
+    pub strata: i64,
+    pub arms: Vec<FlowArm>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    pub segments: i64,
+    pub homes: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub reason: String,
+    pub segments: i64,
+    pub homes: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowArm {
+    pub arm: String,
+    pub name: String,
+    pub segments: i64,
+    pub homes: i64,
+    /// Homes that got at least one message.
+    pub messaged: i64,
+    /// Homes observed at least once in the messages phase.
+    pub analysed: i64,
+    pub due: i64,
+    pub observed: i64,
+}
+
+/// A baseline variable: the mean by arm over segments, and its standardised difference from the first arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Balance {
+    pub variable: String,
+    pub arms: Vec<BalanceArm>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BalanceArm {
+    pub arm: String,
+    pub mean: Option<f64>,
+    /// `null` for the first arm, and where the variable does not vary.
+    pub difference: Option<f64>,
+}
+
+/// One week; `arm` is `all` between looks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PathPoint {
+    /// Trial week, from 1.
+    pub week: i64,
+    pub arm: String,
+    pub rate: Option<f64>,
+    pub ci_low: Option<f64>,
+    pub ci_high: Option<f64>,
+    pub n: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Habit {
+    pub definition: String,
+    pub arms: Vec<HabitArm>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HabitArm {
+    pub arm: String,
+    /// Homes with enough collections to say.
+    pub homes: i64,
+    pub habitual: i64,
+    pub share: Option<f64>,
+    pub ci_low: Option<f64>,
+    pub ci_high: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fidelity {
+    pub arm: String,
+    pub due: i64,
+    pub sent: i64,
+    pub delivered: i64,
+}
+
+/// Collections that were due and not observed. Never counted as «did not comply».
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    pub due: i64,
+    pub observed: i64,
+    pub share_observed: Option<f64>,
+    pub arms: Vec<MissingArm>,
+    /// Randomisation p that the arms are observed alike.
+    pub p_randomisation: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MissingArm {
+    pub arm: String,
+    pub due: i64,
+    pub observed: i64,
+    pub share_observed: Option<f64>,
+}
+
+/// `code` is stable; a page says it in its own language with `values`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    pub code: String,
+    pub text: String,
+    pub values: BTreeMap<String, String>,
+}
+
+impl Warning {
+    pub fn new(code: &str, text: &str, values: &[(&str, &str)]) -> Warning {
+        Warning { code: code.into(), text: text.into(), values: values.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect() }
+    }
+
+    pub fn refused(what: &str, why: Refusal) -> Warning {
+        Warning::new("not-computed", &format!("{what} is not computed: {}", why.why()), &[("what", what)])
+    }
+}
+
+/// A stored report.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub report: Report,
+    pub computed_at: DateTime<Utc>,
+    pub source_hash: String,
+}
+
+/// The looks whose day has come and whose weeks are all published.
+pub fn ready(looks: &[looks::Look], today: NaiveDate, published: Option<Week>) -> Vec<&looks::Look> {
+    looks.iter().filter(|look| look.opens_on <= today && published.is_some_and(|week| week >= look.data_through)).collect()
+}
+
+/// The look whose contrasts may be shown on that day: the last one that is ready.
+pub async fn current(tx: &mut Tx, trial: &Trial, today: NaiveDate) -> Result<Option<looks::Look>> {
+    if trial.assigned_at.is_none() {
+        return Ok(None);
+    }
+    let published = published_through(tx, &trial.protocol).await?;
+    let planned = looks::all(tx, &trial.id).await?;
+    Ok(ready(&planned, today, published).last().map(|look| (*look).clone()))
+}
+
+/// Computes and stores the pooled report and those of the looks that are ready, where what they stand on is new.
+pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<()> {
+    let published = published_through(tx, &trial.protocol).await?;
+    let planned = looks::all(tx, &trial.id).await?;
+    let pooled_through = published.unwrap_or(trial.protocol.week(0));
+    let mut wanted = vec![(0, pooled_through)];
+    if trial.assigned_at.is_some() {
+        wanted.extend(ready(&planned, local_day(now), published).iter().map(|look| (look.look, look.data_through)));
+    }
+    for (look, through) in wanted {
+        let hash = source_hash(tx, trial, look, through).await?;
+        let known: Option<(String,)> =
+            opt!(tx, "SELECT code_version FROM analysis_report WHERE trial_id = $1 AND look = $2 AND source_hash = $3", &trial.id, look, &hash)?;
+        if known.is_some() {
+            continue;
+        }
+        let data = load(tx, trial, through).await?;
+        let report = compute(trial, &data, (look > 0).then_some(look), (look > 0 || published.is_some()).then_some(through));
+        let value = serde_json::to_value(&report).map_err(|e| Error::internal(format!("report: {e}")))?;
+        run!(
+            tx,
+            "INSERT INTO analysis_report (trial_id, look, source_hash, computed_at, code_version, report) VALUES ($1, $2, $3, $4, $5, $6)
+                  ON CONFLICT (trial_id, look, source_hash) DO NOTHING",
+            &trial.id,
+            look,
+            &hash,
+            to_micros(now),
+            CODE_VERSION,
+            value
+        )?;
+    }
+    Ok(())
+}
+
+/// The newest stored report of a look, or the pooled one. `None` when none was computed.
+pub async fn stored(tx: &mut Tx, trial_id: &str, look: Option<i32>) -> Result<Option<Stored>> {
+    let row: Option<(Value, DateTime<Utc>, String)> = opt!(
+        tx,
+        "SELECT report, computed_at, source_hash FROM analysis_report WHERE trial_id = $1 AND look = $2 ORDER BY computed_at DESC, source_hash LIMIT 1",
+        trial_id,
+        look.unwrap_or(0)
+    )?;
+    let Some((value, computed_at, source_hash)) = row else { return Ok(None) };
+    let report = serde_json::from_value(value).map_err(|e| Error::internal(format!("stored report of {trial_id}: {e}")))?;
+    Ok(Some(Stored { report, computed_at, source_hash }))
+}
+
+/// Pure: the report of a look, or the pooled one.
+pub fn compute(trial: &Trial, data: &super::load::Data, look: Option<i32>, through: Option<Week>) -> Report {
+    let mut report = Report {
+        trial: trial.id.clone(),
+        protocol_sha256: trial.sha256.clone(),
+        seed: trial.seed,
+        look,
+        data_through: through.map(|week| week.to_string()),
+        flow: describe::flow(data, look.is_some()),
+        balance: Vec::new(),
+        balance_p: None,
+        primary: Vec::new(),
+        secondary: Vec::new(),
+        ancova: Vec::new(),
+        design: None,
+        path: describe::path(data, look.is_some()),
+        habit: Habit::default(),
+        fidelity: describe::fidelity(data, look.is_some()),
+        missing: describe::missing(data, look.is_some()),
+        spillover: Vec::new(),
+        warnings: describe::standing(trial),
+    };
+    let Some(look) = look else {
+        report.habit = describe::habit(data, false);
+        return report;
+    };
+    let replays = replay::replays(data, look);
+    let answer = model::answer(data, look, &replays);
+    (report.primary, report.secondary, report.ancova, report.design) = (answer.primary, answer.secondary, answer.ancova, answer.design);
+    (report.balance, report.balance_p) = describe::balance(data, &replays);
+    report.missing.p_randomisation = describe::missing_p(data, &replays);
+    report.habit = describe::habit(data, true);
+    report.warnings.extend(answer.warnings);
+    report.warnings.extend(describe::remarks(data, &report));
+    report
+}

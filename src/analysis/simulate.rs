@@ -1,0 +1,458 @@
+//! An invented pilot with a known truth: the demo stands on it, and estimates are held against it.
+//!
+//! ```text
+//! logit P(home complies in week t) = intercept of its municipality + segment + home + segment × week + segment × phase
+//!     + strength(t) × (norm, if reached; plan, if reached and planned; interaction, if reached and in both)
+//! ```
+//! The strength rises over `ramp_weeks` and halves every `half_life_weeks` once messages stop or the home opts out.
+//! Crews see the truth with sensitivity and specificity; some visits are not made; some homes are seen twice.
+//!
+//! Randomness comes in separate ChaCha20 streams: one per segment, and two per home, named by its key. Every home-week takes the same number
+//! of draws whatever comes out, so the baseline does not depend on the arms, a longer run begins with the shorter one, and a pilot
+//! without effect differs from the same pilot with effect in nothing but the effect.
+
+use crate::error::{Error, Result};
+use crate::id::seeded_random;
+use crate::trial::protocol::{Calendar, Phase};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const DEFAULTS: &str = include_str!("../../experiments/simulation-defaults.toml");
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    pub municipalities: Vec<Place>,
+    pub spread: Spread,
+    pub effects: Effects,
+    pub reach: Reach,
+    pub observation: Observer,
+    pub records: Records,
+    pub missing_reasons: BTreeMap<String, f64>,
+    pub beliefs: Beliefs,
+    pub language: LanguageShare,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub segments: usize,
+    pub homes_per_segment: usize,
+    pub baseline_share: f64,
+    pub intercept: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    pub segment: f64,
+    pub home: f64,
+    pub segment_week: f64,
+    pub segment_phase: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effects {
+    pub norm: f64,
+    pub plan: f64,
+    pub interaction: f64,
+    pub ramp_weeks: f64,
+    pub half_life_weeks: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    pub delivered: f64,
+    pub no_phone: f64,
+    pub plan_uptake: f64,
+    pub opt_out_per_week: f64,
+    pub failed_final: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observer {
+    pub sensitivity: f64,
+    pub specificity: f64,
+    pub missing: f64,
+    pub double: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    pub not_set_out: f64,
+    pub partly: f64,
+    pub mixed: f64,
+    pub gross_if_partly: f64,
+    pub gross_if_mixed: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beliefs {
+    pub mean_error: f64,
+    pub sd: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageShare {
+    pub mam: f64,
+}
+
+impl Parameters {
+    /// The parameters that ship with the house, `experiments/simulation-defaults.toml`.
+    pub fn defaults() -> Result<Parameters> {
+        Self::parse(DEFAULTS, "experiments/simulation-defaults.toml")
+    }
+
+    /// Reads and checks parameters; one line per problem, with its key.
+    pub fn parse(text: &str, place: &str) -> Result<Parameters> {
+        let parameters: Parameters = toml::from_str(text)
+            .map_err(|e| Error::refused("simulation", format!("{place}: {}; mend the parameters", e.message().replace('\n', " "))))?;
+        let mut lines = Vec::new();
+        let p = &parameters;
+        for (key, share) in [
+            ("reach.delivered", p.reach.delivered),
+            ("reach.no_phone", p.reach.no_phone),
+            ("reach.plan_uptake", p.reach.plan_uptake),
+            ("reach.opt_out_per_week", p.reach.opt_out_per_week),
+            ("reach.failed_final", p.reach.failed_final),
+            ("observation.sensitivity", p.observation.sensitivity),
+            ("observation.specificity", p.observation.specificity),
+            ("observation.missing", p.observation.missing),
+            ("observation.double", p.observation.double),
+            ("records.gross_if_partly", p.records.gross_if_partly),
+            ("records.gross_if_mixed", p.records.gross_if_mixed),
+            ("language.mam", p.language.mam),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                lines.push(format!("{place}: {key}: {share} is not a share; use 0 to 1"));
+            }
+        }
+        let outcomes = p.records.not_set_out + p.records.partly + p.records.mixed;
+        for (key, sum) in [("records", outcomes), ("missing_reasons", p.missing_reasons.values().sum())] {
+            if (sum - 1.0).abs() > 1e-9 {
+                lines.push(format!("{place}: {key}: the shares sum to {sum}; make them sum to 1"));
+            }
+        }
+        let spread = [p.spread.segment, p.spread.home, p.spread.segment_week, p.spread.segment_phase, p.beliefs.sd];
+        if spread.iter().any(|sd| !sd.is_finite() || *sd < 0.0) {
+            lines.push(format!("{place}: spread: a standard deviation is negative; use 0 or more"));
+        }
+        if p.effects.ramp_weeks <= 0.0 || p.effects.half_life_weeks <= 0.0 {
+            lines.push(format!("{place}: effects: ramp_weeks and half_life_weeks must be more than 0"));
+        }
+        if p.municipalities.is_empty() {
+            lines.push(format!("{place}: municipalities: is empty; describe at least one"));
+        }
+        if lines.is_empty() { Ok(parameters) } else { Err(Error::refused_lines("simulation", lines)) }
+    }
+
+    fn place(&self, municipality: usize) -> (f64, f64) {
+        match self.municipalities.len() {
+            0 => (0.0, 0.5),
+            n => {
+                let place = &self.municipalities[municipality % n];
+                (place.intercept, place.baseline_share)
+            }
+        }
+    }
+}
+
+/// A home to simulate. `key` names its random streams and must be its own; `municipality` is the place in the protocol's list
+/// of municipalities; `segment` indexes the arms and is unique over all municipalities.
+#[derive(Debug, Clone, Copy)]
+pub struct Home {
+    pub key: u64,
+    pub municipality: usize,
+    pub segment: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separated {
+    Yes,
+    Partly,
+    No,
+}
+
+/// What one observer wrote. `separated` and `gross` mean nothing when nothing was set out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub set_out: bool,
+    pub separated: Separated,
+    pub gross: bool,
+}
+
+impl Seen {
+    pub fn complied(&self) -> bool {
+        self.set_out && self.separated == Separated::Yes && !self.gross
+    }
+}
+
+/// One home on the collection day of one trial week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visit {
+    pub home: usize,
+    /// Trial week, counted from 1.
+    pub week: i64,
+    pub set_out: bool,
+    pub separated: Separated,
+    pub gross: bool,
+    /// Why the stop was not made, an index into `Simulated::reasons`; then nothing above counts.
+    pub missing: Option<u8>,
+    /// What a second observer wrote of the same collection.
+    pub double: Option<Seen>,
+    /// What the home really did.
+    pub true_complied: bool,
+}
+
+impl Visit {
+    /// What the crew wrote, or nothing when the stop was not made.
+    pub fn seen(&self) -> Option<Seen> {
+        self.missing.is_none().then_some(Seen { set_out: self.set_out, separated: self.separated, gross: self.gross })
+    }
+
+    /// The recorded outcome: 1, 0, or empty when not observed.
+    pub fn complied(&self) -> Option<bool> {
+        self.seen().map(|seen| seen.complied())
+    }
+}
+
+/// What a home is like apart from its collections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HomeFacts {
+    pub phone: bool,
+    pub mam: bool,
+    /// Messages reach it, by phone or on paper.
+    pub reached: bool,
+    /// It makes a plan if it is reached and asked.
+    pub plans: bool,
+    /// The trial week in which it asks for no more messages; only a home that is reached does.
+    pub opts_out: Option<i64>,
+    /// Its answer to how many of 10 homes separate.
+    pub belief: i16,
+}
+
+/// Average probability of complying over all home-weeks of a phase, had every home been in one arm.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Truth {
+    pub home_weeks: u64,
+    pub reminder: f64,
+    pub norm: f64,
+    pub plan: f64,
+    pub norm_plan: f64,
+}
+
+impl Truth {
+    pub fn norm_alone(&self) -> f64 {
+        self.norm - self.reminder
+    }
+    pub fn plan_alone(&self) -> f64 {
+        self.plan - self.reminder
+    }
+    pub fn norm_and_plan(&self) -> f64 {
+        self.norm_plan - self.reminder
+    }
+    /// Averaged over the two levels of plan: the effect-coded main effect.
+    pub fn norm_marginal(&self) -> f64 {
+        (self.norm - self.reminder + self.norm_plan - self.plan) / 2.0
+    }
+    pub fn plan_marginal(&self) -> f64 {
+        (self.plan - self.reminder + self.norm_plan - self.norm) / 2.0
+    }
+    pub fn interaction(&self) -> f64 {
+        self.norm_plan - self.norm - self.plan + self.reminder
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    /// By week, then in the order of the homes.
+    pub visits: Vec<Visit>,
+    /// One per home, in their order.
+    pub homes: Vec<HomeFacts>,
+    /// Names of the reasons for which stops are not made.
+    pub reasons: Vec<String>,
+    /// Per phase with at least one simulated week: what is true, before any observer errs.
+    pub truth: Vec<(Phase, Truth)>,
+}
+
+/// Uniform on [0, 1).
+fn uniform(random: &mut ChaCha20Rng) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Standard normal by Box and Muller: always two draws.
+fn normal(random: &mut ChaCha20Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - uniform(random)).ln()).sqrt();
+    radius * (std::f64::consts::TAU * uniform(random)).cos()
+}
+
+fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+struct Segment {
+    random: ChaCha20Rng,
+    lasting: f64,
+    by_phase: [f64; 4],
+    this_week: f64,
+}
+
+/// Simulates weeks 1 to `through`. `arms[segment]` is (norm, plan); before the draw give (false, false) to all.
+/// Weeks outside the three phases of `calendar` get no effect and a phase shock of their own.
+pub fn simulate(
+    parameters: &Parameters,
+    calendar: &Calendar,
+    homes: &[Home],
+    arms: &[(bool, bool)],
+    through: i64,
+    seed: u64,
+    no_effect: bool,
+) -> Simulated {
+    let spread = &parameters.spread;
+    let count = homes.iter().map(|home| home.segment + 1).max().unwrap_or(0);
+    let mut segments: Vec<Segment> = (0..count)
+        .map(|segment| {
+            let mut random = seeded_random(seed, &format!("simulate segment {segment}"));
+            let lasting = spread.segment * normal(&mut random);
+            let by_phase = std::array::from_fn(|_| spread.segment_phase * normal(&mut random));
+            Segment { random, lasting, by_phase, this_week: 0.0 }
+        })
+        .collect();
+    let (lasting, facts): (Vec<f64>, Vec<HomeFacts>) = homes.iter().map(|home| home_facts(parameters, calendar, home, seed)).unzip();
+    let mut streams: Vec<ChaCha20Rng> = homes.iter().map(|home| seeded_random(seed, &format!("simulate visits {}", home.key))).collect();
+    let reasons: Vec<String> = parameters.missing_reasons.keys().cloned().collect();
+    let shares: Vec<f64> = parameters.missing_reasons.values().copied().collect();
+    let mut visits = Vec::with_capacity(homes.len() * through.max(0) as usize);
+    let mut truth = [(Phase::Baseline, Truth::default()), (Phase::Messages, Truth::default()), (Phase::After, Truth::default())];
+    for week in 1..=through {
+        let phase = phase_of(calendar, week);
+        for segment in &mut segments {
+            segment.this_week = spread.segment_week * normal(&mut segment.random);
+        }
+        for (at, home) in homes.iter().enumerate() {
+            let segment = &segments[home.segment];
+            let (intercept, _) = parameters.place(home.municipality);
+            let base = intercept + segment.lasting + lasting[at] + segment.this_week + segment.by_phase[phase.map_or(3, |phase| phase as usize)];
+            let strength = if no_effect { 0.0 } else { strength(&parameters.effects, calendar, facts[at].opts_out, week) };
+            let chance = |norm: bool, plan: bool| {
+                if strength == 0.0 { logistic(base) } else { logistic(base + strength * push(&parameters.effects, &facts[at], norm, plan)) }
+            };
+            let (norm, plan) = arms.get(home.segment).copied().unwrap_or_default();
+            if let Some((_, sum)) = phase.and_then(|phase| truth.get_mut(phase as usize)) {
+                sum.home_weeks += 1;
+                sum.reminder += chance(false, false);
+                sum.norm += chance(true, false);
+                sum.plan += chance(false, true);
+                sum.norm_plan += chance(true, true);
+            }
+            visits.push(visit(parameters, &shares, at, week, chance(norm, plan), &mut streams[at]));
+        }
+    }
+    for (_, sum) in &mut truth {
+        let n = sum.home_weeks.max(1) as f64;
+        for rate in [&mut sum.reminder, &mut sum.norm, &mut sum.plan, &mut sum.norm_plan] {
+            *rate /= n;
+        }
+    }
+    let truth = truth.into_iter().filter(|(_, sum)| sum.home_weeks > 0).collect();
+    Simulated { visits, homes: facts, reasons, truth }
+}
+
+fn phase_of(calendar: &Calendar, week: i64) -> Option<Phase> {
+    [(Phase::Baseline, calendar.baseline), (Phase::Messages, calendar.messages), (Phase::After, calendar.after)]
+        .into_iter()
+        .find(|(_, [from, to])| (from..=to).contains(&&week))
+        .map(|(phase, _)| phase)
+}
+
+/// Logits a home gains at full strength.
+fn push(effects: &Effects, home: &HomeFacts, norm: bool, plan: bool) -> f64 {
+    if !home.reached {
+        return 0.0;
+    }
+    let mut push = 0.0;
+    if norm {
+        push += effects.norm;
+    }
+    if plan && home.plans {
+        push += effects.plan;
+    }
+    if norm && plan {
+        push += effects.interaction;
+    }
+    push
+}
+
+/// How much of the effect stands in a week: it rises while messages come and halves again and again once they stop.
+fn strength(effects: &Effects, calendar: &Calendar, opts_out: Option<i64>, week: i64) -> f64 {
+    let [first, last] = calendar.messages;
+    let last = opts_out.map_or(last, |out| last.min(out - 1));
+    if week < first || last < first {
+        return 0.0;
+    }
+    let rise = |week: i64| ((week - first + 1) as f64 / effects.ramp_weeks).min(1.0);
+    if week <= last { rise(week) } else { rise(last) * 0.5f64.powf((week - last) as f64 / effects.half_life_weeks) }
+}
+
+fn home_facts(parameters: &Parameters, calendar: &Calendar, home: &Home, seed: u64) -> (f64, HomeFacts) {
+    let mut random = seeded_random(seed, &format!("simulate home {}", home.key));
+    let lasting = parameters.spread.home * normal(&mut random);
+    let reach = &parameters.reach;
+    let phone = uniform(&mut random) >= reach.no_phone;
+    // Paper reaches as many homes without a phone as the delivered share leaves to it.
+    let by_phone = 1.0 - reach.failed_final;
+    let by_paper = if reach.no_phone > 0.0 { ((reach.delivered - (1.0 - reach.no_phone) * by_phone) / reach.no_phone).clamp(0.0, 1.0) } else { 0.0 };
+    let reached = uniform(&mut random) < if phone { by_phone } else { by_paper };
+    let plans = uniform(&mut random) < reach.plan_uptake;
+    // Weeks until the home opts out, geometric, by inversion.
+    let patience = uniform(&mut random);
+    let [first, last] = calendar.messages;
+    let opts_out = if reached && reach.opt_out_per_week > 0.0 {
+        let weeks = ((1.0 - patience).ln() / (1.0 - reach.opt_out_per_week).ln()).floor();
+        // The first message must arrive before a home can ask for no more.
+        (weeks < (last - first) as f64).then(|| first + 1 + weeks as i64)
+    } else {
+        None
+    };
+    let (_, share) = parameters.place(home.municipality);
+    let belief = 10.0 * share + parameters.beliefs.mean_error + parameters.beliefs.sd * normal(&mut random);
+    let mam = uniform(&mut random) < parameters.language.mam;
+    (lasting, HomeFacts { phone, mam, reached, plans, opts_out, belief: belief.round().clamp(0.0, 10.0) as i16 })
+}
+
+/// One home-week: ten draws, whatever comes out.
+fn visit(parameters: &Parameters, reasons: &[f64], home: usize, week: i64, chance: f64, random: &mut ChaCha20Rng) -> Visit {
+    let observer = &parameters.observation;
+    let draws: [f64; 10] = std::array::from_fn(|_| uniform(random));
+    let true_complied = draws[0] < chance;
+    let record = |judged: f64, outcome: f64, gross: f64| -> Seen {
+        let complied = judged < if true_complied { observer.sensitivity } else { 1.0 - observer.specificity };
+        let records = &parameters.records;
+        let (set_out, separated, gross) = match () {
+            _ if complied => (true, Separated::Yes, false),
+            _ if outcome < records.not_set_out => (false, Separated::No, false),
+            _ if outcome < records.not_set_out + records.partly => (true, Separated::Partly, gross < records.gross_if_partly),
+            _ => (true, Separated::No, gross < records.gross_if_mixed),
+        };
+        Seen { set_out, separated, gross }
+    };
+    let first = record(draws[1], draws[2], draws[3]);
+    let missing = (draws[4] < observer.missing).then(|| {
+        let mut below = 0.0;
+        let place = reasons.iter().position(|share| {
+            below += share;
+            draws[5] < below
+        });
+        place.unwrap_or(reasons.len().saturating_sub(1)) as u8
+    });
+    let double = (draws[6] < observer.double && missing.is_none()).then(|| record(draws[7], draws[8], draws[9]));
+    Visit { home, week, set_out: first.set_out, separated: first.separated, gross: first.gross, missing, double, true_complied }
+}

@@ -1,0 +1,377 @@
+//! `vecino simulate EXPERIMENT.toml --out DIR`: one invented pilot under a protocol, drawn by the protocol's own rules, with its truth beside it.
+
+use super::simulate::{Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
+use crate::app::Options;
+use crate::error::{Error, Result};
+use crate::id::{MunicipalityId, SegmentId, derived};
+use crate::trial::assign::{self, Assessed};
+use crate::trial::protocol::{Phase, Protocol};
+use crate::trial::{TrialSegment, command};
+use chrono::{DateTime, Duration};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: PathBuf,
+    /// Folder for observations.csv, households.csv, segments.csv, messages.csv and truth.json; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seed of the invented town [default: the protocol's]; the draw always uses the protocol's
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// A pilot in which nothing works
+    #[arg(long)]
+    pub no_effect: bool,
+    /// Other parameters than experiments/simulation-defaults.toml
+    #[arg(long, value_name = "FILE.toml")]
+    pub parameters: Option<PathBuf>,
+}
+
+/// A file to be, and its bytes.
+type File = (&'static str, Vec<u8>);
+
+pub fn run(arguments: &Arguments, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
+    let (text, place) = command::read(&arguments.experiment)?;
+    let protocol = command::sound(&text, &place, known_wording)?;
+    let parameters = match &arguments.parameters {
+        None => Parameters::defaults()?,
+        Some(file) => {
+            let (text, place) = command::read(file)?;
+            Parameters::parse(&text, &place)?
+        }
+    };
+    let seed = arguments.seed.unwrap_or(protocol.seed);
+    let pilot = Pilot::make(&protocol, &parameters, seed, arguments.no_effect)?;
+    let truth = pilot.truth(&Protocol::sha256(&text), seed, arguments.no_effect)?;
+    let files: Vec<File> = vec![
+        ("observations.csv", pilot.observations()?),
+        ("households.csv", pilot.households()?),
+        ("segments.csv", pilot.segments_table()?),
+        ("messages.csv", pilot.messages()?),
+        ("truth.json", serde_json::to_vec_pretty(&truth).map_err(|e| Error::internal(format!("truth: {e}")))?),
+    ];
+    store(&arguments.out, &files)?;
+    let visits = pilot.simulated.visits.len();
+    if options.json {
+        println!(
+            "{}",
+            json!({"out": arguments.out.display().to_string(), "seed": seed, "no_effect": arguments.no_effect, "homes": pilot.homes.len(), "visits": visits})
+        );
+    } else {
+        let out = arguments.out.display();
+        println!(
+            "{out}: {} homes, {visits} visits, seed {seed}, {}",
+            pilot.homes.len(),
+            if arguments.no_effect { "without effect" } else { "with effects" }
+        );
+    }
+    Ok(())
+}
+
+struct Pilot<'a> {
+    protocol: &'a Protocol,
+    parameters: &'a Parameters,
+    homes: Vec<Home>,
+    home_codes: Vec<String>,
+    /// In the order of the segments' indexes.
+    segments: Vec<TrialSegment>,
+    simulated: Simulated,
+}
+
+impl<'a> Pilot<'a> {
+    fn make(protocol: &'a Protocol, parameters: &'a Parameters, seed: u64, no_effect: bool) -> Result<Pilot<'a>> {
+        let (mut homes, mut home_codes, mut blank) = (Vec::new(), Vec::new(), Vec::new());
+        for (municipality, code) in protocol.municipalities.iter().enumerate() {
+            let Some(place) = parameters.municipalities.get(municipality % parameters.municipalities.len().max(1)) else { continue };
+            let municipality_id = MunicipalityId::parse(code)?;
+            for number in 1..=place.segments {
+                let segment = blank.len();
+                let segment_code = format!("S{number:03}");
+                for at in 1..=place.homes_per_segment {
+                    homes.push(Home { key: homes.len() as u64, municipality, segment });
+                    home_codes.push(format!("{code}-{segment_code}-{at:02}"));
+                }
+                let segment_id: SegmentId = derived("simulated segment", &[code.as_bytes(), segment_code.as_bytes()], DateTime::UNIX_EPOCH);
+                blank.push(TrialSegment {
+                    municipality_id,
+                    segment_id,
+                    code: segment_code,
+                    homes: place.homes_per_segment as i32,
+                    baseline_observed: 0,
+                    baseline_complied: 0,
+                    stratum: None,
+                    arm: None,
+                    left_out: None,
+                });
+            }
+        }
+        let calendar = &protocol.calendar;
+        let before = simulate(parameters, calendar, &homes, &[], calendar.baseline[1], seed, no_effect);
+        let mut observed: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); blank.len()];
+        for visit in before.visits.iter().filter(|visit| visit.week >= calendar.baseline[0]) {
+            let Some(complied) = visit.complied() else { continue };
+            let segment = homes[visit.home].segment;
+            observed[segment].insert(visit.home);
+            blank[segment].baseline_observed += 1;
+            blank[segment].baseline_complied += i32::from(complied);
+        }
+        let order: Vec<SegmentId> = blank.iter().map(|segment| segment.segment_id).collect();
+        let assessed = blank.into_iter().zip(&observed).map(|(segment, homes)| Assessed { segment, homes_observed: homes.len() as i32 }).collect();
+        let mut drawn: std::collections::BTreeMap<SegmentId, TrialSegment> =
+            assign::draw(protocol, assessed).into_iter().map(|segment| (segment.segment_id, segment)).collect();
+        let segments: Vec<TrialSegment> = order.iter().filter_map(|id| drawn.remove(id)).collect();
+        let arms: Vec<(bool, bool)> = segments
+            .iter()
+            .map(|segment| segment.arm.as_deref().and_then(|arm| protocol.arm(arm)).map_or((false, false), |arm| (arm.norm, arm.plan)))
+            .collect();
+        let simulated = simulate(parameters, calendar, &homes, &arms, calendar.weeks, seed, no_effect);
+        Ok(Pilot { protocol, parameters, homes, home_codes, segments, simulated })
+    }
+
+    fn segment_of(&self, home: usize) -> &TrialSegment {
+        &self.segments[self.homes[home].segment]
+    }
+
+    /// One row per operation, as a crew's phone would send it.
+    fn observations(&self) -> Result<Vec<u8>> {
+        let mut table = Table::new(&[
+            "municipality",
+            "segment",
+            "household",
+            "trial_week",
+            "iso_week",
+            "service_day",
+            "kind",
+            "set_out",
+            "separated",
+            "contamination",
+            "severity",
+            "reason",
+            "complied",
+            "counted",
+        ])?;
+        for visit in &self.simulated.visits {
+            let segment = self.segment_of(visit.home);
+            let week = self.protocol.week(visit.week);
+            // A segment's collection day stays the same all year: Monday to Friday in turn.
+            let day = week.monday() + Duration::days((self.homes[visit.home].segment % 5) as i64);
+            let mut row = |kind: &str, seen: Option<Seen>, reason: &str, counted: bool| {
+                let (set_out, separated, gross) = seen.map_or(("", "", false), words);
+                table.row(&[
+                    &segment.municipality_id.to_string(),
+                    &segment.code,
+                    &self.home_codes[visit.home],
+                    &visit.week.to_string(),
+                    &week.to_string(),
+                    &day.to_string(),
+                    kind,
+                    set_out,
+                    separated,
+                    if gross { "other" } else { "" },
+                    if gross { "gross" } else { "" },
+                    reason,
+                    seen.map_or("", |seen| if seen.complied() { "1" } else { "0" }),
+                    if counted { "1" } else { "0" },
+                ])
+            };
+            match visit.missing {
+                Some(reason) => row("stop_missed", None, self.simulated.reasons.get(usize::from(reason)).map_or("skipped", String::as_str), true)?,
+                None => row("observation", visit.seen(), "", true)?,
+            }
+            if let Some(double) = visit.double {
+                row("double_observation", Some(double), "", false)?;
+            }
+        }
+        table.bytes()
+    }
+
+    fn households(&self) -> Result<Vec<u8>> {
+        let mut table = Table::new(&[
+            "municipality",
+            "segment",
+            "household",
+            "service_status",
+            "phone",
+            "language",
+            "reached",
+            "plans",
+            "opted_out_week",
+            "belief_tenths",
+        ])?;
+        let bit = |yes: bool| if yes { "1" } else { "0" };
+        for (home, facts) in self.simulated.homes.iter().enumerate() {
+            let segment = self.segment_of(home);
+            table.row(&[
+                &segment.municipality_id.to_string(),
+                &segment.code,
+                &self.home_codes[home],
+                "served",
+                bit(facts.phone),
+                if facts.mam { "mam" } else { "es" },
+                bit(facts.reached),
+                bit(facts.plans),
+                &facts.opts_out.map(|week| week.to_string()).unwrap_or_default(),
+                &facts.belief.to_string(),
+            ])?;
+        }
+        table.bytes()
+    }
+
+    fn segments_table(&self) -> Result<Vec<u8>> {
+        let mut table = Table::new(&[
+            "municipality",
+            "segment",
+            "homes",
+            "baseline_observed",
+            "baseline_complied",
+            "stratum",
+            "arm",
+            "norm",
+            "plan",
+            "left_out",
+        ])?;
+        for segment in &self.segments {
+            let arm = segment.arm.as_deref().and_then(|arm| self.protocol.arm(arm));
+            let bit = |yes: Option<bool>| yes.map_or("", |yes| if yes { "1" } else { "0" });
+            table.row(&[
+                &segment.municipality_id.to_string(),
+                &segment.code,
+                &segment.homes.to_string(),
+                &segment.baseline_observed.to_string(),
+                &segment.baseline_complied.to_string(),
+                segment.stratum.as_deref().unwrap_or(""),
+                segment.arm.as_deref().unwrap_or(""),
+                bit(arm.map(|arm| arm.norm)),
+                bit(arm.map(|arm| arm.plan)),
+                segment.left_out.as_deref().unwrap_or(""),
+            ])?;
+        }
+        table.bytes()
+    }
+
+    /// What every assigned home was due, and whether it arrived.
+    fn messages(&self) -> Result<Vec<u8>> {
+        let mut table = Table::new(&[
+            "municipality",
+            "segment",
+            "household",
+            "campaign",
+            "trial_week",
+            "iso_week",
+            "arm",
+            "wording",
+            "channel",
+            "language",
+            "state",
+        ])?;
+        for (campaign, steps) in &self.protocol.campaigns {
+            for step in &steps.steps {
+                for (home, facts) in self.simulated.homes.iter().enumerate() {
+                    let segment = self.segment_of(home);
+                    let Some(arm) = &segment.arm else { continue };
+                    let state = match facts.opts_out {
+                        Some(week) if step.week >= week => "withheld",
+                        _ if facts.reached => "delivered",
+                        _ => "failed",
+                    };
+                    table.row(&[
+                        &segment.municipality_id.to_string(),
+                        &segment.code,
+                        &self.home_codes[home],
+                        campaign,
+                        &step.week.to_string(),
+                        &self.protocol.week(step.week).to_string(),
+                        arm,
+                        step.wording.get(arm).map_or("", String::as_str),
+                        if facts.phone { "sms" } else { "paper" },
+                        if facts.mam { "mam" } else { "es" },
+                        state,
+                    ])?;
+                }
+            }
+        }
+        table.bytes()
+    }
+
+    /// The truth by phase, as it is and as observers who err would record it on average.
+    fn truth(&self, sha256: &str, seed: u64, no_effect: bool) -> Result<Value> {
+        let observer = &self.parameters.observation;
+        let slope = observer.sensitivity + observer.specificity - 1.0;
+        let mut phases = Map::new();
+        for (phase, truth) in &self.simulated.truth {
+            let contrasts = |by: f64| {
+                json!({
+                    "norm": by * truth.norm_marginal(), "plan": by * truth.plan_marginal(), "norm:plan": by * truth.interaction(),
+                    "norm_alone": by * truth.norm_alone(), "plan_alone": by * truth.plan_alone(), "norm_and_plan": by * truth.norm_and_plan(),
+                })
+            };
+            let Truth { home_weeks, reminder, norm, plan, norm_plan } = *truth;
+            let rates = json!({"reminder": reminder, "norm": norm, "plan": plan, "norm_plan": norm_plan});
+            phases.insert(
+                phase.name().to_owned(),
+                json!({"home_weeks": home_weeks, "rates": rates, "contrasts": contrasts(1.0), "recorded_contrasts": contrasts(slope)}),
+            );
+        }
+        let parameters = serde_json::to_value(self.parameters).map_err(|e| Error::internal(format!("parameters: {e}")))?;
+        let assigned = self.segments.iter().filter(|segment| segment.arm.is_some()).count();
+        let primary = if self.protocol.estimand.phase == Phase::After.name() { Phase::After } else { Phase::Messages };
+        Ok(json!({
+            "trial": self.protocol.id, "protocol_sha256": sha256, "assignment_seed": self.protocol.seed, "seed": seed, "no_effect": no_effect,
+            "segments": self.segments.len(), "segments_assigned": assigned, "homes": self.homes.len(), "weeks": self.protocol.calendar.weeks,
+            "estimand_phase": primary.name(), "phases": phases, "parameters": parameters,
+        }))
+    }
+}
+
+fn words(seen: Seen) -> (&'static str, &'static str, bool) {
+    if !seen.set_out {
+        return ("no", "", false);
+    }
+    let separated = match seen.separated {
+        Separated::Yes => "yes",
+        Separated::Partly => "partly",
+        Separated::No => "no",
+    };
+    ("yes", separated, seen.gross)
+}
+
+/// A CSV table in memory.
+struct Table(csv::Writer<Vec<u8>>);
+
+impl Table {
+    fn new(columns: &[&str]) -> Result<Table> {
+        let mut table = Table(csv::Writer::from_writer(Vec::new()));
+        table.row(columns)?;
+        Ok(table)
+    }
+
+    fn row(&mut self, cells: &[&str]) -> Result<()> {
+        self.0.write_record(cells).map_err(|e| Error::internal(format!("csv: {e}")))
+    }
+
+    fn bytes(self) -> Result<Vec<u8>> {
+        self.0.into_inner().map_err(|e| Error::internal(format!("csv: {e}")))
+    }
+}
+
+/// All files or none: each is written beside its name, and only when all are there do they take their names.
+fn store(folder: &Path, files: &[File]) -> Result<()> {
+    let refuse = |path: &Path, e: std::io::Error| {
+        Error::refused("out-folder", format!("{}: cannot be written ({e}); name a folder this user may write, with free space", path.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|e| refuse(folder, e))?;
+    let part = |name: &str| folder.join(format!(".{name}.part"));
+    for (name, bytes) in files {
+        if let Err(e) = std::fs::write(part(name), bytes) {
+            files.iter().for_each(|(name, _)| drop(std::fs::remove_file(part(name))));
+            return Err(refuse(&part(name), e));
+        }
+    }
+    for (name, _) in files {
+        std::fs::rename(part(name), folder.join(name)).map_err(|e| refuse(&folder.join(name), e))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Which cells of a published table stay hidden. Pure: counts in, a verdict per area and for the total out.
+//!
+//! 1. A cell with fewer than 10 homes is hidden; so is one in which all or none complied (or set out) and that has fewer than 20 homes.
+//! 2. Both measures share their counts, so a cell is hidden in both or in none.
+//! 3. Where the total is published, the hidden cells that hold anything are at least two, have 10 homes together, and neither all nor none
+//!    of their collections comply: otherwise the next cell is hidden too, first one that the table before had hidden, then the smallest.
+//!    When no cell is left to hide, the total is hidden.
+//! 4. What was hidden in a week is hidden in every longer period that holds the week, the total included (`forced`).
+//!
+//! A cell in which nobody was observed is written as hidden, protects nobody, and therefore neither asks for company nor carries over.
+
+pub const FEWEST_HOMES: i64 = 10;
+pub const FEWEST_HOMES_ALL_ALIKE: i64 = 20;
+
+/// One area of one period: distinct homes, collections, and how many of these complied and were set out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Area<'a> {
+    pub code: &'a str,
+    pub homes: i64,
+    pub n: i64,
+    pub y: [i64; 2],
+    /// Hidden in a week this period holds, or in an earlier revision of it.
+    pub forced: bool,
+    /// Hidden in the table before: the first choice when company is needed, so that few areas are ever hidden.
+    pub before: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    pub areas: Vec<bool>,
+    pub total: bool,
+}
+
+impl Area<'_> {
+    fn alike(&self) -> bool {
+        self.y.iter().any(|y| *y == 0 || *y == self.n)
+    }
+
+    fn small(&self) -> bool {
+        self.homes < FEWEST_HOMES || (self.alike() && self.homes < FEWEST_HOMES_ALL_ALIKE)
+    }
+}
+
+/// Applies the rules above to one table.
+pub fn hide(areas: &[Area<'_>], total: &Area<'_>) -> Hidden {
+    let mut hidden: Vec<bool> = areas.iter().map(|area| area.small() || area.forced).collect();
+    if total.small() || total.forced {
+        return Hidden { areas: hidden, total: true };
+    }
+    loop {
+        let group =
+            areas.iter().zip(&hidden).filter(|(area, hidden)| **hidden && area.homes > 0).fold((0, Area::default()), |(count, sum), (area, _)| {
+                let y = [sum.y[0] + area.y[0], sum.y[1] + area.y[1]];
+                (count + 1, Area { homes: sum.homes + area.homes, n: sum.n + area.n, y, ..sum })
+            });
+        let (count, group) = group;
+        if count == 0 || (count >= 2 && group.homes >= FEWEST_HOMES && !group.alike()) {
+            return Hidden { areas: hidden, total: false };
+        }
+        let next = areas.iter().enumerate().filter(|(i, _)| !hidden[*i]).min_by_key(|(_, area)| (!area.before, area.homes, area.code));
+        match next {
+            Some((i, _)) => hidden[i] = true,
+            None => return Hidden { areas: hidden, total: true },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn area(code: &str, homes: i64) -> Area<'_> {
+        Area { code, homes, n: homes * 2, y: [homes, homes + 1], ..Area::default() }
+    }
+
+    fn sum<'a>(areas: &[Area<'a>]) -> Area<'a> {
+        areas.iter().fold(Area::default(), |s, a| Area { homes: s.homes + a.homes, n: s.n + a.n, y: [s.y[0] + a.y[0], s.y[1] + a.y[1]], ..s })
+    }
+
+    #[test]
+    fn one_small_place_takes_the_smallest_other_with_it() {
+        let areas = [area("a", 40), area("b", 4), area("c", 15), area("d", 30)];
+        assert_eq!(hide(&areas, &sum(&areas)), Hidden { areas: vec![false, true, true, false], total: false });
+    }
+
+    #[test]
+    fn the_place_hidden_before_keeps_company_again() {
+        let mut areas = [area("a", 40), area("b", 4), area("c", 15), area("d", 30)];
+        areas[3].before = true;
+        assert_eq!(hide(&areas, &sum(&areas)).areas, [false, true, false, true]);
+    }
+
+    #[test]
+    fn all_alike_is_hidden_below_twenty_homes_and_nine_homes_always() {
+        let alike = |homes| Area { y: [homes * 2, homes], ..area("b", homes) };
+        for (cell, hidden) in [(alike(19), true), (alike(20), false), (area("b", 9), true), (area("b", 10), false)] {
+            let areas = [area("a", 50), cell, area("c", 60), area("d", 70)];
+            assert_eq!(hide(&areas, &sum(&areas)).areas[1], hidden, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_where_nobody_was_seen_asks_for_no_company_and_gives_none() {
+        let areas = [area("a", 40), Area { code: "b", ..Area::default() }, area("c", 15)];
+        assert_eq!(hide(&areas, &sum(&areas)).areas, [false, true, false]);
+        let areas = [area("a", 40), Area { code: "b", ..Area::default() }, area("c", 5)];
+        assert_eq!(hide(&areas, &sum(&areas)).areas, [true, true, true]);
+    }
+
+    #[test]
+    fn without_company_the_total_is_hidden() {
+        let areas = [Area { forced: true, ..area("a", 40) }];
+        assert_eq!(hide(&areas, &sum(&areas)), Hidden { areas: vec![true], total: true });
+    }
+
+    /// Is the unit vector of `unknown` a combination of the published sums (each a set of unknowns)?
+    fn follows(published: &[Vec<f64>], unknown: usize) -> bool {
+        let width = published.first().map_or(0, Vec::len);
+        if width == 0 {
+            return false;
+        }
+        let mut target = vec![0.0; width];
+        target[unknown] = 1.0;
+        rank(published) == rank(&[published, &[target]].concat())
+    }
+
+    fn rank(rows: &[Vec<f64>]) -> usize {
+        let mut rows = rows.to_vec();
+        let (mut rank, width) = (0, rows.first().map_or(0, Vec::len));
+        for column in 0..width {
+            let Some(pivot) = (rank..rows.len()).find(|r| rows[*r][column].abs() > 1e-9) else { continue };
+            rows.swap(rank, pivot);
+            for r in rank + 1..rows.len() {
+                let factor = rows[r][column] / rows[rank][column];
+                for c in column..width {
+                    rows[r][c] -= factor * rows[rank][c];
+                }
+            }
+            rank += 1;
+        }
+        rank
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        /// Eight weeks, two blocks and a phase of six weeks across both, over a few places: from everything published, no hidden count of a
+        /// place in which somebody was seen follows, for any of the three sums (collections and both measures).
+        #[test]
+        fn no_hidden_number_follows_from_the_published_ones(
+            places in 1usize..6,
+            raw in prop::collection::vec((0i64..24, 0i64..4, 0i64..101, 0i64..101), 48),
+        ) {
+            const WEEKS: usize = 8;
+            let names = ["a", "b", "c", "d", "e"];
+            // Distinct homes of a longer period: at least the most of any week; here the homes are the same ones each week.
+            let cell = |p: usize, w: usize| {
+                let (homes, more, c, s) = raw[(p * WEEKS + w) % raw.len()];
+                let n = homes + more.min(homes);
+                Area { code: names[p], homes, n, y: [n * c / 100, n * s / 100], ..Area::default() }
+            };
+            let join = |p: usize, weeks: std::ops::Range<usize>| {
+                let homes = weeks.clone().map(|w| cell(p, w).homes).max().unwrap_or(0);
+                Area { homes, ..sum(&weeks.map(|w| cell(p, w)).collect::<Vec<_>>()) }
+            };
+            let mut week_hidden: Vec<(Vec<Area<'_>>, Hidden)> = Vec::new();
+            for w in 0..WEEKS {
+                let areas: Vec<_> = (0..places).map(|p| Area { before: week_hidden.last().is_some_and(|(_, h)| h.areas[p]), ..cell(p, w) }).collect();
+                let total = sum(&areas);
+                let hidden = hide(&areas, &total);
+                week_hidden.push((areas, hidden));
+            }
+            let mut tables: Vec<(std::ops::Range<usize>, Hidden)> = (0..WEEKS).map(|w| (w..w + 1, week_hidden[w].1.clone())).collect();
+            for weeks in [0..4, 4..8, 1..7] {
+                let forced = |p: usize| weeks.clone().any(|w| week_hidden[w].1.areas[p] && week_hidden[w].0[p].homes > 0);
+                let areas: Vec<_> = (0..places).map(|p| Area { code: names[p], forced: forced(p), ..join(p, weeks.clone()) }).collect();
+                let total_forced = weeks.clone().any(|w| week_hidden[w].1.total && sum(&week_hidden[w].0).homes > 0);
+                let total = Area { forced: total_forced, ..sum(&areas) };
+                tables.push((weeks, hide(&areas, &total)));
+            }
+            // Unknowns: one count per place and week (the argument is the same for n and both y); published: shown cells and shown totals.
+            let at = |p: usize, w: usize| p * WEEKS + w;
+            let mut published = Vec::new();
+            for (weeks, hidden) in &tables {
+                for p in 0..places {
+                    if !hidden.areas[p] {
+                        let mut row = vec![0.0; places * WEEKS];
+                        weeks.clone().for_each(|w| row[at(p, w)] = 1.0);
+                        published.push(row);
+                    }
+                }
+                if !hidden.total {
+                    let mut row = vec![0.0; places * WEEKS];
+                    weeks.clone().for_each(|w| (0..places).for_each(|p| row[at(p, w)] = 1.0));
+                    published.push(row);
+                }
+            }
+            // A place in which nobody was seen is known to be empty.
+            for p in 0..places {
+                for w in (0..WEEKS).filter(|w| cell(p, *w).homes == 0) {
+                    let mut row = vec![0.0; places * WEEKS];
+                    row[at(p, w)] = 1.0;
+                    published.push(row);
+                }
+            }
+            for w in 0..WEEKS {
+                let (areas, hidden) = &week_hidden[w];
+                for p in (0..places).filter(|p| hidden.areas[*p] && areas[*p].homes > 0) {
+                    prop_assert!(!follows(&published, at(p, w)), "place {p} of week {w} follows");
+                }
+                // Nor does it follow because nobody or everybody of the hidden ones complied.
+                let group = sum(&areas.iter().zip(&hidden.areas).filter(|(a, h)| **h && a.homes > 0).map(|(a, _)| *a).collect::<Vec<_>>());
+                prop_assert!(hidden.total || group.homes == 0 || !group.alike());
+            }
+            for (weeks, hidden) in &tables[WEEKS..] {
+                for p in (0..places).filter(|p| hidden.areas[*p] && join(*p, weeks.clone()).homes > 0) {
+                    let mut target = vec![0.0; places * WEEKS];
+                    weeks.clone().for_each(|w| target[at(p, w)] = 1.0);
+                    prop_assert!(published.is_empty() || rank(&published) < rank(&[published.clone(), vec![target]].concat()), "place {p} of {weeks:?} follows");
+                }
+                if hidden.total && (0..places).any(|p| join(p, weeks.clone()).homes > 0) {
+                    let mut target = vec![0.0; places * WEEKS];
+                    weeks.clone().for_each(|w| (0..places).for_each(|p| target[at(p, w)] = 1.0));
+                    prop_assert!(published.is_empty() || rank(&published) < rank(&[published.clone(), vec![target]].concat()), "the total of {weeks:?} follows");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A neighbourhood's page: how is this place doing? Only published numbers, and the days of the truck.
+
+use super::Measure;
+use super::page::{eyebrow, key, margin, marked, within_reach};
+use super::period::{Kind, label};
+use super::read::{self, Published, Shown, Standing};
+use super::view::{Ask, View};
+use crate::account::Actor;
+use crate::all;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::language::Words;
+use crate::page::chart::{Dot, Frame, Interval, path};
+use crate::page::{Page, Reader, change, count, points, rate};
+use axum::extract::{Path, Query, State};
+use maud::{Markup, html};
+
+pub async fn neighbourhood(
+    State(app): State<App>,
+    actor: Actor,
+    reader: Reader,
+    Path((code, area)): Path<(String, String)>,
+    Query(ask): Query<Ask>,
+) -> Result<Page> {
+    let municipality = within_reach(&actor, &code)?;
+    let words = &reader.words;
+    let mut tx = app.db.read().await?;
+    let view = View::load(&mut tx, municipality, &ask).await?;
+    let Some(at) = view.names.iter().position(|name| name.code == area) else {
+        return Err(
+            Error::not_found("neighbourhood-unknown", format!("there is no neighbourhood {area} in {code}; see /map/{code}")).with("area", area)
+        );
+    };
+    let mut other = Vec::new();
+    for measure in Measure::ALL {
+        let of = |cell: &super::read::Cell| cell.area == area;
+        let table = match &view.current {
+            Some(current) => read::table(&mut tx, municipality, current, measure).await?.1,
+            None => Vec::new(),
+        };
+        other.push(table.into_iter().find(of).and_then(|cell| cell.y.zip(cell.n)));
+    }
+    let own = read::path(&mut tx, municipality, &area, view.measure, Kind::Week, &view.published).await?;
+    let whole = read::path(&mut tx, municipality, "", view.measure, Kind::Week, &view.published).await?;
+    let rounds: Vec<(String, i16, String, String, String)> = all!(
+        tx,
+        "SELECT DISTINCT r.name, d.weekday, d.stream, d.window_start, d.window_end FROM segment s
+         JOIN neighbourhood nb ON nb.municipality_id = s.municipality_id AND nb.neighbourhood_id = s.neighbourhood_id
+         JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
+         JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
+         WHERE s.municipality_id = $1 AND nb.code = $2 AND r.valid_from <= $3 AND (r.valid_to IS NULL OR r.valid_to >= $3)
+         ORDER BY d.weekday, d.window_start, r.name",
+        municipality,
+        &area,
+        app.clock.today()
+    )?;
+    let name = &view.names[at];
+    let split = match other[..] {
+        [Some((complied, n)), Some((set_out, _))] => Some((complied, set_out, n)),
+        _ => None,
+    };
+    let body = html! {
+        p.volver { a href=(format!("/map/{code}?measure={}", view.measure.name())) { (words.tell("map-back", &[("place", view.place.name.as_str().into())])) } }
+        div.dos {
+            (weeks(words, &view, &own, &whole))
+            div {
+                (truck(words, &rounds))
+                @if let Some((complied, set_out, n)) = split { (split_table(words, complied.into(), set_out.into(), n.into())) }
+            }
+        }
+    };
+    let heading = words.tell("map-place-heading", &[("name", name.name.as_str().into())]);
+    let mut page = Page::new("map", heading, body).place(view.place.name.clone());
+    if let Some(current) = &view.current {
+        page = page.eyebrow(eyebrow(words, current));
+    }
+    Ok(page.answer(answer(words, &view, at)))
+}
+
+fn answer(words: &Words, view: &View, at: usize) -> Markup {
+    let name = view.names[at].name.as_str();
+    let Some(shown) = view.shown(at) else {
+        return match view.current {
+            Some(_) => html! { (words.tell("map-place-hidden", &[("name", name.into())])) },
+            None => html! { (words.say("map-empty")) },
+        };
+    };
+    let mut values = margin(shown).to_vec();
+    values.push(("name", name.into()));
+    let kind = view.current.as_ref().map_or("week", |current| current.name.kind().name());
+    let standing = match view.standing(at) {
+        Standing::Below => "map-place-below",
+        Standing::Above => "map-place-above",
+        _ => "map-place-alike",
+    };
+    html! {
+        (marked(&words.tell(&format!("map-place-{}", key(view.measure)), &values))) " "
+        @match view.whole {
+            Some(whole) => { (marked(&words.tell(standing, &margin(whole)))) }
+            None => {}
+        }
+        " " (words.tell("map-counts-sentence", &[("homes", count(shown.homes).into()), ("n", count(shown.n).into())]))
+        @if let Some((value, low, high)) = shown.change { " " (words.say("map-table-change")) " " (words.say(&format!("map-table-since-{kind}"))) ": " (change(words, value, low, high, 0)) "." }
+    }
+}
+
+fn weeks(words: &Words, view: &View, own: &[(Published, Option<Shown>)], whole: &[(Published, Option<Shown>)]) -> Markup {
+    let Some((start, _)) = own.first() else { return html! { p.vacio { (words.say("map-empty")) } } };
+    // Week numbers on the axis, unless the weeks cross a new year: then weeks are counted from the first.
+    let one_year = own.iter().all(|(p, _)| p.first.0 / 100 == start.first.0 / 100);
+    let from = if one_year { start.first.number() } else { 1 };
+    let at = |p: &Published| f64::from(from) + p.first.since(start.first) as f64;
+    let dots = |path: &[(Published, Option<Shown>)]| -> Vec<Dot> {
+        path.iter().filter_map(|(p, s)| s.and_then(|s| Interval::new(s.rate, s.low, s.high)).map(|interval| Dot { at: at(p), interval })).collect()
+    };
+    let (series, comparison) = (dots(own), dots(whole));
+    let to = own.last().map_or(f64::from(from), |(p, _)| at(p));
+    let along = words.say(if one_year { "map-axis-week" } else { "map-axis-weeks" });
+    let frame = Frame::around(series.iter().chain(&comparison), f64::from(from), to, words.say("map-table-of-hundred"), along);
+    html! {
+        figure.figura {
+            figcaption { (words.say(&format!("map-path-{}", key(view.measure)))) }
+            (path(&frame, &series, &comparison))
+            p.nota { (words.say("map-path-note")) }
+            details {
+                summary { (words.say("map-as-table")) }
+                table.tabla {
+                    caption { (words.say("map-table-margin")) }
+                    thead {
+                        tr {
+                            th scope="col" { (words.say("map-week-column")) }
+                            th.num scope="col" { (words.say("map-here")) }
+                            th.num scope="col" { (words.say("map-municipality")) }
+                        }
+                    }
+                    tbody {
+                        @for ((period, here), (_, there)) in own.iter().zip(whole) {
+                            tr {
+                                th scope="row" { (label(words, &period.name, period.first, period.last)) }
+                                td.num { (cell(words, *here)) }
+                                td.num { (cell(words, *there)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cell(words: &Words, shown: Option<Shown>) -> Markup {
+    match shown {
+        Some(shown) => rate(words, shown.rate, shown.low, shown.high),
+        None => html! { span.suave { (words.say("map-legend-hidden")) } },
+    }
+}
+
+/// Of the published collections: complied, set out but not as it should be, not set out.
+fn split_table(words: &Words, complied: i64, set_out: i64, n: i64) -> Markup {
+    let rows = [("map-split-complied", complied), ("map-split-set-out", set_out - complied), ("map-split-none", n - set_out)];
+    html! {
+        section {
+            h2 { (words.say("map-split")) }
+            table.tabla.medio {
+                caption { (words.tell("map-split-caption", &[("n", count(n).into())])) }
+                thead {
+                    tr {
+                        th scope="col" { (words.say("map-split-what")) }
+                        th.num scope="col" { (words.say("map-table-of-hundred")) }
+                        th.ancho scope="col" { span.oido { (words.say("map-split")) } }
+                    }
+                }
+                tbody {
+                    @for (what, y) in rows {
+                        tr {
+                            th scope="row" { (words.say(what)) }
+                            td.num { span.tasa { (points(y as f64 / n.max(1) as f64)) } " " span.ic { (words.tell("map-split-of", &[("y", count(y).into()), ("n", count(n).into())])) } }
+                            td.ancho { (share_bar_plain(y, n)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A share as a bar, without the tick that marks deliveries.
+fn share_bar_plain(y: i64, n: i64) -> Markup {
+    let width = if n > 0 { 200 * y.clamp(0, n) / n } else { 0 };
+    html! {
+        svg viewBox="0 0 200 14" aria-hidden="true" { rect class="g-bc" width="200" height="14" {} rect class="g-b" width=(width) height="14" {} }
+    }
+}
+
+fn truck(words: &Words, rounds: &[(String, i16, String, String, String)]) -> Markup {
+    html! {
+        section {
+        h2 { (words.say("map-truck")) }
+        @if rounds.is_empty() {
+            p { (words.say("map-truck-none")) }
+        } @else {
+            table.tabla {
+                caption { (words.say("map-truck-caption")) }
+                thead { tr { th scope="col" { (words.say("map-truck-day")) } th scope="col" { (words.say("map-truck-hours")) } th scope="col" { (words.say("map-truck-bags")) } } }
+                tbody {
+                    @for (name, weekday, stream, start, end) in rounds {
+                        tr {
+                            th scope="row" { (words.say(&format!("map-day-{weekday}"))) span.sub { (name) } }
+                            td { (start) "–" (end) }
+                            td { (words.say(&format!("map-stream-{stream}"))) }
+                        }
+                    }
+                }
+            }
+        }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! When a message may be sent: quiet hours, Sundays and public holidays, and the evening before a home's collection. Pure.
+
+use crate::clock::{Week, at_local};
+use crate::error::{Error, Result};
+use crate::trial::protocol::MessageRules;
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc, Weekday};
+
+/// Minutes after midnight between which messages may leave, on weekdays and on Saturdays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    weekday: [u32; 2],
+    saturday: [u32; 2],
+}
+
+/// The evening before a collection, and the length of the span over which one week's messages are spread.
+const EVENING: u32 = 18 * 60 + 30;
+const SPREAD: u32 = 60;
+
+/// Reads `HH:MM` as minutes after midnight.
+pub fn minutes(text: &str) -> Option<u32> {
+    let (hour, minute) = text.split_once(':')?;
+    let (hour, minute) = (hour.parse::<u32>().ok()?, minute.parse::<u32>().ok()?);
+    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+}
+
+impl Hours {
+    pub fn of(rules: &MessageRules) -> Result<Hours> {
+        let span = |key: &str, hours: &[String; 2]| match (minutes(&hours[0]), minutes(&hours[1])) {
+            (Some(from), Some(to)) if from + SPREAD <= to => Ok([from, to]),
+            _ => Err(Error::refused(
+                "message-hours",
+                format!("messages.{key}: «{}» to «{}» is not a span of at least an hour; write it like 08:00, 20:00", hours[0], hours[1]),
+            )),
+        };
+        Ok(Hours { weekday: span("weekday_hours", &rules.weekday_hours)?, saturday: span("saturday_hours", &rules.saturday_hours)? })
+    }
+
+    fn open(&self, day: NaiveDate) -> Option<[u32; 2]> {
+        match day.weekday() {
+            _ if is_holiday(day) => None,
+            Weekday::Sun => None,
+            Weekday::Sat => Some(self.saturday),
+            _ => Some(self.weekday),
+        }
+    }
+
+    /// Whether a message may leave at this moment.
+    pub fn allows(&self, at: DateTime<Utc>) -> bool {
+        let local = crate::clock::local(at);
+        let minute = u32::try_from(local.time().signed_duration_since(chrono::NaiveTime::MIN).num_minutes()).unwrap_or(0);
+        self.open(local.date_naive()).is_some_and(|[from, to]| (from..to).contains(&minute))
+    }
+
+    /// The evening of that day when its hours allow it, else its last allowed hour; `None` on a quiet day.
+    fn evening(&self, day: NaiveDate, second: u32) -> Option<DateTime<Utc>> {
+        let [from, to] = self.open(day)?;
+        let start = EVENING.min(to - SPREAD).max(from);
+        Some(at_local(day, start / 60, start % 60) + Duration::seconds(i64::from(second % (SPREAD * 60))))
+    }
+
+    /// When this week's message to a home leaves and when it has no more use: the evening before a collection, within the week itself
+    /// (so that messages start and stop with the phase), and the start of that collection. A home collected on Mondays is told on Saturday.
+    ///
+    /// `days` are the weekdays of the home's route (1 Monday to 7 Sunday) with the minute at which collection starts; `second` spreads
+    /// the sending over the hour. `None` when the route has no day, or the whole week is quiet.
+    pub fn slot(&self, week: Week, days: &[(i16, u32)], second: u32) -> Option<Slot> {
+        let monday = week.monday();
+        let collections = |from: i64, to: i64| {
+            (from..=to).filter_map(move |ahead| {
+                let day = monday + Duration::days(ahead);
+                let start =
+                    days.iter().filter(|(weekday, _)| *weekday == day.weekday().number_from_monday() as i16).map(|(_, start)| *start).min()?;
+                Some((day, at_local(day, start / 60, start % 60)))
+            })
+        };
+        for (day, start) in collections(1, 7) {
+            let mut eve = day - Duration::days(1);
+            while eve >= monday {
+                if let Some(send_after) = self.evening(eve, second) {
+                    return Some(Slot { send_after, due_on: eve, collection: day, expires_at: start });
+                }
+                eve -= Duration::days(1);
+            }
+        }
+        // Every evening before a collection of this week is quiet back to the Monday: the last allowed hour of the week, for the next one.
+        let (eve, send_after) = (0..6).rev().map(|ahead| monday + Duration::days(ahead)).find_map(|day| Some((day, self.evening(day, second)?)))?;
+        let (day, start) = collections(1, 13).find(|(_, start)| *start > send_after)?;
+        Some(Slot { send_after, due_on: eve, collection: day, expires_at: start })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    pub send_after: DateTime<Utc>,
+    pub due_on: NaiveDate,
+    pub collection: NaiveDate,
+    /// Collection start: later the message is not sent.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// National public holidays (Código de Trabajo, art. 127). Decreto 19-2018 moves the rest of 30 June and 20 October to a Monday: both
+/// days are quiet then. A municipality's own fair is not known here.
+pub fn is_holiday(day: NaiveDate) -> bool {
+    const FIXED: [(u32, u32); 9] = [(1, 1), (5, 1), (6, 30), (9, 15), (10, 20), (11, 1), (12, 24), (12, 25), (12, 31)];
+    let moved = |month, date| {
+        let original = NaiveDate::from_ymd_opt(day.year(), month, date)?;
+        Some(match original.weekday() {
+            Weekday::Mon => original,
+            Weekday::Tue => original - Duration::days(1),
+            Weekday::Wed => original - Duration::days(2),
+            late => original + Duration::days(7 - i64::from(late.num_days_from_monday())),
+        })
+    };
+    let before_easter = easter(day.year()).map_or(0, |easter| (easter - day).num_days());
+    FIXED.contains(&(day.month(), day.day())) || moved(6, 30) == Some(day) || moved(10, 20) == Some(day) || (1..=3).contains(&before_easter)
+}
+
+/// Gregorian Easter (Meeus, Jones, Butcher).
+fn easter(year: i32) -> Option<NaiveDate> {
+    let (a, b, c) = (year % 19, year / 100, year % 100);
+    let h = (19 * a + b - b / 4 - (b - (b + 8) / 25 + 1) / 3 + 15) % 30;
+    let l = (32 + 2 * (b % 4) + 2 * (c / 4) - h - c % 4) % 7;
+    let m = (a + 11 * h + 22 * l) / 451;
+    let n = h + l - 7 * m + 114;
+    NaiveDate::from_ymd_opt(year, (n / 31) as u32, (n % 31 + 1) as u32)
+}
+
+/// `lunes`.
+pub fn weekday_name(day: NaiveDate) -> &'static str {
+    match day.weekday() {
+        Weekday::Mon => "lunes",
+        Weekday::Tue => "martes",
+        Weekday::Wed => "miércoles",
+        Weekday::Thu => "jueves",
+        Weekday::Fri => "viernes",
+        Weekday::Sat => "sábado",
+        Weekday::Sun => "domingo",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::show_time;
+
+    fn hours() -> Hours {
+        Hours { weekday: [8 * 60, 20 * 60], saturday: [9 * 60, 18 * 60] }
+    }
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_evening_before_or_the_last_allowed_hour_and_always_within_the_week() {
+        let week = Week::of(day("2026-08-10"));
+        let slot = |weekday, second| hours().slot(week, &[(weekday, 360)], second).unwrap();
+        assert_eq!(show_time(slot(3, 0).send_after), "11/08/2026 18:30");
+        assert_eq!(show_time(slot(3, 3599).send_after), "11/08/2026 19:29");
+        assert_eq!(show_time(slot(3, 0).expires_at), "12/08/2026 06:00");
+        // Sunday's collection: Saturday closes at 18:00. Monday's: Sunday is quiet, so Saturday too, for the Monday after.
+        assert_eq!(show_time(slot(7, 0).send_after), "15/08/2026 17:00");
+        assert_eq!(show_time(slot(1, 0).send_after), "15/08/2026 17:00");
+        assert_eq!(slot(1, 0).collection, day("2026-08-17"));
+        assert!(hours().slot(week, &[], 0).is_none());
+    }
+
+    #[test]
+    fn a_holiday_is_quiet() {
+        // 15 September 2026 is a Tuesday: Wednesday's collection is announced on Monday.
+        let week = Week::of(day("2026-09-14"));
+        let slot = hours().slot(week, &[(3, 360)], 0).unwrap();
+        assert_eq!((slot.due_on, slot.collection), (day("2026-09-14"), day("2026-09-16")));
+        // Monday a holiday: Tuesday's homes are told on Saturday for the next Tuesday, not after the truck.
+        let week = Week::of(day("2026-10-19"));
+        let slot = hours().slot(week, &[(2, 360)], 0).unwrap();
+        assert_eq!((slot.due_on, slot.collection), (day("2026-10-24"), day("2026-10-27")));
+        for quiet in ["2026-04-02", "2026-04-03", "2026-04-04", "2026-06-29", "2026-06-30", "2026-10-19", "2026-10-20", "2026-11-01", "2027-03-26"] {
+            assert!(is_holiday(day(quiet)), "{quiet}");
+        }
+        for open in ["2026-04-01", "2026-04-06", "2026-07-01", "2026-10-21", "2026-11-23"] {
+            assert!(!is_holiday(day(open)), "{open}");
+        }
+    }
+
+    #[test]
+    fn every_slot_is_allowed_and_before_the_truck() {
+        for start in 0..60 {
+            let week = Week::of(day("2026-01-05") + Duration::weeks(start));
+            for weekday in 1..=7 {
+                for second in [0, 1800, 3599] {
+                    let Some(slot) = hours().slot(week, &[(weekday, 330)], second) else { panic!("{week} {weekday}") };
+                    assert!(hours().allows(slot.send_after) && slot.send_after < slot.expires_at, "{week} {weekday} {slot:?}");
+                    assert!(Week::of(slot.due_on) == week);
+                }
+            }
+        }
+    }
+}

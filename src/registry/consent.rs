@@ -1,0 +1,182 @@
+//! Consent by purpose, of a home or of a person: given, withdrawn, given anew. A withdrawal closes the row; nothing is erased.
+
+use super::{STREAM, choice};
+use crate::account::audit;
+use crate::clock::at_local;
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::id::{ConsentId, HouseholdId, Mint, MunicipalityId, PersonId};
+use crate::{all, opt, run};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use serde_json::json;
+
+choice!(Purpose {
+    Messages = "messages", Research = "research", Finance = "finance", School = "school", Gender = "gender", Sharing = "sharing",
+});
+choice!(How { PaperForm = "paper_form", Visit = "visit", Phone = "phone", Reply = "reply" });
+
+/// The wording people agree to at present; an older consent keeps the version it was given under.
+pub const TEXT_VERSION: &str = "2026-1";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Person(PersonId),
+    Home(HouseholdId),
+}
+
+impl Subject {
+    fn columns(self) -> (Option<PersonId>, Option<HouseholdId>) {
+        match self {
+            Subject::Person(person) => (Some(person), None),
+            Subject::Home(home) => (None, Some(home)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewConsent {
+    pub purpose: Purpose,
+    /// Only by this channel; any when empty.
+    pub channel: Option<&'static str>,
+    pub given_on: NaiveDate,
+    pub how: How,
+    pub language: &'static str,
+    pub by_guardian: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Consent {
+    pub consent_id: ConsentId,
+    pub purpose: String,
+    pub channel: Option<String>,
+    pub given_on: NaiveDate,
+    pub given_how: String,
+    pub text_version: String,
+    pub language: String,
+    pub by_guardian: bool,
+    pub withdrawn_at: Option<DateTime<Utc>>,
+    pub withdrawn_how: Option<String>,
+}
+
+/// A consent holds on a day when it was given by then and not withdrawn on that day or before: a withdrawal counts at once.
+/// In SQL: `given_on <= day AND (withdrawn_at IS NULL OR withdrawn_at >= day_after(day))`.
+pub(crate) fn day_after(day: NaiveDate) -> DateTime<Utc> {
+    at_local(day + Days::new(1), 0, 0)
+}
+
+impl Consent {
+    pub fn live_on(&self, day: NaiveDate) -> bool {
+        self.given_on <= day && self.withdrawn_at.is_none_or(|at| at >= day_after(day))
+    }
+}
+
+/// Every consent of a person, the newest first.
+pub async fn of_person(tx: &mut Tx, municipality: MunicipalityId, person: PersonId) -> Result<Vec<Consent>> {
+    all!(
+        tx,
+        "SELECT consent_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how
+         FROM consent WHERE municipality_id = $1 AND person_id = $2 ORDER BY given_on DESC, consent_id DESC",
+        municipality,
+        person
+    )
+}
+
+/// Every consent of a home, the newest first.
+pub async fn of_home(tx: &mut Tx, municipality: MunicipalityId, home: HouseholdId) -> Result<Vec<Consent>> {
+    all!(
+        tx,
+        "SELECT consent_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how
+         FROM consent WHERE municipality_id = $1 AND household_id = $2 ORDER BY given_on DESC, consent_id DESC",
+        municipality,
+        home
+    )
+}
+
+/// Records a consent; a minor's needs a guardian, and a second one for the same purpose is not opened while the first holds.
+#[expect(clippy::too_many_arguments, reason = "who, what, by whom, when")]
+pub async fn give(
+    tx: &mut Tx,
+    mint: &mut Mint,
+    municipality: MunicipalityId,
+    subject: Subject,
+    minor: bool,
+    consent: &NewConsent,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    if consent.given_on > crate::clock::local_day(now) {
+        return Err(Error::refused("consent-day", "a consent cannot be given in the future; write the day it was given"));
+    }
+    if minor && !consent.by_guardian {
+        return Err(Error::refused("consent-guardian", "this person is or may be under 18: a guardian must give the consent"));
+    }
+    let known = match subject {
+        Subject::Person(person) => of_person(tx, municipality, person).await?,
+        Subject::Home(home) => of_home(tx, municipality, home).await?,
+    };
+    if known.iter().any(|old| old.purpose == consent.purpose.name() && old.withdrawn_at.is_none()) {
+        return Ok(false);
+    }
+    let id: ConsentId = mint.id(now);
+    let (person, home) = subject.columns();
+    run!(
+        tx,
+        "INSERT INTO consent (municipality_id, consent_id, person_id, household_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how, recorded_by, recorded_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, NULL, $12, $13)",
+        municipality,
+        id,
+        person,
+        home,
+        consent.purpose.name(),
+        consent.channel,
+        consent.given_on,
+        consent.how.name(),
+        TEXT_VERSION,
+        consent.language,
+        consent.by_guardian,
+        actor,
+        now
+    )?;
+    let target = person.map(|id| id.to_string()).or(home.map(|id| id.to_string())).unwrap_or_default();
+    let detail = json!({"consent": id, "purpose": consent.purpose.name(), "on": consent.given_on, "how": consent.how.name(), "by_guardian": consent.by_guardian});
+    audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action: "consent.given", target: &target, detail }).await?;
+    Ok(true)
+}
+
+/// Withdraws a consent from this moment; `may_contact` says no from here on.
+pub async fn withdraw(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    subject: Subject,
+    id: ConsentId,
+    how: How,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (person, home) = subject.columns();
+    let found: Option<(String,)> = opt!(
+        tx,
+        "SELECT purpose FROM consent WHERE municipality_id = $1 AND consent_id = $2 AND (person_id = $3 OR household_id = $4)",
+        municipality,
+        id,
+        person,
+        home
+    )?;
+    let Some((purpose,)) = found else {
+        return Err(Error::not_found("consent-unknown", "there is no such consent of this person or home; look at the file again"));
+    };
+    let touched = run!(
+        tx,
+        "UPDATE consent SET withdrawn_at = $3, withdrawn_how = $4 WHERE municipality_id = $1 AND consent_id = $2 AND withdrawn_at IS NULL",
+        municipality,
+        id,
+        now,
+        how.name()
+    )?;
+    if touched == 0 {
+        return Err(Error::conflict("consent-withdrawn", "this consent was withdrawn already; look at the file again"));
+    }
+    let target = person.map(|id| id.to_string()).or(home.map(|id| id.to_string())).unwrap_or_default();
+    let detail = json!({"consent": id, "purpose": purpose, "how": how.name()});
+    audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action: "consent.withdrawn", target: &target, detail }).await
+}

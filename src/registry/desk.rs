@@ -1,0 +1,283 @@
+//! The registrar's first page: who waits, and a search that goes on record.
+
+use super::enrolment::{self, Status};
+use super::person::{self, Person};
+use super::{Place, READS, consent, membership, places};
+use crate::account::access::Routes;
+use crate::account::{Actor, audit};
+use crate::app::App;
+use crate::clock::{local_day, show_day, show_time};
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::{MunicipalityId, PersonId};
+use crate::page::{Page, Reader, count};
+use crate::{all, one};
+use axum::Form;
+use axum::extract::State;
+use chrono::NaiveDate;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::json;
+
+pub fn routes(routes: Routes) -> Routes {
+    routes.get("/registry", desk).post("/registry/search", search)
+}
+
+/// What waits in one municipality. Codes of homes and numbers of files only: no name is opened to draw this page.
+struct Waiting {
+    place: Place,
+    candidates: Vec<(&'static str, i64)>,
+    without_consent: (i64, Vec<String>),
+    without_contact: (i64, Vec<String>),
+    enrolled_without_consent: i64,
+    cui: Vec<(PersonId, String)>,
+}
+
+const LISTED: i64 = 30;
+
+async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting> {
+    let id = place.0;
+    let mut candidates = Vec::new();
+    for module in enrolment::ALL {
+        let waiting = enrolment::counts(tx, module, id).await?.into_iter().find(|(status, _)| *status == Status::Candidate).map_or(0, |(_, n)| n);
+        candidates.push((module.name, waiting));
+    }
+    macro_rules! homes {
+        ($missing:literal, $day:expr, $after:expr) => {{
+            let (n,): (i64,) = one!(
+                tx,
+                concat!(
+                    "SELECT COUNT(*) FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
+                    $missing,
+                    ")"
+                ),
+                id,
+                $day,
+                $after
+            )?;
+            let codes: Vec<(String,)> = all!(
+                tx,
+                concat!(
+                    "SELECT h.code FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
+                    $missing,
+                    ") ORDER BY h.code LIMIT $4"
+                ),
+                id,
+                $day,
+                $after,
+                LISTED
+            )?;
+            (n, codes.into_iter().map(|(code,)| code).collect::<Vec<String>>())
+        }};
+    }
+    let after = consent::day_after(today);
+    let without_consent = homes!(
+        "SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.household_id = h.household_id AND c.purpose = 'messages' AND c.given_on <= $2 AND (c.withdrawn_at IS NULL OR c.withdrawn_at >= $3)",
+        today,
+        after
+    );
+    let without_contact = homes!(
+        "SELECT 1 FROM contact c WHERE c.municipality_id = $1 AND c.household_id = h.household_id AND c.valid_from <= $2 AND (c.valid_to IS NULL OR c.valid_to > $2) AND (c.channel = 'paper' OR c.address_sealed IS NOT NULL) AND $3 IS NOT NULL",
+        today,
+        after
+    );
+    macro_rules! enrolled { ($table:literal, $purpose:literal) => {{
+        let (n,): (i64,) = one!(
+            tx,
+            concat!("SELECT COUNT(*) FROM ", $table, " e WHERE e.municipality_id = $1 AND e.status = 'enrolled' AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.person_id = e.person_id AND c.purpose = '", $purpose, "' AND c.withdrawn_at IS NULL)"),
+            id
+        )?;
+        n
+    }} }
+    let enrolled_without_consent =
+        enrolled!("finance_enrolment", "finance") + enrolled!("school_enrolment", "school") + enrolled!("gender_enrolment", "gender");
+    let cui: Vec<(PersonId, String)> = all!(
+        tx,
+        "SELECT person_id, cui_warning FROM person WHERE municipality_id = $1 AND cui_warning IN ('check_digit', 'place') ORDER BY person_id LIMIT $2",
+        id,
+        LISTED
+    )?;
+    Ok(Waiting { place, candidates, without_consent, without_contact, enrolled_without_consent, cui })
+}
+
+impl Waiting {
+    fn total(&self) -> i64 {
+        self.candidates.iter().map(|(_, n)| n).sum::<i64>() + self.enrolled_without_consent + self.cui.len() as i64
+    }
+}
+
+/// The last digits of a person's identity, as a file is called where no name may stand.
+pub fn file_number(id: PersonId) -> String {
+    let text = id.0.simple().to_string().to_uppercase();
+    format!("P-{}", &text[text.len() - 6..])
+}
+
+async fn desk(State(app): State<App>, reader: Reader, actor: Actor) -> Result<Page> {
+    let mut tx = app.db.read().await?;
+    let today = app.clock.today();
+    let mut all = Vec::new();
+    for place in places(&mut tx, &actor).await? {
+        all.push(waiting(&mut tx, place, today).await?);
+    }
+    let words = &reader.words;
+    let total: i64 = all.iter().map(Waiting::total).sum();
+    let without: i64 = all.iter().map(|place| place.without_consent.0).sum();
+    let body = html! {
+        @if all.is_empty() { p.vacio { (words.say("registry-no-pilot")) } }
+        @for place in &all { (tasks(&reader, place)) }
+        (search_form(&reader, ""))
+        (new_links(&reader, &all.iter().map(|place| &place.place).collect::<Vec<_>>()))
+    };
+    let values = [("total", total.into()), ("homes", without.into())];
+    Ok(Page::new("registry", words.tell("registry-heading", &values), body)
+        .eyebrow(html! { (words.say("registry-eyebrow")) " · " (show_time(app.clock.now())) })
+        .answer(html! { (words.tell("registry-answer", &values)) }))
+}
+
+fn tasks(reader: &Reader, waiting: &Waiting) -> Markup {
+    let words = &reader.words;
+    let code = waiting.place.0.to_string();
+    let people = |n: i64| html! { (count(n)) " " (words.tell("registry-people-word", &[("n", n.into())])) };
+    let homes = |n: i64| html! { (count(n)) " " (words.tell("registry-homes-word", &[("n", n.into())])) };
+    html! {
+        section {
+            h2 { (waiting.place.1) }
+            ol.asuntos {
+                @for (module, n) in waiting.candidates.iter().filter(|(_, n)| *n > 0) {
+                    li {
+                        span.estado.ojo { (people(*n)) }
+                        div {
+                            h3 { (words.say(&format!("registry-candidates-{module}"))) }
+                            p.suave { (words.say("registry-candidates-why")) }
+                        }
+                        a.boton href={ "/registry/" (module) "?municipality=" (code) "&status=candidate" } { (words.say("registry-see-candidates")) span.oido { ": " (words.say(&format!("registry-module-{module}"))) ", " (waiting.place.1) } }
+                    }
+                }
+                @if waiting.enrolled_without_consent > 0 {
+                    li {
+                        span.estado.ojo { (people(waiting.enrolled_without_consent)) }
+                        div { h3 { (words.say("registry-enrolled-without")) } p.suave { (words.say("registry-enrolled-without-why")) } }
+                    }
+                }
+                @if !waiting.cui.is_empty() {
+                    li {
+                        span.estado.ojo { (people(waiting.cui.len() as i64)) }
+                        div {
+                            h3 { (words.say("registry-cui-warnings")) }
+                            p.suave { (words.say("registry-cui-warnings-why")) }
+                            details {
+                                summary { (words.say("registry-see-files")) span.oido { ", " (waiting.place.1) } }
+                                ul { @for (id, warning) in &waiting.cui {
+                                    li { a href={ "/registry/person/" (code) "/" (id) } { (file_number(*id)) } " · " (words.say(&format!("registry-cui-{warning}"))) }
+                                } }
+                            }
+                        }
+                    }
+                }
+                @for (key, (n, codes)) in [("registry-homes-consent", &waiting.without_consent), ("registry-homes-contact", &waiting.without_contact)] {
+                    @if *n > 0 {
+                        li {
+                            span.estado.espera { (homes(*n)) }
+                            div {
+                                h3 { (words.say(key)) }
+                                p.suave { (words.say(&format!("{key}-why"))) }
+                                details {
+                                    summary { (words.say("registry-see-homes")) span.oido { ": " (words.say(key)) ", " (waiting.place.1) } }
+                                    p { (codes.join(", ")) @if *n > codes.len() as i64 { " … " (words.tell("registry-and-more", &[("n", (*n - codes.len() as i64).into())])) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @if waiting.total() == 0 && waiting.without_consent.0 == 0 && waiting.without_contact.0 == 0 { p.vacio { (words.say("registry-nobody-waits")) } }
+        }
+    }
+}
+
+fn search_form(reader: &Reader, typed: &str) -> Markup {
+    let words = &reader.words;
+    html! {
+        section {
+            h2 id="buscar" { (words.say("registry-search")) }
+            form.campo role="search" method="post" action="/registry/search" aria-labelledby="buscar" {
+                (reader.csrf_field())
+                label for="q" { (words.say("registry-search-label")) }
+                input type="search" id="q" name="q" autocomplete="off" aria-describedby="q-ayuda" value=(typed);
+                p.suave.chico id="q-ayuda" { (words.say("registry-search-help")) }
+                div { button.boton { (words.say("registry-search-button")) } }
+            }
+        }
+    }
+}
+
+fn new_links(reader: &Reader, places: &[&Place]) -> Markup {
+    html! {
+        section {
+            h2 { (reader.words.say("registry-new")) }
+            div.botones { @for (id, name) in places.iter().map(|place| (place.0, &place.1)) {
+                a.boton href={ "/registry/person/new/" (id) } { (reader.words.tell("registry-new-in", &[("place", name.clone().into())])) }
+            } }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Search {
+    #[serde(default)]
+    q: String,
+}
+
+/// By POST: what is typed stays out of addresses and their logs. The audit chain learns that somebody searched, not for whom.
+async fn search(State(app): State<App>, reader: Reader, actor: Actor, Form(form): Form<Search>) -> Result<Page> {
+    let (now, today, words) = (app.clock.now(), app.clock.today(), &reader.words);
+    let mut tx = app.db.write().await?;
+    let mut found: Vec<(Place, Person, Option<String>)> = Vec::new();
+    let typed: String = form.q.chars().take(200).collect();
+    let reach = places(&mut tx, &actor).await?;
+    for place in &reach {
+        let people = person::search(&mut tx, &app.keys, place.0, &typed, today).await?;
+        let detail = json!({"results": people.len()});
+        let entry = audit::Entry { stream: READS, actor: &actor.name, action: "people.searched", target: "search", detail };
+        audit::record(&mut tx, place.0, now, entry).await?;
+        for person in people {
+            let home = present_home(&mut tx, place.0, person.id).await?;
+            found.push((place.clone(), person, home));
+        }
+    }
+    tx.commit().await?;
+    let shown = found.len() as i64;
+    let body = html! {
+        @if found.is_empty() { p.vacio { (words.say("registry-search-none")) } } @else {
+            table.tabla {
+                caption { (words.say("registry-search-caption")) }
+                thead { tr { th scope="col" { (words.say("registry-name")) } th scope="col" { (words.say("registry-birth-year")) } th scope="col" { (words.say("registry-home")) } th.ancho scope="col" { (words.say("registry-place")) } } }
+                tbody { @for (place, person, home) in &found { tr {
+                    th scope="row" { a href={ "/registry/person/" (place.0) "/" (person.id) } { (person.name()) } span.sub.angosto { (place.1) } }
+                    td { @match person.birth.date { Some(date) => { (date.format("%Y")) } None => span.suave { (words.say("registry-no-data")) } } }
+                    td { @match home { Some(code) => { span.junto { (code) } } None => span.suave { (words.say("registry-no-data")) } } }
+                    td.ancho { (place.1) }
+                } } }
+            }
+            @if shown >= person::SEARCH_LIMIT { p.suave { (words.tell("registry-search-limit", &[("n", person::SEARCH_LIMIT.into())])) } }
+        }
+        (search_form(&reader, &typed))
+    };
+    Ok(Page::new("registry", words.tell("registry-found", &[("n", shown.into())]), body)
+        .eyebrow(html! { a href="/registry" { (words.say("registry-back")) } " · " (show_day(local_day(now))) })
+        .answer(html! { (words.say("registry-search-logged")) }))
+}
+
+/// The code of the home where somebody lives at present.
+pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, person: PersonId) -> Result<Option<String>> {
+    let present = membership::of_person(tx, municipality, person).await?.into_iter().find(|row| row.valid_to.is_none());
+    match present {
+        Some(row) => code_of(tx, row.home_municipality_id, row.household_id).await,
+        None => Ok(None),
+    }
+}
+
+pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: crate::id::HouseholdId) -> Result<Option<String>> {
+    let code: Option<(String,)> = crate::opt!(tx, "SELECT code FROM household WHERE municipality_id = $1 AND household_id = $2", municipality, home)?;
+    Ok(code.map(|(code,)| code))
+}

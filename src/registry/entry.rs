@@ -1,0 +1,212 @@
+//! One person as typed into the form or written in a row of a file: the same reading and the same refusals for both.
+//! No refusal repeats what was typed, so that no name ends in a log.
+
+use super::consent::Purpose;
+use super::contact::{Channel, phone};
+use super::cui::Cui;
+use super::enrolment;
+use super::membership::Relation;
+use super::person::{Birth, Language, MigrationStatus, NewPerson, Sex};
+use super::{names, school};
+use crate::error::{Error, Result};
+use chrono::NaiveDate;
+
+/// Columns of a file, in the order an export writes them. Only the first two are needed.
+pub const COLUMNS: [&str; 22] = [
+    "given_names",
+    "surnames",
+    "cui",
+    "sex",
+    "birth_date",
+    "language",
+    "migration_status",
+    "household",
+    "relation",
+    "since",
+    "phone",
+    "channel",
+    "consent_messages",
+    "consents",
+    "consent_on",
+    "guardian",
+    "waste",
+    "finance",
+    "finance_partner",
+    "school",
+    "grade",
+    "gender",
+];
+
+pub struct Problem {
+    pub field: &'static str,
+    pub error: Error,
+}
+
+#[derive(Clone)]
+pub struct Entry {
+    pub person: NewPerson,
+    /// Code of the home, in capitals; empty when not known.
+    pub household: String,
+    pub relation: Relation,
+    pub since: NaiveDate,
+    pub phone: Option<String>,
+    /// How the home is reached: by the phone given, or on paper.
+    pub channel: Option<Channel>,
+    pub consent_messages: bool,
+    pub purposes: Vec<Purpose>,
+    pub consent_on: NaiveDate,
+    pub guardian: bool,
+    pub enrolments: Vec<(&'static str, [String; 3])>,
+}
+
+/// Reads every field; answers all problems at once.
+pub fn read<'a>(get: impl Fn(&str) -> &'a str, today: NaiveDate) -> Result<Entry, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let name = |field: &'static str, problems: &mut Vec<Problem>| {
+        let text = names::kept(get(field));
+        if names::fold(&text).is_empty() || text.chars().count() > 120 {
+            let line = format!("{field}: write at least one word, at most 120 characters");
+            problems.push(Problem { field, error: Error::refused("person-name", line) });
+        }
+        text
+    };
+    let given_names = name("given_names", &mut problems);
+    let surnames = name("surnames", &mut problems);
+    let cui = match get("cui").trim() {
+        "" => None,
+        text => Cui::read(text).map_err(|error| problems.push(Problem { field: "cui", error })).ok(),
+    };
+    let birth = Birth::read(get("birth_date"), today).unwrap_or_else(|error| {
+        problems.push(Problem { field: "birth_date", error });
+        Birth::UNKNOWN
+    });
+    let sex = word("sex", get("sex"), Sex::Unknown, Sex::parse, &list(Sex::ALL, Sex::name), &mut problems);
+    let language = word("language", get("language"), Language::Spanish, Language::parse, &list(Language::ALL, Language::name), &mut problems);
+    let migration_status = word(
+        "migration_status",
+        get("migration_status"),
+        MigrationStatus::Unknown,
+        MigrationStatus::parse,
+        &list(MigrationStatus::ALL, MigrationStatus::name),
+        &mut problems,
+    );
+    let relation = word("relation", get("relation"), Relation::Unknown, Relation::parse, &list(Relation::ALL, Relation::name), &mut problems);
+    let since = date("since", get("since"), today, &mut problems);
+    let consent_on = date("consent_on", get("consent_on"), today, &mut problems);
+    let phone = match get("phone").trim() {
+        "" => None,
+        text => phone(text).map_err(|error| problems.push(Problem { field: "phone", error })).ok(),
+    };
+    let mut channel = match get("channel").trim() {
+        "" => phone.as_ref().map(|_| Channel::Sms),
+        text => Some(word("channel", text, Channel::Sms, Channel::parse, &list(Channel::ALL, Channel::name), &mut problems)),
+    };
+    if channel.is_some_and(|channel| (channel == Channel::Paper) == phone.is_some()) && !problems.iter().any(|p| p.field == "phone") {
+        let error = Error::refused("contact-address", "channel: a phone channel needs a number, paper takes none; give one or choose paper");
+        problems.push(Problem { field: "channel", error });
+        channel = None;
+    }
+    let household = get("household").trim().to_uppercase();
+    let consent_messages = yes("consent_messages", get("consent_messages"), &mut problems);
+    if household.is_empty() && (consent_messages || channel.is_some()) {
+        let error = Error::refused("household-needed", "household: phone and consent to messages belong to a home; write its code");
+        problems.push(Problem { field: "household", error });
+    }
+    let guardian = yes("guardian", get("guardian"), &mut problems);
+    let purposes: Vec<Purpose> = get("consents")
+        .split_whitespace()
+        .map(|text| word("consents", text, Purpose::Research, Purpose::parse, &list(Purpose::ALL, Purpose::name), &mut problems))
+        .collect();
+    if !purposes.is_empty() && birth.minor_on(consent_on) && !guardian {
+        let error = Error::refused("consent-guardian", "guardian: this person is or may be under 18; a guardian must give the consent");
+        problems.push(Problem { field: "guardian", error });
+    }
+    let enrolments = modules(&get, today, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let person = NewPerson { given_names, surnames, cui, sex, birth, language, migration_status };
+    Ok(Entry { person, household, relation, since, phone, channel, consent_messages, purposes, consent_on, guardian, enrolments })
+}
+
+fn list<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
+    all.iter().map(|item| name(*item)).collect::<Vec<_>>().join(", ")
+}
+
+fn word<T>(field: &'static str, text: &str, empty: T, parse: impl Fn(&str) -> Option<T>, known: &str, problems: &mut Vec<Problem>) -> T {
+    let text = text.trim();
+    if text.is_empty() {
+        return empty;
+    }
+    parse(text).unwrap_or_else(|| {
+        problems.push(Problem { field, error: Error::refused("choice", format!("{field}: choose one of {known}")) });
+        empty
+    })
+}
+
+fn yes(field: &'static str, text: &str, problems: &mut Vec<Problem>) -> bool {
+    match text.trim() {
+        "" | "no" => false,
+        "yes" | "sí" | "si" => true,
+        _ => {
+            problems.push(Problem { field, error: Error::refused("choice", format!("{field}: choose one of yes, no")) });
+            false
+        }
+    }
+}
+
+/// A day as dd/mm/yyyy or yyyy-mm-dd, not in the future; today when empty.
+pub fn day(text: &str, today: NaiveDate) -> Option<NaiveDate> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(today);
+    }
+    ["%d/%m/%Y", "%Y-%m-%d"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()).filter(|day| *day <= today)
+}
+
+fn date(field: &'static str, text: &str, today: NaiveDate, problems: &mut Vec<Problem>) -> NaiveDate {
+    day(text, today).unwrap_or_else(|| {
+        let line = format!("{field}: write a day as dd/mm/yyyy, not in the future");
+        problems.push(Problem { field, error: Error::refused("day", line) });
+        today
+    })
+}
+
+fn modules<'a>(get: &impl Fn(&str) -> &'a str, today: NaiveDate, problems: &mut Vec<Problem>) -> Vec<(&'static str, [String; 3])> {
+    use chrono::Datelike;
+    let text = |field: &str| get(field).trim().to_owned();
+    let none = String::new;
+    let year = today.year().to_string();
+    let wanted: [(&'static str, &'static str, [String; 3]); 4] = [
+        ("waste", "waste", [text("waste"), none(), none()]),
+        ("finance", "finance", [text("finance"), text("finance_partner"), none()]),
+        ("school", "school", [text("school"), text("grade"), year]),
+        ("gender", "gender", [text("gender"), none(), none()]),
+    ];
+    let mut out = Vec::new();
+    for (name, field, details) in wanted {
+        let Some(module) = enrolment::module(name) else { continue };
+        if details[0].is_empty() {
+            continue;
+        }
+        let fits = module.details.iter().zip(&details).all(|(detail, value)| detail.choices.is_empty() || detail.choices.contains(&value.as_str()));
+        if fits {
+            out.push((name, details));
+            continue;
+        }
+        let known: Vec<String> = module
+            .details
+            .iter()
+            .filter(|detail| !detail.choices.is_empty())
+            .map(|detail| {
+                format!(
+                    "{} ({})",
+                    detail.name,
+                    if detail.choices == school::SCHOOLS { "the four schools by name".into() } else { detail.choices.join(", ") }
+                )
+            })
+            .collect();
+        problems.push(Problem { field, error: Error::refused("choice", format!("{field}: choose {}", known.join(" and "))) });
+    }
+    out
+}

@@ -1,0 +1,311 @@
+//! A person's file: who they are, where they live, how the home is reached, what was agreed, what they take part in, and what changed.
+//! Opening it goes on record.
+
+use super::consent::{self, Consent, How, NewConsent, Purpose, Subject};
+use super::contact::{self, Channel, NewContact, Shown};
+use super::desk::{code_of, file_number};
+use super::enrolment::{self, Enrolment, Module, Proposal};
+use super::form::{Typed, say, summary};
+use super::membership::{self, Membership, Move, Relation};
+use super::person::{self, Language, Person};
+use super::{Place, READS, STREAM, place, view};
+use crate::account::access::Routes;
+use crate::account::{Actor, audit};
+use crate::app::App;
+use crate::db::Tx;
+use crate::error::{Error, Kind, Result};
+use crate::id::{ConsentId, HouseholdId, Mint, MunicipalityId, PersonId};
+use crate::page::{Page, Reader};
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{DateTime, NaiveDate, Utc};
+use maud::html;
+use serde_json::{Value, json};
+
+pub fn routes(routes: Routes) -> Routes {
+    routes
+        .get("/registry/person/{municipality}/{person}", show)
+        .post("/registry/person/{municipality}/{person}/home", post_home)
+        .post("/registry/person/{municipality}/{person}/contact", post_contact)
+        .post("/registry/person/{municipality}/{person}/consent", post_consent)
+        .post("/registry/person/{municipality}/{person}/withdraw", post_withdraw)
+        .post("/registry/person/{municipality}/{person}/enrol", post_enrol)
+}
+
+/// All that stands on the page.
+pub(super) struct File {
+    pub(super) place: Place,
+    pub(super) person: Person,
+    pub(super) homes: Vec<(Membership, String)>,
+    /// The present home, with its contacts and consents.
+    pub(super) home: Option<(MunicipalityId, HouseholdId, String)>,
+    pub(super) contacts: Vec<Shown>,
+    pub(super) home_consents: Vec<Consent>,
+    pub(super) consents: Vec<Consent>,
+    pub(super) enrolments: Vec<(&'static Module, Vec<Enrolment>)>,
+    pub(super) history: Vec<(DateTime<Utc>, String, String, Value)>,
+}
+
+async fn load(tx: &mut Tx, app: &App, place: Place, id: PersonId) -> Result<File> {
+    let person = person::find(tx, &app.keys, place.0, id).await?;
+    let mut homes = Vec::new();
+    for row in membership::of_person(tx, place.0, id).await? {
+        let code = code_of(tx, row.home_municipality_id, row.household_id).await?.unwrap_or_default();
+        homes.push((row, code));
+    }
+    let home = homes.iter().find(|(row, _)| row.valid_to.is_none()).map(|(row, code)| (row.home_municipality_id, row.household_id, code.clone()));
+    let (mut contacts, mut home_consents) = (Vec::new(), Vec::new());
+    if let Some((municipality, home, _)) = &home {
+        contacts = contact::of_home(tx, &app.keys, *municipality, *home).await?;
+        home_consents = consent::of_home(tx, *municipality, *home).await?;
+    }
+    let consents = consent::of_person(tx, place.0, id).await?;
+    let mut enrolments = Vec::new();
+    for module in enrolment::ALL {
+        enrolments.push((module, enrolment::of_person(tx, module, place.0, id).await?));
+    }
+    let mut history = Vec::new();
+    let mut targets = vec![id.to_string()];
+    targets.extend(enrolments.iter().flat_map(|(_, rows)| rows.iter().map(|row| row.enrolment_id.to_string())));
+    targets.extend(home.iter().map(|(_, home, _)| home.to_string()));
+    for target in targets {
+        let rows: Vec<(DateTime<Utc>, String, String, Value)> = crate::all!(
+            tx,
+            "SELECT at, actor, action, detail FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND target = $3 ORDER BY sequence DESC LIMIT 30",
+            place.0,
+            STREAM,
+            target
+        )?;
+        history.extend(rows);
+    }
+    history.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
+    Ok(File { place, person, homes, home, contacts, home_consents, consents, enrolments, history })
+}
+
+fn person_id(text: &str) -> Result<PersonId> {
+    uuid::Uuid::parse_str(text).map(PersonId).map_err(|_| person::unknown())
+}
+
+async fn show(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Path<(String, String)>) -> Result<Page> {
+    let mut tx = app.db.write().await?;
+    let place = place(&mut tx, &actor, &code).await?;
+    let file = load(&mut tx, &app, place, person_id(&id)?).await?;
+    let target = file.person.id.to_string();
+    let entry = audit::Entry { stream: READS, actor: &actor.name, action: "file.opened", target: &target, detail: json!({}) };
+    audit::record(&mut tx, file.place.0, app.clock.now(), entry).await?;
+    tx.commit().await?;
+    Ok(page(&reader, &file, app.clock.today(), &Typed::new(), &[]))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the form, the file and what came of it")]
+/// After a form: the file again, or the same page with what was typed and what was wrong.
+async fn after(
+    app: &App,
+    reader: &Reader,
+    actor: &Actor,
+    place: Place,
+    id: PersonId,
+    typed: &Typed,
+    field: &'static str,
+    done: Result<()>,
+) -> Result<Response> {
+    match done {
+        Ok(()) => Ok(Redirect::to(&format!("/registry/person/{}/{id}", place.0)).into_response()),
+        Err(error) if matches!(error.kind, Kind::Refused | Kind::Conflict) => {
+            let mut tx = app.db.write().await?;
+            let file = load(&mut tx, app, place, id).await?;
+            let target = id.to_string();
+            let entry = audit::Entry { stream: READS, actor: &actor.name, action: "file.opened", target: &target, detail: json!({}) };
+            audit::record(&mut tx, file.place.0, app.clock.now(), entry).await?;
+            tx.commit().await?;
+            let told = [(field, say(&reader.words, &error))];
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page(reader, &file, app.clock.today(), typed, &told)).into_response())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The person and their present home, checked for a form.
+async fn subject(tx: &mut Tx, app: &App, actor: &Actor, code: &str, id: &str) -> Result<(Place, Person, Option<(MunicipalityId, HouseholdId)>)> {
+    let place = place(tx, actor, code).await?;
+    let person = person::find(tx, &app.keys, place.0, person_id(id)?).await?;
+    let home = membership::of_person(tx, place.0, person.id).await?.into_iter().find(|row| row.valid_to.is_none());
+    Ok((place, person, home.map(|row| (row.home_municipality_id, row.household_id))))
+}
+
+fn typed_day(typed: &Typed, name: &str, today: NaiveDate) -> Result<NaiveDate> {
+    super::entry::day(typed.get(name).map_or("", String::as_str), today)
+        .ok_or_else(|| Error::refused("day", "write a day as dd/mm/yyyy, not in the future"))
+}
+
+fn chosen<T>(typed: &Typed, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+    typed.get(name).and_then(|word| parse(word)).ok_or_else(|| Error::refused("choice", format!("{name}: choose one of the listed values")))
+}
+
+fn no_home() -> Error {
+    Error::refused("no-home", "this person has no home on record; write the code of their home first")
+}
+
+type Address = Path<(String, String)>;
+
+async fn post_home(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
+    let mut tx = app.db.write().await?;
+    let (place, person, _) = subject(&mut tx, &app, &actor, &code, &id).await?;
+    let done = async {
+        let wanted = typed.get("household").map_or("", String::as_str).trim().to_uppercase();
+        // A home may stand in another pilot than the person's key; the code's letters tell it, the database knows.
+        let mut found = None;
+        for (municipality, _) in super::places(&mut tx, &actor).await? {
+            found = found.or(person::household(&mut tx, municipality, &wanted).await?.map(|home| (municipality, home)));
+        }
+        let (home_municipality, household) = found
+            .ok_or_else(|| Error::refused("household-code", "there is no home with this code in this municipality; compare it with the label"))?;
+        let to = Move {
+            home_municipality,
+            household,
+            relation: chosen(&typed, "relation", Relation::parse)?,
+            from: typed_day(&typed, "since", app.clock.today())?,
+        };
+        membership::move_to(&mut tx, place.0, person.id, to, &actor.name, app.clock.now()).await?;
+        Ok(())
+    }
+    .await;
+    finish(tx, done.is_ok()).await?;
+    after(&app, &reader, &actor, place, person.id, &typed, "household", done).await
+}
+
+async fn finish(tx: Tx, keep: bool) -> Result<()> {
+    if keep { tx.commit().await } else { Ok(()) }
+}
+
+async fn post_contact(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
+    let mut tx = app.db.write().await?;
+    let (place, person, home) = subject(&mut tx, &app, &actor, &code, &id).await?;
+    let done = async {
+        let (municipality, household) = home.ok_or_else(no_home)?;
+        let channel = chosen(&typed, "channel", Channel::parse)?;
+        let number = typed.get("phone").map_or("", |text| text.trim());
+        let address = if number.is_empty() { None } else { Some(contact::phone(number)?) };
+        let new = NewContact {
+            household,
+            person: Some(person.id),
+            channel,
+            address,
+            language: Language::parse(&person.language).unwrap_or(Language::Spanish).name(),
+            spanish_allowed: typed.get("spanish_allowed").is_some_and(|word| word == "yes") || person.language == "es",
+            from: app.clock.today(),
+        };
+        contact::add(&mut tx, &app.keys, &mut Mint::system(), municipality, &new, &actor.name, app.clock.now()).await?;
+        Ok(())
+    }
+    .await;
+    finish(tx, done.is_ok()).await?;
+    after(&app, &reader, &actor, place, person.id, &typed, "phone", done).await
+}
+
+async fn post_consent(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
+    let mut tx = app.db.write().await?;
+    let (place, person, home) = subject(&mut tx, &app, &actor, &code, &id).await?;
+    let done = async {
+        let purpose = chosen(&typed, "purpose", Purpose::parse)?;
+        let given = NewConsent {
+            purpose,
+            channel: None,
+            given_on: typed_day(&typed, "given_on", app.clock.today())?,
+            how: chosen(&typed, "how", How::parse)?,
+            language: Language::parse(&person.language).unwrap_or(Language::Spanish).name(),
+            by_guardian: typed.get("guardian").is_some_and(|word| word == "yes"),
+        };
+        // Messages and research concern the home; the rest concerns the person.
+        let mut mint = Mint::system();
+        match purpose {
+            Purpose::Messages | Purpose::Research => {
+                let (municipality, household) = home.ok_or_else(no_home)?;
+                consent::give(&mut tx, &mut mint, municipality, Subject::Home(household), false, &given, &actor.name, app.clock.now()).await?
+            }
+            _ => {
+                let minor = person.birth.minor_on(given.given_on);
+                consent::give(&mut tx, &mut mint, place.0, Subject::Person(person.id), minor, &given, &actor.name, app.clock.now()).await?
+            }
+        };
+        Ok(())
+    }
+    .await;
+    finish(tx, done.is_ok()).await?;
+    after(&app, &reader, &actor, place, person.id, &typed, "purpose", done).await
+}
+
+async fn post_withdraw(
+    State(app): State<App>,
+    reader: Reader,
+    actor: Actor,
+    Path((code, id)): Address,
+    Form(typed): Form<Typed>,
+) -> Result<Response> {
+    let mut tx = app.db.write().await?;
+    let (place, person, home) = subject(&mut tx, &app, &actor, &code, &id).await?;
+    let done = async {
+        let consent = typed.get("consent").and_then(|text| uuid::Uuid::parse_str(text).ok()).map(ConsentId);
+        let consent = consent.ok_or_else(|| Error::refused("choice", "consent: choose one of this file"))?;
+        let how = chosen(&typed, "how", How::parse)?;
+        let of_home = match home {
+            Some((municipality, household)) => consent::of_home(&mut tx, municipality, household).await?.iter().any(|row| row.consent_id == consent),
+            None => false,
+        };
+        match home {
+            Some((municipality, household)) if of_home => {
+                consent::withdraw(&mut tx, municipality, Subject::Home(household), consent, how, &actor.name, app.clock.now()).await
+            }
+            _ => consent::withdraw(&mut tx, place.0, Subject::Person(person.id), consent, how, &actor.name, app.clock.now()).await,
+        }
+    }
+    .await;
+    finish(tx, done.is_ok()).await?;
+    after(&app, &reader, &actor, place, person.id, &typed, "", done).await
+}
+
+async fn post_enrol(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
+    let mut tx = app.db.write().await?;
+    let (place, person, _) = subject(&mut tx, &app, &actor, &code, &id).await?;
+    let done = async {
+        let module = chosen(&typed, "module", enrolment::module)?;
+        let mut details = [String::new(), String::new(), String::new()];
+        for (value, detail) in details.iter_mut().zip(module.details) {
+            *value = typed.get(detail.name).map(|text| text.trim().to_owned()).unwrap_or_default();
+        }
+        let today = app.clock.today();
+        let new = Proposal { person: person.id, minor: person.birth.minor_on(today), details, from: today };
+        enrolment::propose(&mut tx, &mut Mint::system(), module, place.0, &new, &actor.name, app.clock.now()).await?;
+        Ok(())
+    }
+    .await;
+    finish(tx, done.is_ok()).await?;
+    after(&app, &reader, &actor, place, person.id, &typed, "", done).await
+}
+
+fn page(reader: &Reader, file: &File, today: NaiveDate, typed: &Typed, problems: &[(&str, String)]) -> Page {
+    let words = &reader.words;
+    let person = &file.person;
+    let base = format!("/registry/person/{}/{}", file.place.0, person.id);
+    let error = |name: &str| problems.iter().find(|(field, _)| *field == name).map(|(_, text)| text.as_str());
+    let body = html! {
+        (summary(words, problems))
+        section { h2 { (words.say("registry-identity")) } (view::identity(words, person, today)) }
+        section { h2 { (words.say("registry-homes")) } (view::homes(reader, file, &base, typed, &error)) }
+        section { h2 { (words.say("registry-contacts")) } (view::contacts(reader, file, &base, typed, &error)) }
+        section { h2 { (words.say("registry-consents")) } p { (words.say("registry-consents-why")) } (view::consents(reader, file, today, &base, typed, &error)) }
+        section { h2 { (words.say("registry-enrolments")) } (view::enrolments(reader, file, &base)) }
+        section { h2 { (words.say("registry-history")) } (view::history(words, &file.history)) }
+    };
+    let enrolled = file.enrolments.iter().flat_map(|(_, rows)| rows).filter(|row| row.status == "enrolled").count() as i64;
+    let live = file.consents.iter().chain(&file.home_consents).filter(|consent| consent.live_on(today)).count() as i64;
+    let mut page = Page::new("registry", person.name(), body)
+        .place(file.place.1.clone())
+        .eyebrow(html! { a href="/registry" { (words.say("registry-back")) } " · " (file_number(person.id)) " · " (file.place.1) })
+        .answer(html! { (words.tell("registry-file-answer", &[("enrolled", enrolled.into()), ("consents", live.into())])) });
+    // The window's title lands in the browser's history: no name there.
+    page.title = format!("{} {}", words.say("registry-file"), file_number(person.id));
+    page
+}

@@ -1,0 +1,152 @@
+//! Are we on track? The programme's targets beside the distinct people reached, on one landscape sheet.
+
+use super::command::as_csv;
+use super::indicators::{self, Breakdown, Row, Standing};
+use crate::account::access::Routes;
+use crate::app::App;
+use crate::clock::show_day;
+use crate::error::Result;
+use crate::language::Words;
+use crate::page::{Page, Reader, count, points};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+
+pub fn routes(routes: Routes) -> Routes {
+    routes.get("/registry/indicators", show).get("/registry/indicators.csv", download)
+}
+
+/// Always as of today: two neighbouring days could tell one person's step by subtraction.
+async fn rows(app: &App) -> Result<Vec<Row>> {
+    let mut tx = app.db.read().await?;
+    let rows = indicators::table(&mut tx, app.clock.today()).await?;
+    if !rows.is_empty() {
+        return Ok(rows);
+    }
+    drop(tx);
+    let mut tx = app.db.write().await?;
+    indicators::ensure_targets(&mut tx).await?;
+    let rows = indicators::table(&mut tx, app.clock.today()).await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+async fn download(State(app): State<App>) -> Result<Response> {
+    let text = as_csv(app.clock.today(), &rows(&app).await?)?;
+    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"indicadores.csv\"")];
+    Ok((headers, text).into_response())
+}
+
+/// A count of people or a share of a hundred, with its range where ages are unknown.
+fn value(words: &Words, row: &Row) -> Markup {
+    match (row.value, row.low, row.high) {
+        (None, ..) => html! { span.suave { (words.say("registry-hidden")) } },
+        (Some(value), Some(low), Some(high)) if row.unit == "share" => html! {
+            span.tasa { (points(value)) } " "
+            @if low < high { span.ic { "(" (points(low)) " " (words.say("to")) " " (points(high)) ")" } }
+        },
+        (Some(value), ..) => html! { span.tasa { (count(value as i64)) } },
+    }
+}
+
+fn goal(words: &Words, row: &Row, value: f64) -> Markup {
+    if row.unit == "share" {
+        html! { (points(value)) }
+    } else {
+        html! { (count(value.ceil() as i64)) span.oido { " " (words.say("registry-people-many")) } }
+    }
+}
+
+fn status(words: &Words, row: &Row) -> Markup {
+    let (class, key) = match row.status {
+        Standing::OnTrack => ("bien", "registry-on-track"),
+        Standing::Below => ("ojo", "registry-below"),
+        Standing::Unknown => ("espera", "registry-cannot-know"),
+    };
+    let missing = row.value.map_or(0.0, |value| (row.expected - value).max(0.0));
+    html! {
+        span class={ "estado " (class) } { (words.say(key)) }
+        @if row.status == Standing::Below {
+            span.sub {
+                @if row.unit == "share" { (words.tell("registry-missing-points", &[("n", ((missing * 100.0).ceil() as i64).into())])) }
+                @else { (words.tell("registry-missing-people", &[("n", count(missing.ceil() as i64).into())])) }
+            }
+        }
+    }
+}
+
+async fn show(State(app): State<App>, reader: Reader) -> Result<Page> {
+    let (words, today) = (&reader.words, app.clock.today());
+    let rows = rows(&app).await?;
+    let on_track = rows.iter().filter(|row| row.status == Standing::OnTrack).count() as i64;
+    let ended = rows.first().and_then(|row| row.valid_to).filter(|last| *last < today);
+    let body = html! {
+        section.logframe {
+            h2 { (words.say("registry-logframe")) }
+            table.tabla {
+                caption { (words.say("registry-logframe-caption")) }
+                thead { tr {
+                    th scope="col" { (words.say("registry-indicator")) } th.num scope="col" { (words.say("registry-reached")) } th.num scope="col" { (words.say("registry-target")) }
+                    th.num.ancho scope="col" { (words.say("registry-due-today")) } th scope="col" { (words.say("registry-state")) } th.num.ancho scope="col" { (words.say("registry-by-day")) }
+                } }
+                @for result in [1u8, 2, 3] {
+                    tbody {
+                        tr.grupo { th scope="rowgroup" colspan="6" { (words.say(&format!("registry-result-{result}"))) } }
+                        @for row in rows.iter().filter(|row| row.result == result) { tr {
+                            th scope="row" { (words.say(&format!("registry-indicator-{}", row.indicator))) span.sub { (words.say(&format!("registry-definition-{}", row.indicator))) } }
+                            td.num { (value(words, row)) @if row.unit == "share" { @if let Some(people) = row.people { span.sub { (words.tell("registry-of-people", &[("n", count(people).into())])) } } } }
+                            td.num { (goal(words, row, row.target)) }
+                            td.num.ancho { (goal(words, row, row.expected)) }
+                            td { (status(words, row)) }
+                            td.num.ancho { @if let Some(day) = row.valid_to { (show_day(day)) } }
+                        } }
+                    }
+                }
+            }
+            p.suave { (words.say("registry-rule")) }
+        }
+        section {
+            h2 { (words.say("registry-who-are-they")) }
+            p { (words.say("registry-hidden-rule")) }
+            @for row in &rows { details {
+                summary { (words.say(&format!("registry-indicator-{}", row.indicator))) }
+                @for breakdown in &row.breakdowns { (groups(words, row, breakdown)) }
+            } }
+        }
+        section {
+            h2 { (words.say("registry-source")) }
+            ul { @for row in &rows { li.chico { (row.source) } } }
+            div.botones { a.boton href="/registry/indicators.csv" { (words.say("registry-download-csv")) } }
+        }
+    };
+    let mut page = Page::new("indicators", words.say("registry-on-track-question"), body)
+        .eyebrow(html! { (words.say("registry-indicators")) " · " (show_day(today)) })
+        .answer(html! {
+            (words.tell("registry-indicators-answer", &[("n", on_track.into()), ("all", (rows.len() as i64).into())]))
+            @if let Some(last) = ended { " " (words.tell("registry-programme-ended", &[("day", show_day(last).into())])) }
+        });
+    page.title = words.say("registry-indicators");
+    Ok(page)
+}
+
+fn groups(words: &Words, row: &Row, breakdown: &Breakdown) -> Markup {
+    if breakdown.cells.is_empty() {
+        return html! {};
+    }
+    let group = |name: &str| match breakdown.by {
+        "municipality" => name.to_owned(),
+        "school" => name.to_owned(),
+        by => words.say(&format!("registry-{by}-{name}")),
+    };
+    html! {
+        table.tabla {
+            caption { (words.say(&format!("registry-by-{}", breakdown.by))) span.oido { ": " (words.say(&format!("registry-indicator-{}", row.indicator))) } }
+            thead { tr { th scope="col" { (words.say("registry-group")) } th.num scope="col" { (words.say("registry-people-many")) } } }
+            tbody { @for cell in &breakdown.cells { tr {
+                th scope="row" { (group(&cell.group)) }
+                td.num { @match cell.people { Some(people) => { (count(people)) } None => span.suave { (words.say("registry-hidden")) } } }
+            } } }
+        }
+    }
+}

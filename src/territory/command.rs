@@ -1,0 +1,201 @@
+//! `vecino geo …`
+
+use super::assign::{self, Areas};
+use super::check::{self, Report, Verdict};
+use super::export::{self, Format};
+use super::import::{self, Kind, Request};
+use crate::account::audit;
+use crate::app::Options;
+use crate::error::{Error, Result};
+use crate::id::{Mint, MunicipalityId};
+use clap::Subcommand;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what is wrong with GeoJSON files; exit 1 if any is not accepted. Needs no database
+    Check {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Bring a GeoJSON or CSV file in, all or nothing; the same file twice changes nothing
+    #[command(after_help = COLUMNS)]
+    Import {
+        kind: Kind,
+        file: PathBuf,
+        /// INE code of the municipality, unless each feature says its own in «municipality»
+        #[arg(long, value_name = "CODE")]
+        municipality: Option<String>,
+        /// Reference system of the coordinates; only EPSG:4326 (WGS 84 degrees) for now
+        #[arg(long, value_name = "EPSG:N", default_value = "EPSG:4326")]
+        crs: String,
+        /// Say what would change and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Close open rings and mend invalid areas, saying what was changed
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Write out what was imported, unknown properties too
+    Export {
+        kind: Kind,
+        /// INE code; without it, everything, each feature saying its municipality
+        #[arg(long, value_name = "CODE")]
+        municipality: Option<String>,
+        #[arg(long, value_enum, default_value = "geojson")]
+        format: Format,
+        /// A file instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Count points (CSV: lon,lat) in areas (GeoJSON). A point on a shared border belongs to the first area in the file
+    Assign {
+        points: PathBuf,
+        polygons: PathBuf,
+        /// A file instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+const COLUMNS: &str = "Properties (GeoJSON) or columns (CSV; comma or semicolon; adds lon,lat or wkt). Others are kept and exported again.
+  municipalities  code, name, department, pilot, sender, collection_model
+  neighbourhoods  code, name
+  routes          code, name, operator, stream, weekdays (mon,thu), window_start, window_end (HH:MM), valid_from, valid_to (YYYY-MM-DD)
+                  stream: organic, recyclable, residual, mixed, or by day: mon=organic,thu=recyclable
+  segments        code, route, neighbourhood
+  points          code, name, kind (yard, dump, sorting_plant, transfer_station, container, collection_point), route, order, capacity_l
+  households      code (SP-4821-K), segment, service_status (served, not_subscribed, no_route), operator, hint
+  streets         name, class
+Order: municipalities, neighbourhoods, routes, segments, then the rest. Points, segments and homes more than 100 m outside
+their municipality, in a lake or at (0, 0) are refused; a dump may lie outside.";
+
+pub async fn run(command: Command, options: &Options) -> Result<()> {
+    match command {
+        Command::Check { files } => check_files(&files, options.json),
+        Command::Import { kind, file, municipality, crs, dry_run, repair } => {
+            if !matches!(crs.to_ascii_uppercase().as_str(), "EPSG:4326" | "4326" | "CRS84" | "OGC:CRS84") {
+                return Err(Error::refused(
+                    "crs",
+                    format!("--crs {crs}: only EPSG:4326 is read; convert the file to WGS 84 degrees (ogr2ogr -t_srs EPSG:4326)"),
+                ));
+            }
+            let municipality = municipality.as_deref().map(MunicipalityId::parse).transpose()?;
+            let bytes = check::read(&file)?;
+            let app = options.open().await?;
+            let name = file.display().to_string();
+            let (now, from) = (app.clock.now(), app.clock.today());
+            let request = Request { kind, file: &name, bytes: &bytes, municipality, repair, now, from, actor: "command line" };
+            let mut tx = app.db.write().await?;
+            let outcome = import::file(&mut tx, &mut Mint::system(), &request).await?;
+            if !dry_run {
+                tx.commit().await?;
+            }
+            for warning in &outcome.warnings {
+                eprintln!("{warning}");
+            }
+            let kind = kind.name();
+            let (new, changed, unchanged) = (outcome.new, outcome.changed, outcome.unchanged);
+            if options.json {
+                let document = json!({"file": name, "kind": kind, "new": new, "changed": changed, "unchanged": unchanged, "dry_run": dry_run, "warnings": outcome.warnings});
+                return print(&format!("{document}\n"));
+            }
+            let would = if dry_run { "would be " } else { "" };
+            let line = if new + changed == 0 {
+                format!("{name}: nothing {would}changed; all {unchanged} {kind} are there already\n")
+            } else {
+                format!("{name}: {kind}: {new} {would}new, {changed} {would}changed, {unchanged} unchanged\n")
+            };
+            print(&if dry_run { format!("{line}dry run: nothing was stored\n") } else { line })
+        }
+        Command::Export { kind, municipality, format, out } => {
+            let municipality = municipality.as_deref().map(MunicipalityId::parse).transpose()?;
+            let app = options.open().await?;
+            let mut tx = app.db.write().await?;
+            let text = export::text(&mut tx, kind, municipality, format, app.clock.today()).await?;
+            if kind == Kind::Households {
+                // Where homes are leaves the server here: that is written down.
+                let detail = json!({"kind": kind.name(), "bytes": text.len()});
+                let entry = audit::Entry { stream: "territory", actor: "command line", action: "export", target: kind.name(), detail };
+                audit::record(&mut tx, municipality.unwrap_or(MunicipalityId::NONE), app.clock.now(), entry).await?;
+            }
+            tx.commit().await?;
+            deliver(&text, out.as_deref())
+        }
+        Command::Assign { points, polygons, out } => {
+            let areas = Areas::read(&check::read(&polygons)?, &polygons.display().to_string())?;
+            let text = std::fs::read(&points)
+                .map_err(|e| Error::refused("file-unreadable", format!("{}: the file cannot be read ({e})", points.display())))?;
+            let name = points.display().to_string();
+            let counts = areas.count(&text, &name)?;
+            if counts.outside > 0 {
+                let some: Vec<String> = counts.first_outside.iter().map(|(row, place)| format!("row {row} {place}")).collect();
+                let more = if counts.outside as usize > some.len() { ", …" } else { "" };
+                eprintln!("{name}: {} points lie in no area: {}{more}", counts.outside, some.join(", "));
+            }
+            if options.json {
+                let areas: Vec<_> = counts.areas.iter().map(|(id, count)| json!({"id": id, "count": count})).collect();
+                return deliver(&format!("{}\n", json!({"areas": areas, "outside": counts.outside})), out.as_deref());
+            }
+            deliver(&assign::written(&counts)?, out.as_deref())
+        }
+    }
+}
+
+fn check_files(files: &[PathBuf], as_json: bool) -> Result<()> {
+    let mut reports: Vec<(String, Report)> = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        let report = match check::read(file) {
+            Ok(bytes) => Report { document: None, ..check::inspect(&bytes) },
+            Err(unreadable) => check::unreadable(unreadable.to_string().trim_start_matches(&format!("{name}: "))),
+        };
+        reports.push((name, report));
+    }
+    let mut lines = Vec::new();
+    for (name, report) in &reports {
+        for problem in &report.problems {
+            let place = if problem.path.is_empty() { String::new() } else { format!("{}: ", problem.path) };
+            lines.push((problem.verdict, format!("{name}: {place}{} [{}]", problem.message, problem.code)));
+        }
+    }
+    if as_json {
+        let files: Vec<_> =
+            reports.iter().map(|(name, r)| json!({"file": name, "verdict": r.verdict, "problems": r.problems, "features": r.features})).collect();
+        print(&format!("{}\n", json!({"files": files})))?;
+    } else {
+        for (name, report) in &reports {
+            let verdict = match report.verdict {
+                Verdict::Accept => "accepted",
+                Verdict::AcceptWarn => "accepted with warnings",
+                Verdict::RepairOrReject => "not accepted; can be imported with --repair",
+                Verdict::Reject => "not accepted",
+            };
+            print(&format!("{name}: {verdict}, {} features\n", report.features))?;
+        }
+    }
+    for (_, line) in lines.iter().filter(|(verdict, _)| *verdict == Verdict::AcceptWarn) {
+        eprintln!("{line}");
+    }
+    let refused: Vec<String> = lines.into_iter().filter(|(verdict, _)| *verdict > Verdict::AcceptWarn).map(|(_, line)| line).collect();
+    if refused.is_empty() { Ok(()) } else { Err(Error::refused_lines("not-accepted", refused)) }
+}
+
+fn deliver(text: &str, out: Option<&Path>) -> Result<()> {
+    match out {
+        None => print(text),
+        Some(path) => std::fs::write(path, text).map_err(|e| {
+            Error::refused("file-unwritable", format!("{}: the file cannot be written ({e}); check the folder and its rights", path.display()))
+        }),
+    }
+}
+
+/// To stdout; a reader that has gone away (`| head`) is no fault.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::internal(format!("stdout: {e}"))),
+        _ => Ok(()),
+    }
+}

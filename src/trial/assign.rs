@@ -1,0 +1,249 @@
+//! Which segments enter, their strata, and the draw. Only `assign` reads the baseline; the rules take it as an argument.
+
+use super::freeze::entry;
+use super::protocol::{Phase, Protocol};
+use super::{Trial, TrialSegment, find, randomise, segments};
+use crate::account::audit;
+use crate::clock::{local_day, show_day, to_micros};
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::id::{MunicipalityId, SegmentId, seeded_random, sha256_hex};
+use crate::{all, bulk, run};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Fewer homes of the segment were observed in the baseline than the protocol asks for.
+pub const FEW_HOMES: &str = "few_homes";
+/// No home of the segment was observed in the baseline.
+pub const NO_BASELINE: &str = "no_baseline";
+
+/// A segment before the draw, and how many distinct homes of it were observed in the baseline weeks.
+#[derive(Debug, Clone)]
+pub struct Assessed {
+    pub segment: TrialSegment,
+    pub homes_observed: i32,
+}
+
+/// Decides who enters, forms the strata and draws the arms. Pure: the same segments, protocol and seed give the same answer.
+///
+/// Terciles are formed within the municipality among the segments that enter: ordered by complied ÷ observed of the baseline, ties by
+/// code, the segment in place r (from 0) of n is in tercile ⌊3r ÷ n⌋ + 1. Strata are drawn in ascending order of their names,
+/// units in order of municipality and code, from the stream "assignment ID" of the protocol's seed.
+pub fn draw(protocol: &Protocol, assessed: Vec<Assessed>) -> Vec<TrialSegment> {
+    let mut all: Vec<TrialSegment> = assessed
+        .into_iter()
+        .map(|Assessed { mut segment, homes_observed }| {
+            segment.left_out = match () {
+                _ if segment.baseline_observed == 0 || homes_observed == 0 => Some(NO_BASELINE.to_owned()),
+                _ if i64::from(homes_observed) < protocol.population.minimum_homes => Some(FEW_HOMES.to_owned()),
+                _ => None,
+            };
+            segment
+        })
+        .collect();
+    all.sort_by(|a, b| (a.municipality_id, &a.code).cmp(&(b.municipality_id, &b.code)));
+    let entering: Vec<usize> = (0..all.len()).filter(|at| all[*at].left_out.is_none()).collect();
+    let by = |name: &str| protocol.assignment.strata.iter().any(|stratum| stratum == name);
+    let terciles = by("baseline_tercile").then(|| terciles(&all, &entering));
+    for &at in &entering {
+        let parts = [
+            by("municipality").then(|| all[at].municipality_id.to_string()),
+            terciles.as_ref().and_then(|terciles| terciles.get(&at)).map(|tercile| tercile.to_string()),
+        ];
+        let name = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
+        all[at].stratum = Some(if name.is_empty() { "all".to_owned() } else { name });
+    }
+    let names: BTreeMap<String, usize> = {
+        let sorted: std::collections::BTreeSet<String> = entering.iter().filter_map(|at| all[*at].stratum.clone()).collect();
+        sorted.into_iter().enumerate().map(|(index, name)| (name, index)).collect()
+    };
+    let strata: Vec<usize> =
+        entering.iter().map(|at| all[*at].stratum.as_ref().and_then(|name| names.get(name)).copied().unwrap_or_default()).collect();
+    let mut random = seeded_random(protocol.seed, &format!("assignment {}", protocol.id));
+    for (&at, arm) in entering.iter().zip(randomise::draw(&strata, protocol.arms.len(), &mut random)) {
+        all[at].arm = protocol.arms.get(arm).map(|arm| arm.id.clone());
+    }
+    all
+}
+
+/// The tercile (1 lowest to 3 highest) of each entering segment within its municipality.
+fn terciles(all: &[TrialSegment], entering: &[usize]) -> BTreeMap<usize, usize> {
+    let mut within: BTreeMap<MunicipalityId, Vec<usize>> = BTreeMap::new();
+    for &at in entering {
+        within.entry(all[at].municipality_id).or_default().push(at);
+    }
+    let mut tercile = BTreeMap::new();
+    for mut places in within.into_values() {
+        places.sort_by(|a, b| {
+            let (a, b) = (&all[*a], &all[*b]);
+            // Shares compared as fractions: no rounding decides a stratum.
+            let left = i64::from(a.baseline_complied) * i64::from(b.baseline_observed);
+            let right = i64::from(b.baseline_complied) * i64::from(a.baseline_observed);
+            left.cmp(&right).then_with(|| a.code.cmp(&b.code))
+        });
+        let n = places.len();
+        for (rank, at) in places.into_iter().enumerate() {
+            tercile.insert(at, 3 * rank / n + 1);
+        }
+    }
+    tercile
+}
+
+/// Draws the arms of a frozen trial from its observed baseline and stores them. Again: answers what was drawn and changes nothing.
+pub async fn assign(tx: &mut Tx, trial_id: &str, now: DateTime<Utc>) -> Result<Trial> {
+    // Two draws at once wait for each other here; the second finds the first's.
+    run!(tx, "UPDATE trial SET seed = seed WHERE trial_id = $1", trial_id)?;
+    let trial = find(tx, trial_id).await?;
+    if trial.assigned_at.is_some() {
+        return Ok(trial);
+    }
+    if trial.frozen_at.is_none() {
+        return Err(Error::refused("trial-not-frozen", format!("trial «{trial_id}» is not frozen; run `vecino trial freeze` on its protocol first")));
+    }
+    let protocol = &trial.protocol;
+    let (_, last) = protocol.phase_weeks(Phase::Baseline);
+    if local_day(now) <= last.sunday() {
+        return Err(Error::refused(
+            "baseline-running",
+            format!(
+                "trial {trial_id}: the baseline ends with week {last}; the draw is possible from {} on",
+                show_day(last.sunday() + chrono::Duration::days(1))
+            ),
+        )
+        .with("week", last));
+    }
+    let mut assessed = Vec::new();
+    let mut missing = Vec::new();
+    for code in &protocol.municipalities {
+        let found = assess(tx, protocol, MunicipalityId::parse(code)?).await?;
+        if found.iter().all(|one| one.homes_observed == 0) {
+            let (from, to) = protocol.phase_weeks(Phase::Baseline);
+            missing.push(format!("trial {trial_id}: municipality {code} has no home observed in the baseline weeks {from} to {to}; bring in its observations, then draw"));
+        }
+        assessed.extend(found);
+    }
+    if !missing.is_empty() {
+        return Err(Error::refused_lines("baseline-missing", missing));
+    }
+    let drawn = draw(protocol, assessed);
+    let entered = drawn.iter().filter(|segment| segment.arm.is_some()).count();
+    if entered < protocol.arms.len() {
+        return Err(Error::refused(
+            "few-segments",
+            format!(
+                "trial {trial_id}: {entered} of {} segments have {} or more homes observed in the baseline, and there are {} arms; observe more homes first",
+                drawn.len(),
+                protocol.population.minimum_homes,
+                protocol.arms.len()
+            ),
+        ));
+    }
+    let rows = bulk!(
+        tx,
+        "INSERT INTO trial_segment (municipality_id, trial_id, segment_id, homes, baseline_observed, baseline_complied, stratum, arm, left_out)",
+        drawn,
+        |row| [
+            row.municipality_id,
+            trial_id,
+            row.segment_id,
+            row.homes,
+            row.baseline_observed,
+            row.baseline_complied,
+            &row.stratum,
+            &row.arm,
+            &row.left_out
+        ],
+        ""
+    )?;
+    run!(tx, "UPDATE trial SET assigned_at = $2 WHERE trial_id = $1", trial_id, to_micros(now))?;
+    let detail = json!({
+        "protocol_sha256": trial.sha256, "seed": trial.seed, "assessed": rows, "assigned": entered, "assignment_sha256": assignment_sha256(&drawn),
+    });
+    audit::record(tx, MunicipalityId::NONE, now, entry("assigned", trial_id, detail)).await?;
+    find(tx, trial_id).await
+}
+
+/// SHA-256 over one line per assessed segment, `municipality,code,stratum,arm`: two draws are the same when this is.
+pub fn assignment_sha256(segments: &[TrialSegment]) -> String {
+    let mut text = String::new();
+    for segment in segments {
+        let (stratum, arm) = (segment.stratum.as_deref().unwrap_or(""), segment.arm.as_deref().unwrap_or(""));
+        text.push_str(&format!("{},{},{stratum},{arm}\n", segment.municipality_id, segment.code));
+    }
+    sha256_hex(text.as_bytes())
+}
+
+/// The municipality's segments with served homes and baseline sums.
+async fn assess(tx: &mut Tx, protocol: &Protocol, municipality: MunicipalityId) -> Result<Vec<Assessed>> {
+    let (from, to) = protocol.phase_weeks(Phase::Baseline);
+    let codes: Vec<(SegmentId, String)> = all!(tx, "SELECT segment_id, code FROM segment WHERE municipality_id = $1", municipality)?;
+    let homes: Vec<(SegmentId, i64)> = all!(
+        tx,
+        "SELECT p.segment_id, COUNT(*) FROM household_place p
+           JOIN household h ON h.municipality_id = p.municipality_id AND h.household_id = p.household_id
+          WHERE p.municipality_id = $1 AND h.service_status = 'served' AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2)
+          GROUP BY p.segment_id",
+        municipality,
+        to.sunday()
+    )?;
+    let observed: Vec<(SegmentId, i64)> = all!(
+        tx,
+        "SELECT w.segment_id, COUNT(DISTINCT w.household_id) FROM home_week w
+           JOIN household h ON h.municipality_id = w.municipality_id AND h.household_id = w.household_id
+          WHERE w.municipality_id = $1 AND w.iso_week BETWEEN $2 AND $3 AND w.observed > 0 AND w.segment_id IS NOT NULL AND h.service_status = 'served'
+          GROUP BY w.segment_id",
+        municipality,
+        from,
+        to
+    )?;
+    let sums: Vec<(SegmentId, i64, i64)> = all!(
+        tx,
+        "SELECT segment_id, CAST(SUM(observed) AS BIGINT), CAST(SUM(complied) AS BIGINT) FROM segment_week
+          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 GROUP BY segment_id",
+        municipality,
+        from,
+        to
+    )?;
+    let homes: BTreeMap<SegmentId, i64> = homes.into_iter().collect();
+    let observed: BTreeMap<SegmentId, i64> = observed.into_iter().collect();
+    let sums: BTreeMap<SegmentId, (i64, i64)> = sums.into_iter().map(|(segment, observed, complied)| (segment, (observed, complied))).collect();
+    let small = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
+    Ok(codes
+        .into_iter()
+        .map(|(segment_id, code)| {
+            let (seen, complied) = sums.get(&segment_id).copied().unwrap_or_default();
+            let segment = TrialSegment {
+                municipality_id: municipality,
+                segment_id,
+                code,
+                homes: small(homes.get(&segment_id).copied().unwrap_or_default()),
+                baseline_observed: small(seen),
+                baseline_complied: small(complied),
+                stratum: None,
+                arm: None,
+                left_out: None,
+            };
+            Assessed { segment, homes_observed: small(observed.get(&segment_id).copied().unwrap_or_default()) }
+        })
+        .collect())
+}
+
+/// How many segments of each stratum each arm got, strata and arms in their order.
+pub fn table(protocol: &Protocol, segments: &[TrialSegment]) -> Vec<(String, Vec<usize>)> {
+    let mut rows: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for segment in segments {
+        let (Some(stratum), Some(arm)) = (&segment.stratum, &segment.arm) else { continue };
+        let row = rows.entry(stratum.clone()).or_insert_with(|| vec![0; protocol.arms.len()]);
+        if let Some(at) = protocol.arms.iter().position(|one| one.id == *arm) {
+            row[at] += 1;
+        }
+    }
+    rows.into_iter().collect()
+}
+
+/// The stored assignment, for whoever prints it.
+pub async fn stored(tx: &mut Tx, trial: &Trial) -> Result<(Vec<(String, Vec<usize>)>, Vec<TrialSegment>)> {
+    let segments = segments(tx, &trial.id).await?;
+    Ok((table(&trial.protocol, &segments), segments))
+}

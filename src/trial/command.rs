@@ -1,0 +1,196 @@
+//! `vecino trial check|freeze|assign|amend|status EXPERIMENT.toml`
+
+use super::freeze::{municipalities_exist, unchanged};
+use super::protocol::Protocol;
+use super::{Trial, amend, assign, find_if_any, freeze, status};
+use crate::app::{App, Options};
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Reads a protocol and names every inconsistency; changes nothing
+    Check {
+        #[arg(value_name = "EXPERIMENT.toml")]
+        experiment: PathBuf,
+    },
+    /// Records a protocol, byte for byte, with its SHA-256; from then on a changed file is refused
+    Freeze {
+        #[arg(value_name = "EXPERIMENT.toml")]
+        experiment: PathBuf,
+    },
+    /// Draws the arms from the observed baseline; again it prints the same draw
+    Assign {
+        #[arg(value_name = "EXPERIMENT.toml")]
+        experiment: PathBuf,
+    },
+    /// Records a change of a frozen protocol as a numbered, dated amendment
+    Amend {
+        #[arg(value_name = "EXPERIMENT.toml")]
+        experiment: PathBuf,
+        /// Why; it is printed with the results
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Where the trial stands: hash, calendar, looks, the draw, pooled counts
+    Status {
+        #[arg(value_name = "EXPERIMENT.toml")]
+        experiment: PathBuf,
+    },
+}
+
+/// A protocol's bytes as they stand in the file.
+pub fn read(file: &Path) -> Result<(String, String)> {
+    let place = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|e| {
+        Error::refused(
+            "file",
+            format!("{place}: the protocol cannot be read ({e}); name an existing file such as experiments/norma-y-plan-2026.toml"),
+        )
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::refused("protocol", format!("{place}: is not UTF-8 text; save it as UTF-8")))?;
+    Ok((text, place))
+}
+
+/// `known_wording` says whether a message text of that name exists (the texts belong to `norm`, which stands below).
+pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
+    match command {
+        Command::Check { experiment } => check(&experiment, options, known_wording).await,
+        Command::Freeze { experiment } => {
+            let (text, place) = read(&experiment)?;
+            sound(&text, &place, known_wording)?;
+            let app = options.open().await?;
+            let mut tx = app.db.write().await?;
+            let trial = freeze(&mut tx, &text, &place, app.clock.now()).await?;
+            tx.commit().await?;
+            show(&app, &trial, options.json).await
+        }
+        Command::Assign { experiment } => {
+            let (text, place) = read(&experiment)?;
+            let app = options.open().await?;
+            let mut tx = app.db.write().await?;
+            let text = as_laid(&app, &mut tx, text, &place).await?;
+            let trial = unchanged(&mut tx, &text, &place).await?;
+            let trial = assign(&mut tx, &trial.id, app.clock.now()).await?;
+            tx.commit().await?;
+            show_draw(&app, &trial, options.json).await
+        }
+        Command::Amend { experiment, reason } => {
+            let (text, place) = read(&experiment)?;
+            sound(&text, &place, known_wording)?;
+            let app = options.open().await?;
+            let mut tx = app.db.write().await?;
+            let text = as_laid(&app, &mut tx, text, &place).await?;
+            let trial = amend(&mut tx, &text, &place, &reason, app.clock.now()).await?;
+            tx.commit().await?;
+            show(&app, &trial, options.json).await
+        }
+        Command::Status { experiment } => {
+            let (text, place) = read(&experiment)?;
+            let app = options.open().await?;
+            let mut tx = app.db.read().await?;
+            let protocol = Protocol::parse(&text, &place)?;
+            if find_if_any(&mut tx, &protocol.id).await?.is_none() {
+                drop(tx);
+                return check(&experiment, options, known_wording).await;
+            }
+            let text = as_laid(&app, &mut tx, text, &place).await?;
+            let trial = unchanged(&mut tx, &text, &place).await?;
+            drop(tx);
+            show(&app, &trial, options.json).await
+        }
+    }
+}
+
+/// A practice town stands on the shipped protocol with its calendar laid to the town's day; a file that is read there is laid the same way.
+pub async fn as_laid(app: &App, tx: &mut Tx, text: String, place: &str) -> Result<String> {
+    if !app.demo {
+        return Ok(text);
+    }
+    match find_if_any(tx, &Protocol::parse(&text, place)?.id).await? {
+        Some(trial) => Protocol::laid(&text, trial.protocol.week(1), trial.protocol.calendar.weeks),
+        None => Ok(text),
+    }
+}
+
+/// Reads and checks a text, texts of messages included.
+pub fn sound(text: &str, place: &str, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<Protocol> {
+    let protocol = Protocol::parse(text, place)?;
+    let problems = protocol.problems(&known_wording);
+    if problems.is_empty() {
+        return Ok(protocol);
+    }
+    Err(Error::refused_lines("protocol", problems.into_iter().map(|line| format!("{place}: {line}")).collect()))
+}
+
+async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
+    let (text, place) = read(file)?;
+    let sha256 = Protocol::sha256(&text);
+    let protocol = match sound(&text, &place, known_wording) {
+        Ok(protocol) => protocol,
+        Err(error) => {
+            if options.json {
+                println!("{}", json!({"file": place, "verdict": "reject", "protocol_sha256": sha256, "problems": error.lines}));
+            }
+            return Err(error);
+        }
+    };
+    // With a database at hand its municipalities and its frozen text are asked too; without one the file stands alone.
+    let mut frozen = None;
+    let url = options.url();
+    if url.strip_prefix("sqlite:").is_none_or(|path| Path::new(path).exists()) {
+        let app = options.open().await?;
+        let mut tx = app.db.read().await?;
+        municipalities_exist(&mut tx, &protocol, &place).await?;
+        frozen = Some(find_if_any(&mut tx, &protocol.id).await?.map(|trial| trial.sha256));
+    }
+    let steps: usize = protocol.campaigns.values().map(|campaign| campaign.steps.len()).sum();
+    if options.json {
+        let document = json!({
+            "file": place, "verdict": "accept", "trial": protocol.id, "protocol_sha256": sha256, "seed": protocol.seed, "frozen_sha256": frozen.flatten(),
+            "calendar": status::calendar(&protocol), "arms": protocol.arms.len(), "looks": protocol.looks.len(), "steps": steps, "problems": [],
+        });
+        println!("{document}");
+        return Ok(());
+    }
+    println!("{place}: accepted, {} arms, {} looks, {steps} message steps", protocol.arms.len(), protocol.looks.len());
+    println!("  sha256 {sha256}");
+    match frozen {
+        Some(Some(counts)) if counts == sha256 => println!("  it is the protocol that counts in this database"),
+        Some(Some(counts)) => {
+            println!("  another text counts in this database, sha256 {counts}: a change needs `vecino trial amend {place} --reason TEXT`")
+        }
+        Some(None) => println!("  not frozen in this database yet"),
+        None => println!("  no database asked: there is none under {}", options.data_dir.display()),
+    }
+    Ok(())
+}
+
+async fn show(app: &App, trial: &Trial, as_json: bool) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let status = status::status(&mut tx, trial, app.clock.today()).await?;
+    if as_json {
+        println!("{}", serde_json::to_value(&status).map_err(|e| Error::internal(format!("status: {e}")))?);
+    } else {
+        status.lines(trial).iter().for_each(|line| println!("{line}"));
+    }
+    Ok(())
+}
+
+async fn show_draw(app: &App, trial: &Trial, as_json: bool) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let draw = status::drawn(&mut tx, trial).await?;
+    if as_json {
+        let document = json!({
+            "trial": trial.id, "protocol_sha256": trial.sha256, "seed": trial.seed,
+            "assigned_at": trial.assigned_at.map(|at| at.to_rfc3339()), "draw": draw,
+        });
+        println!("{document}");
+        return Ok(());
+    }
+    println!("{}: drawn with seed {} from protocol sha256 {}", trial.id, trial.seed, trial.sha256);
+    draw.lines().iter().for_each(|line| println!("{line}"));
+    Ok(())
+}

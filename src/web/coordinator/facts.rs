@@ -1,0 +1,274 @@
+//! What the page stands on, read in one snapshot.
+
+use crate::clock::Week;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::{MunicipalityId, OperatorId};
+use crate::map::Measure;
+use crate::map::period::Kind;
+use crate::map::read::{self, Path};
+use crate::observation::supervision::{Progress, progress};
+use crate::territory::locate::Locator;
+use crate::territory::{neighbourhood, segment};
+use crate::trial::protocol::{Phase, Protocol, published_on};
+use crate::{all, one};
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
+use geo::Coord;
+
+/// One day of the current week: what was planned, done and missed; days to come only count their routes.
+pub struct DayOfWeek {
+    pub day: NaiveDate,
+    pub routes: i64,
+    pub planned: i64,
+    pub done: i64,
+    pub missed: i64,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct Phone {
+    pub name: String,
+    pub operator: Option<OperatorId>,
+    pub seen_at: Option<DateTime<Utc>>,
+    pub unsettled: i64,
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// A home that the truck should reach and does not, with what would mend it.
+pub struct Homeless {
+    pub code: String,
+    pub hint: Option<String>,
+    pub status: String,
+    pub neighbourhood: Option<String>,
+    /// Route of the nearest segment, and how far its line is.
+    pub route: Option<(String, f64)>,
+}
+
+pub struct Facts {
+    pub code: String,
+    pub now: DateTime<Utc>,
+    pub day: NaiveDate,
+    pub today: Vec<Progress>,
+    pub week: Vec<DayOfWeek>,
+    pub phones: Vec<Phone>,
+    pub homeless: Vec<Homeless>,
+    pub homeless_count: i64,
+    /// Messages of this week: channel, state, how many.
+    pub messages: Vec<(String, String, i64)>,
+    /// Queued although their time has passed by an hour or more.
+    pub overdue: i64,
+    pub paused: Vec<Pause>,
+    /// Homes that may be written to at the start of this week, and those that withdrew since.
+    pub consents: i64,
+    pub withdrawn: i64,
+    pub trial: Option<Protocol>,
+    pub trends: Vec<(Measure, Path)>,
+    /// Week, planned stops, observed stops, up to the last published week.
+    pub coverage: Vec<(Week, i64, i64)>,
+}
+
+/// A paused campaign: which, since when, why.
+pub type Pause = (String, Option<DateTime<Utc>>, Option<String>);
+
+/// So many homes without a place are listed; the rest are counted.
+const LISTED: i64 = 25;
+
+impl Facts {
+    pub async fn gather(tx: &mut Tx, municipality: MunicipalityId, now: DateTime<Utc>, day: NaiveDate) -> Result<Facts> {
+        let this_week = Week::of(day);
+        let today = progress(tx, municipality, None, day).await?;
+        let week = week(tx, municipality, day, &today).await?;
+        let phones: Vec<Phone> = all!(
+            tx,
+            "SELECT d.name, d.operator_id AS operator, d.seen_at, COUNT(u.op_id) AS unsettled, MIN(u.received_at) AS oldest
+             FROM device d
+             LEFT JOIN unsettled_operation u ON u.municipality_id = d.municipality_id AND u.device_id = d.device_id AND u.settled_at IS NULL
+             WHERE d.municipality_id = $1 AND d.revoked_at IS NULL
+             GROUP BY d.device_id, d.name, d.operator_id, d.seen_at ORDER BY d.name",
+            municipality
+        )?;
+        let (homeless, homeless_count) = homeless(tx, municipality, day).await?;
+        let messages: Vec<(String, String, i64)> = all!(
+            tx,
+            "SELECT channel, state, COUNT(*) FROM message WHERE municipality_id = $1 AND iso_week = $2 GROUP BY channel, state ORDER BY channel, state",
+            municipality,
+            this_week
+        )?;
+        let (overdue,): (i64,) = one!(
+            tx,
+            "SELECT COUNT(*) FROM message WHERE municipality_id = $1 AND state = 'queued' AND send_after < $2 AND expires_at > $3",
+            municipality,
+            now - Duration::hours(1),
+            now
+        )?;
+        let paused: Vec<Pause> = all!(
+            tx,
+            "SELECT campaign_id, paused_at, paused_why FROM campaign WHERE municipality_id = $1 AND paused_at IS NOT NULL ORDER BY campaign_id",
+            municipality
+        )?;
+        let monday = crate::clock::at_local(this_week.monday(), 0, 0);
+        let (consents, withdrawn): (i64, i64) = one!(
+            tx,
+            "SELECT COUNT(DISTINCT household_id), COUNT(DISTINCT CASE WHEN withdrawn_at IS NOT NULL THEN household_id END) FROM consent
+             WHERE municipality_id = $1 AND purpose = 'messages' AND household_id IS NOT NULL AND given_on < $2
+               AND (withdrawn_at IS NULL OR withdrawn_at >= $3)",
+            municipality,
+            this_week.monday(),
+            monday
+        )?;
+        let code = municipality.to_string();
+        let texts: Vec<(String, String)> =
+            all!(tx, "SELECT trial_id, protocol FROM trial WHERE frozen_at IS NOT NULL ORDER BY frozen_at DESC, trial_id")?;
+        let protocols = texts.iter().map(|(id, text)| Protocol::parse(text, id)).collect::<Result<Vec<_>>>()?;
+        let trial = protocols.into_iter().find(|protocol| protocol.municipalities.contains(&code));
+        let published = read::published(tx, municipality).await?;
+        let mut trends = Vec::new();
+        for measure in Measure::ALL {
+            trends.push((measure, read::path(tx, municipality, "", measure, Kind::Week, &published).await?));
+        }
+        let span = trends.first().and_then(|(_, path)| Some((path.first()?.0.first, path.last()?.0.last)));
+        let coverage = match span {
+            Some((first, last)) => coverage(tx, municipality, first, last).await?,
+            None => Vec::new(),
+        };
+        Ok(Facts {
+            code,
+            now,
+            day,
+            today,
+            week,
+            phones,
+            homeless,
+            homeless_count,
+            messages,
+            overdue,
+            paused,
+            consents,
+            withdrawn,
+            trial,
+            trends,
+            coverage,
+        })
+    }
+
+    /// The next week that will be published, and when.
+    pub fn next_publication(&self) -> Option<(Week, NaiveDate)> {
+        let next = self.trends.first()?.1.last()?.0.last.plus(1);
+        Some((next, published_on(next)))
+    }
+
+    /// Where the trial stands on this day: its phase and that phase's weeks.
+    pub fn phase(&self) -> Option<(&Protocol, Phase, Week, Week)> {
+        let protocol = self.trial.as_ref()?;
+        let week = Week::of(self.day);
+        [Phase::Baseline, Phase::Messages, Phase::After].into_iter().find_map(|phase| {
+            let (first, last) = protocol.phase_weeks(phase);
+            (first <= week && week <= last).then_some((protocol, phase, first, last))
+        })
+    }
+}
+
+async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: &[Progress]) -> Result<Vec<DayOfWeek>> {
+    let monday = Week::of(day).monday();
+    let mut days = Vec::new();
+    for offset in 0..7 {
+        let at = monday + Duration::days(offset);
+        if at > day {
+            let (routes,): (i64,) = one!(
+                tx,
+                "SELECT COUNT(*) FROM route r JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
+                 WHERE r.municipality_id = $1 AND d.weekday = $2 AND r.valid_from <= $3 AND (r.valid_to IS NULL OR r.valid_to >= $3)",
+                municipality,
+                at.weekday().number_from_monday() as i16,
+                at
+            )?;
+            days.push(DayOfWeek { day: at, routes, planned: 0, done: 0, missed: 0 });
+            continue;
+        }
+        let of_day;
+        let rows = match at == day {
+            true => today,
+            false => {
+                of_day = progress(tx, municipality, None, at).await?;
+                &of_day
+            }
+        };
+        let sum = |of: fn(&Progress) -> i64| rows.iter().map(of).sum();
+        days.push(DayOfWeek {
+            day: at,
+            routes: rows.len() as i64,
+            planned: sum(|row| i64::from(row.round.planned_stops)),
+            done: sum(|row| row.done),
+            missed: sum(|row| row.missed),
+        });
+    }
+    Ok(days)
+}
+
+/// Homes with service and without a place on a route today, and homes no route reaches.
+async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(Vec<Homeless>, i64)> {
+    type Row = (String, Option<String>, String, f64, f64);
+    let (total,): (i64,) = one!(
+        tx,
+        "SELECT COUNT(*) FROM household h WHERE h.municipality_id = $1 AND (h.service_status = 'no_route' OR (h.service_status = 'served' AND NOT EXISTS (
+           SELECT 1 FROM household_place p WHERE p.municipality_id = h.municipality_id AND p.household_id = h.household_id
+             AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2))))",
+        municipality,
+        day
+    )?;
+    if total == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let rows: Vec<Row> = all!(
+        tx,
+        "SELECT h.code, h.hint, h.service_status, h.lon, h.lat FROM household h
+         WHERE h.municipality_id = $1 AND (h.service_status = 'no_route' OR (h.service_status = 'served' AND NOT EXISTS (
+           SELECT 1 FROM household_place p WHERE p.municipality_id = h.municipality_id AND p.household_id = h.household_id
+             AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2))))
+         ORDER BY CASE h.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3",
+        municipality,
+        day,
+        LISTED
+    )?;
+    let neighbourhoods = neighbourhood::of(tx, municipality).await?;
+    let segments = segment::of(tx, municipality).await?;
+    let routes: Vec<(crate::id::RouteId, String)> = all!(tx, "SELECT route_id, name FROM route WHERE municipality_id = $1", municipality)?;
+    let locator = Locator::new(&neighbourhoods, &segments);
+    let homes = rows
+        .into_iter()
+        .map(|(code, hint, status, lon, lat)| {
+            let near = locator.suggest(Coord { x: lon, y: lat });
+            let segment = near.segment.and_then(|id| segments.iter().find(|s| s.segment_id == id));
+            let route = segment.and_then(|s| routes.iter().find(|(id, _)| *id == s.route_id)).map(|(_, name)| name.clone());
+            let name = |id| neighbourhoods.iter().find(|n| n.neighbourhood_id == id).map(|n| n.name.clone());
+            Homeless { code, hint, status, neighbourhood: near.neighbourhood.and_then(name), route: route.zip(near.metres) }
+        })
+        .collect();
+    Ok((homes, total))
+}
+
+/// Planned and observed stops by week: rounds against tallies, so it costs as much as there are segments and routes.
+async fn coverage(tx: &mut Tx, municipality: MunicipalityId, first: Week, last: Week) -> Result<Vec<(Week, i64, i64)>> {
+    let planned: Vec<(NaiveDate, i64)> = all!(
+        tx,
+        "SELECT service_day, CAST(SUM(planned_stops) AS BIGINT) FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3
+         GROUP BY service_day",
+        municipality,
+        first.monday(),
+        last.sunday()
+    )?;
+    let observed: Vec<(Week, i64)> = all!(
+        tx,
+        "SELECT iso_week, CAST(SUM(observed) AS BIGINT) FROM segment_week WHERE municipality_id = $1 AND iso_week >= $2 AND iso_week <= $3 GROUP BY iso_week",
+        municipality,
+        first,
+        last
+    )?;
+    let mut weeks: std::collections::BTreeMap<Week, (i64, i64)> = std::collections::BTreeMap::new();
+    for (day, n) in planned {
+        weeks.entry(Week::of(day)).or_default().0 += n;
+    }
+    for (week, n) in observed {
+        weeks.entry(week).or_default().1 += n;
+    }
+    Ok(weeks.into_iter().filter(|(_, (planned, _))| *planned > 0).map(|(week, (planned, observed))| (week, planned, observed)).collect())
+}

@@ -1,0 +1,428 @@
+//! The report says what the tallies hold, through the last published week, and no arm between looks.
+
+use crate::on_both_engines;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tower::ServiceExt;
+use uuid::Uuid;
+use vecino::account::access::{Routes, find};
+use vecino::account::{Actor, Role};
+use vecino::analysis::report::{current, refresh, stored};
+use vecino::app::App;
+use vecino::clock::Clock;
+use vecino::clock::{Week, at_local};
+use vecino::db::{Db, Tx};
+use vecino::id::{HouseholdId, MunicipalityId, SegmentId, seeded_random};
+use vecino::language::{Language, Words};
+use vecino::page::{Page, Reader};
+use vecino::seal::Keys;
+use vecino::trial::{self, Trial, looks};
+use vecino::{bulk, one, run};
+
+const PLACES: [(i16, &str); 2] = [(1202, "1202"), (114, "0114")];
+const HOMES: usize = 20;
+
+fn text() -> String {
+    include_str!("../experiments/norma-y-plan-2026.toml")
+        .replace("randomisation_draws = 10000", "randomisation_draws = 199")
+        .replace("wild_draws = 9999", "wild_draws = 199")
+}
+
+fn id(n: usize) -> Uuid {
+    Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0000 + n as u128)
+}
+
+/// What makes a fixture's collections: is this one observed, does it comply.
+struct World {
+    seed: u64,
+    plan_effect: f64,
+}
+
+impl World {
+    fn chance(&self, segment: usize, home: usize, week: i64, plan: bool) -> (bool, bool) {
+        use rand_chacha::rand_core::Rng;
+        let mut random = seeded_random(self.seed, &format!("{segment} {home} {week}"));
+        let mut uniform = || random.next_u32() as f64 / u32::MAX as f64;
+        let observed = uniform() < 0.88;
+        let level = 0.3 + 0.03 * (segment % 8) as f64 + if plan && week > 6 { self.plan_effect } else { 0.0 };
+        (observed, uniform() < level)
+    }
+}
+
+/// Two municipalities of `segments` segments each, every home collected once a week.
+async fn ground(tx: &mut Tx, segments: usize) {
+    let day = NaiveDate::from_ymd_opt(2020, 1, 1).unwrap();
+    let nothing = json!({});
+    for (m, (number, code)) in PLACES.into_iter().enumerate() {
+        let municipality = MunicipalityId(number);
+        run!(
+            tx,
+            "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, properties) VALUES ($1, $2, $2, 'x', $3, $3, $4)",
+            municipality,
+            code,
+            true,
+            &nothing
+        )
+        .unwrap();
+        run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, 'A', 'A')", municipality, id(1)).unwrap();
+        run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, 'R1', 'R1', $2, $3, $4, $5, $5)",
+            municipality, id(1), day, true, &nothing).unwrap();
+        run!(tx, "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end) VALUES ($1, $2, 1, 'mixed', '06:00', '10:00')", municipality, id(1)).unwrap();
+        run!(tx, "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, 'N1', 'N1', $3, $4, $4)",
+            municipality, id(1), true, &nothing).unwrap();
+        let pieces: Vec<(SegmentId, String)> = (0..segments).map(|s| (SegmentId(id(100 + s + m * segments)), format!("S{s:03}"))).collect();
+        bulk!(
+            tx,
+            "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties)",
+            pieces,
+            |piece| [municipality, piece.0, &piece.1, id(1), id(1), true, &nothing, &nothing],
+            ""
+        )
+        .unwrap();
+        let homes: Vec<(HouseholdId, SegmentId, i32)> =
+            (0..segments * HOMES).map(|h| (HouseholdId(id(10_000 + m * 10_000 + h)), pieces[h / HOMES].0, (h % HOMES) as i32)).collect();
+        bulk!(
+            tx,
+            "INSERT INTO household (municipality_id, household_id, code, lon, lat, service_status, approximate, properties)",
+            homes,
+            |home| [municipality, home.0, home.0.to_string(), -91.7, 14.9, "served", true, &nothing],
+            ""
+        )
+        .unwrap();
+        bulk!(
+            tx,
+            "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
+            homes,
+            |home| [municipality, home.0, home.1, home.2, day],
+            ""
+        )
+        .unwrap();
+    }
+}
+
+/// Tallies of trial weeks `weeks` in every segment; `plan` says which segments were asked for a plan.
+async fn collect(tx: &mut Tx, trial: &Trial, world: &World, segments: usize, weeks: std::ops::RangeInclusive<i64>, plan: &BTreeMap<SegmentId, bool>) {
+    for (m, (number, _)) in PLACES.into_iter().enumerate() {
+        let municipality = MunicipalityId(number);
+        let mut by_home = Vec::new();
+        let mut by_segment = Vec::new();
+        for s in 0..segments {
+            let segment = SegmentId(id(100 + s + m * segments));
+            for week in weeks.clone() {
+                let iso = trial.protocol.week(week);
+                let (mut n, mut y) = (0, 0);
+                for home in 0..HOMES {
+                    let (observed, complied) = world.chance(m * segments + s, home, week, *plan.get(&segment).unwrap_or(&false));
+                    let household = HouseholdId(id(10_000 + m * 10_000 + s * HOMES + home));
+                    let (observed, complied) = (i32::from(observed), i32::from(observed && complied));
+                    by_home.push((iso, household, segment, observed, complied));
+                    n += observed;
+                    y += complied;
+                }
+                by_segment.push((iso, segment, n, y));
+            }
+        }
+        bulk!(
+            tx,
+            "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+            by_home,
+            |row| [municipality, row.0, row.1, row.2, row.3, row.3, row.4, 0],
+            ""
+        )
+        .unwrap();
+        bulk!(
+            tx,
+            "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)",
+            by_segment,
+            |row| [municipality, row.1, row.0, row.2, row.2, row.3, 0],
+            ""
+        )
+        .unwrap();
+    }
+}
+
+/// One week's message to the first home of every segment: delivered in even segments, withheld in odd ones.
+async fn write_to(tx: &mut Tx, trial: &Trial, segments: usize, week: i64) {
+    let iso = trial.protocol.week(week);
+    for segment in trial::segments(tx, &trial.id).await.unwrap() {
+        let number = (segment.segment_id.0.as_u128() - id(100).as_u128()) as usize;
+        let (m, s) = (number / segments, number % segments);
+        let household = HouseholdId(id(10_000 + m * 10_000 + s * HOMES));
+        let state = if s % 2 == 0 { "delivered" } else { "withheld" };
+        run!(tx, "INSERT INTO message (municipality_id, message_id, household_id, trial_id, campaign_id, step, due_on, iso_week, channel, arm, wording, rule, language, state, state_at, send_after, expires_at, attempts)
+                  VALUES ($1, $2, $3, $4, 'semanal', 1, $5, $6, 'sms', $7, 'w', 'r', 'es', $8, $9, $9, $9, 0)",
+            segment.municipality_id, id(500_000 + number), household, &trial.id, iso.monday(), iso, segment.arm.unwrap(), state, noon(trial, week)).unwrap();
+    }
+}
+
+async fn publish(tx: &mut Tx, trial: &Trial, weeks: std::ops::RangeInclusive<i64>) {
+    for (number, _) in PLACES {
+        for week in weeks.clone() {
+            let iso = trial.protocol.week(week);
+            run!(tx, "INSERT INTO publication (municipality_id, period, revision, kind, first_week, last_week, published_at, source_hash) VALUES ($1, $2, 1, 'week', $3, $3, $4, 'h')",
+                MunicipalityId(number), iso.to_string(), iso, noon(trial, week + 1)).unwrap();
+        }
+    }
+}
+
+/// Noon on the Wednesday of a trial week.
+fn noon(trial: &Trial, week: i64) -> DateTime<Utc> {
+    at_local(trial.protocol.week(week).monday() + chrono::Duration::days(2), 12, 0)
+}
+
+/// A drawn trial with data and publications through `through`.
+async fn trial_through(db: &Db, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
+    trial_of(db, &text(), segments, through, world).await
+}
+
+async fn trial_of(db: &Db, text: &str, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
+    let mut tx = db.write().await.unwrap();
+    ground(&mut tx, segments).await;
+    let frozen = at_local(NaiveDate::from_ymd_opt(2026, 7, 2).unwrap(), 9, 0);
+    let trial = trial::freeze(&mut tx, text, "test", frozen).await.unwrap();
+    collect(&mut tx, &trial, world, segments, 1..=6, &BTreeMap::new()).await;
+    let trial = trial::assign(&mut tx, &trial.id, noon(&trial, 7)).await.unwrap();
+    let plan =
+        trial::segments(&mut tx, &trial.id).await.unwrap().into_iter().map(|s| (s.segment_id, s.arm.is_some_and(|a| a.contains("plan")))).collect();
+    if through > 6 {
+        collect(&mut tx, &trial, world, segments, 7..=through, &plan).await;
+    }
+    publish(&mut tx, &trial, 1..=through).await;
+    (tx, trial)
+}
+
+#[tokio::test]
+async fn between_looks_no_number_of_any_arm_exists() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 8, 12, &World { seed: 1, plan_effect: 0.2 }).await;
+        let now = noon(&trial, 14);
+        refresh(&mut tx, &trial, now).await.unwrap();
+        assert!(current(&mut tx, &trial, now.date_naive()).await.unwrap().is_none());
+        let report = stored(&mut tx, &trial.id, None).await.unwrap().unwrap().report;
+        let text = serde_json::to_string(&report).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["look"], Value::Null);
+        assert_eq!(value["data_through"], trial.protocol.week(12).to_string());
+        for arm in &trial.protocol.arms {
+            assert!(!text.contains(&format!("\"{}\"", arm.id)) && !text.contains(&format!("\"{}\"", arm.name)), "{}", arm.id);
+        }
+        assert_eq!(value["primary"], json!([]));
+        assert_eq!(value["path"].as_array().unwrap().len(), 12);
+        assert!(value["missing"]["share_observed"].as_f64().unwrap() > 0.8);
+        let (looks,): (i64,) = one!(tx, "SELECT COUNT(*) FROM analysis_report WHERE look > 0").unwrap();
+        assert_eq!(looks, 0);
+        // The Wednesday of the look has come, but its last week is not published yet: still nothing by arm.
+        let later = noon(&trial, 20);
+        refresh(&mut tx, &trial, later).await.unwrap();
+        assert!(current(&mut tx, &trial, later.date_naive()).await.unwrap().is_none());
+        let (looks,): (i64,) = one!(tx, "SELECT COUNT(*) FROM analysis_report WHERE look > 0").unwrap();
+        assert_eq!(looks, 0);
+    });
+}
+
+#[tokio::test]
+async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 16, 19, &World { seed: 2, plan_effect: 0.15 }).await;
+        let now = noon(&trial, 20);
+        write_to(&mut tx, &trial, 16, 8).await;
+        refresh(&mut tx, &trial, now).await.unwrap();
+        let look = current(&mut tx, &trial, now.date_naive()).await.unwrap().unwrap();
+        assert_eq!(look.look, 1);
+        let report = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap().report;
+        // Week 19 is published, but the look holds weeks 1 to 18 only.
+        assert_eq!(report.data_through.as_deref(), Some(trial.protocol.week(18).to_string().as_str()));
+        assert_eq!(report.path.iter().map(|p| p.week).max(), Some(18));
+        assert_eq!(report.path.len(), 18 * 4);
+        let (norm, plan) = (&report.primary[0], &report.primary[1]);
+        assert!((plan.estimate.unwrap() - 0.15).abs() < 0.04, "{plan:?}");
+        assert!(plan.p_randomisation.unwrap() < 0.02 && plan.p_wild.unwrap() < 0.02 && plan.p_adjusted.unwrap() >= plan.p.unwrap());
+        assert!(norm.ci_low.unwrap() < 0.0 && norm.ci_high.unwrap() > 0.0, "{norm:?}");
+        assert!(norm.df.unwrap() <= 32.0 && norm.segments == 32 && norm.homes == 640);
+        assert!(report.secondary[0].minimum_detectable.unwrap() > 2.0 * report.secondary[0].se.unwrap());
+        assert!((report.ancova[1].estimate.unwrap() - plan.estimate.unwrap()).abs() < 0.02);
+        assert!(report.balance_p.unwrap() > 0.01 && report.missing.p_randomisation.unwrap() > 0.01);
+        let observed: i64 = report.flow.arms.iter().map(|a| a.observed).sum();
+        assert_eq!(observed, norm.n);
+        assert_eq!(report.flow.arms.iter().map(|a| a.due).sum::<i64>(), 32 * 20 * 12);
+        assert_eq!(report.fidelity.iter().map(|f| f.due).sum::<i64>(), 32);
+        assert_eq!(report.fidelity.iter().map(|f| f.delivered).sum::<i64>(), 16);
+        assert_eq!(report.flow.arms.iter().map(|a| a.messaged).sum::<i64>(), 16);
+        assert!(report.warnings.iter().any(|w| w.code == "low-delivery"));
+        assert!(report.habit.arms.iter().all(|h| h.homes > 0 && h.share.is_some()));
+        // Norm alone, plan alone and both hang together with the main effects.
+        let of = |name: &str| report.secondary.iter().find(|c| c.contrast == name).unwrap().estimate.unwrap();
+        assert!((of("norm_and_plan") - norm.estimate.unwrap() - plan.estimate.unwrap()).abs() < 1e-9);
+        assert!((of("norm_alone") + of("plan_alone") + of("norm:plan") - of("norm_and_plan")).abs() < 1e-9);
+        // Nothing new is published: nothing is computed again. A revision makes a new report.
+        let count = async |tx: &mut Tx| -> i64 { let (n,): (i64,) = one!(tx, "SELECT COUNT(*) FROM analysis_report").unwrap(); n };
+        let before = count(&mut tx).await;
+        refresh(&mut tx, &trial, noon(&trial, 21)).await.unwrap();
+        assert_eq!(count(&mut tx).await, before);
+        let iso = trial.protocol.week(9);
+        run!(tx, "INSERT INTO publication (municipality_id, period, revision, kind, first_week, last_week, published_at, source_hash) VALUES (1202, $1, 2, 'week', $2, $2, $3, 'h2')", iso.to_string(), iso, now).unwrap();
+        refresh(&mut tx, &trial, noon(&trial, 21)).await.unwrap();
+        assert_eq!(count(&mut tx).await, before + 2);
+    });
+}
+
+#[tokio::test]
+async fn data_that_cannot_answer_give_nulls_with_reasons() {
+    on_both_engines!(db => {
+        // Nobody ever complies, an arm loses all its segments' data, one segment never reports.
+        let (mut tx, trial) = trial_through(&db, 8, 18, &World { seed: 3, plan_effect: 0.0 }).await;
+        run!(tx, "UPDATE segment_week SET complied = 0").unwrap();
+        run!(tx, "UPDATE home_week SET complied = 0").unwrap();
+        run!(tx, "DELETE FROM segment_week WHERE segment_id IN (SELECT segment_id FROM trial_segment WHERE arm = 'plan')").unwrap();
+        refresh(&mut tx, &trial, noon(&trial, 20)).await.unwrap();
+        let report = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap().report;
+        assert!(report.primary.iter().chain(&report.secondary).chain(&report.ancova).all(|c| c.estimate.is_none() && c.p_wild.is_none()));
+        assert!(report.warnings.iter().any(|w| w.code == "not-computed" && w.text.contains("does not vary")), "{:?}", report.warnings);
+        assert!(report.warnings.iter().any(|w| w.code == "silent-segments"));
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(!text.contains("NaN") && !text.contains("inf"));
+    });
+}
+
+#[tokio::test]
+async fn before_the_first_publication_the_report_is_empty_and_honest() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        ground(&mut tx, 4).await;
+        let trial = trial::freeze(&mut tx, &text(), "test", at_local(NaiveDate::from_ymd_opt(2026, 7, 2).unwrap(), 9, 0)).await.unwrap();
+        refresh(&mut tx, &trial, noon(&trial, 1)).await.unwrap();
+        let report = stored(&mut tx, &trial.id, None).await.unwrap().unwrap().report;
+        assert_eq!((report.look, report.data_through, report.path.len()), (None, None, 0));
+        assert_eq!(looks::all(&mut tx, &trial.id).await.unwrap().len(), 2);
+        assert!(Week::parse("2026-W29").is_ok());
+    });
+}
+
+struct Shown {
+    status: StatusCode,
+    page: Option<Arc<Page>>,
+    location: Option<String>,
+    /// The page's own text: heading, answer and body.
+    text: String,
+}
+
+/// One request through this module's own routes, signed in as a researcher.
+async fn request(app: &App, method: &str, path: &str, language: Language, body: &str) -> Shown {
+    let actor = Actor { role: Role::Researcher, name: "investigadora".into(), account: None, municipality: None, operator: None, device: None };
+    let reader = Reader { words: Words::new(language), csrf: "c".into() };
+    let router =
+        vecino::analysis::routes(Routes::default()).router.layer(axum::Extension(actor)).layer(axum::Extension(reader)).with_state(app.clone());
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let status = response.status();
+    let page = response.extensions().get::<Arc<Page>>().cloned();
+    if let Some(error) = response.extensions().get::<Arc<vecino::error::Error>>() {
+        return Shown { status: StatusCode::BAD_REQUEST, page: None, location: None, text: error.to_string() };
+    }
+    let location = response.headers().get("location").map(|l| l.to_str().unwrap().to_owned());
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let mut text = String::from_utf8(bytes.to_vec()).unwrap();
+    if let Some(page) = &page {
+        text = format!("{}{}{}", page.heading, page.answer.clone().unwrap_or_default().into_string(), page.body.clone().into_string());
+    }
+    Shown { status, page, location, text }
+}
+
+fn app(db: &Db, now: DateTime<Utc>) -> App {
+    App { db: db.clone(), clock: Clock::Fixed(now), keys: Keys::from_root([7; 32]), data_dir: Arc::default(), demo: false }
+}
+
+#[tokio::test]
+async fn the_page_between_looks_says_when_and_shows_no_arm() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 8, 12, &World { seed: 1, plan_effect: 0.2 }).await;
+        refresh(&mut tx, &trial, noon(&trial, 14)).await.unwrap();
+        tx.commit().await.unwrap();
+        let app = app(&db, noon(&trial, 14));
+        let only = request(&app, "GET", "/trial", Language::Es, "").await;
+        assert_eq!(only.location.as_deref(), Some("/trial/norma-y-plan-2026"));
+        for language in [Language::Es, Language::En] {
+            let shown = request(&app, "GET", "/trial/norma-y-plan-2026", language, "").await;
+            assert!(shown.text.contains("18/11/2026") && shown.text.contains("46"), "{}", shown.text);
+            for arm in ["Recordatorio", "Norma y plan", "norm_plan", "\"reminder\""] {
+                assert!(!shown.text.replace(&trial.title, "").contains(arm), "{arm}");
+            }
+            assert!(!shown.text.contains("analysis-") && !shown.text.contains("NaN"), "{}", shown.text);
+        }
+        let json = request(&app, "GET", "/trial/norma-y-plan-2026/report.json", Language::Es, "").await;
+        assert_eq!(serde_json::from_str::<Value>(&json.text).unwrap()["look"], Value::Null);
+        let asked = request(&app, "POST", "/trial/norma-y-plan-2026/look-request", Language::Es, "reason=quejas").await;
+        assert_eq!(asked.status, StatusCode::SEE_OTHER);
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(looks::requests(&mut tx, &trial.id).await.unwrap()[0].asked_by, "investigadora");
+    });
+}
+
+#[tokio::test]
+async fn the_page_at_a_look_tells_both_primaries_and_records_who_opened_it() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 16, 19, &World { seed: 2, plan_effect: 0.15 }).await;
+        refresh(&mut tx, &trial, noon(&trial, 20)).await.unwrap();
+        tx.commit().await.unwrap();
+        let app = app(&db, noon(&trial, 20));
+        let shown = request(&app, "GET", "/trial/norma-y-plan-2026", Language::Es, "").await;
+        let answer = shown.page.unwrap().answer.clone().unwrap().into_string();
+        assert!(answer.contains("Pedir un plan subió el cumplimiento"), "{answer}");
+        assert!(answer.contains("Con la norma la diferencia fue de") && answer.contains("ni que no"), "{answer}");
+        assert!(!shown.text.contains("analysis-") && !shown.text.contains("NaN"), "{}", shown.text);
+        let english = request(&app, "GET", "/trial/norma-y-plan-2026?print=1", Language::En, "").await;
+        assert!(!english.text.contains("analysis-") && english.text.contains("<details open"));
+        let mut tx = db.write().await.unwrap();
+        let opened = looks::all(&mut tx, &trial.id).await.unwrap();
+        assert_eq!(opened[0].opened_by.as_deref(), Some("investigadora"));
+        let (entries,): (i64,) = one!(tx, "SELECT COUNT(*) FROM audit_entry WHERE action = 'look opened'").unwrap();
+        assert_eq!(entries, 1);
+    });
+}
+
+#[test]
+fn every_route_of_the_trial_is_granted_and_never_to_crews_or_mayors() {
+    for (method, path) in vecino::analysis::routes(Routes::default()).mounted {
+        let grant = find(&method.parse().unwrap(), path).unwrap_or_else(|| panic!("{method} {path} has no row"));
+        let vecino::account::access::Who::Roles(roles) = grant.who else { panic!("{path} is open") };
+        assert!(!roles.contains(&Role::Crew) && !roles.contains(&Role::CrewLead) && !roles.contains(&Role::Mayor));
+    }
+}
+
+#[tokio::test]
+async fn the_command_analyses_the_frozen_protocol_only_and_opens_no_look_before_its_weeks() {
+    use vecino::analysis::command::{Command, run, table};
+    let folder = tempfile::tempdir().unwrap();
+    Keys::create(folder.path(), [7; 32]).unwrap();
+    let options = vecino::app::Options { data_dir: folder.path().to_owned(), database: None, json: true };
+    let db = Db::connect(&options.url()).await.unwrap();
+    db.migrate().await.unwrap();
+    let text = text().replace("2026-W29", "2020-W29");
+    let (tx, trial) = trial_of(&db, &text, 8, 18, &World { seed: 4, plan_effect: 0.1 }).await;
+    tx.commit().await.unwrap();
+    let file = folder.path().join("experiment.toml");
+    std::fs::write(&file, &text).unwrap();
+    run(Command::Analyse { experiment: file.clone(), look: None }, &options).await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let report = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap().report;
+    let printed = table(&report);
+    assert!(printed.contains("look 1, data through 2020-W46") && printed.contains(&report.protocol_sha256) && printed.contains("norm_and_plan"));
+    assert!(looks::all(&mut tx, &trial.id).await.unwrap()[0].opened_at.is_some());
+    drop(tx);
+    // Look 2's day has long come, but its weeks are not published.
+    let closed = run(Command::Analyse { experiment: file.clone(), look: Some(2) }, &options).await.unwrap_err();
+    assert_eq!(closed.code, "look-closed");
+    std::fs::write(&file, text.replace("harm_points = 0.05", "harm_points = 0.06")).unwrap();
+    let changed = run(Command::Analyse { experiment: file, look: None }, &options).await.unwrap_err();
+    assert_eq!(changed.code, "protocol-changed");
+    assert!(changed.lines[0].contains(&trial.sha256), "{changed}");
+}

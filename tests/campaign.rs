@@ -1,0 +1,493 @@
+//! A campaign from observations to the file a gateway writes.
+
+use crate::on_both_engines;
+use axum::extract::{Path, Query};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use uuid::Uuid;
+use vecino::account::{Actor, Role};
+use vecino::app::App;
+use vecino::clock::{Clock, Week, at_local};
+use vecino::db::{Db, Tx};
+use vecino::error::Error;
+use vecino::id::{ContactId, HouseholdId, MessageId, Mint, MunicipalityId, RouteId, SegmentId};
+use vecino::norm::gateway::Gateway;
+use vecino::norm::outbox::{self, State};
+use vecino::norm::preview::Preview;
+use vecino::norm::prove::prove;
+use vecino::norm::{self, campaign, page, visit};
+use vecino::page::{Page, Reader};
+use vecino::seal::Keys;
+use vecino::trial::protocol::Protocol;
+use vecino::trial::{self, Trial};
+use vecino::{all, bulk, one, run};
+
+const TOWN: MunicipalityId = MunicipalityId(1202);
+const PROTOCOL: &str = include_str!("../experiments/norma-y-plan-2026.toml");
+/// Trial week 14: norm in two arms, a plan cue in two.
+const SEND: Week = Week(202642);
+const HOMES: usize = 240;
+
+fn id(kind: u8, number: usize) -> Uuid {
+    Uuid::from_u128(((kind as u128) << 96) | 0x7000_8000_0000_0000_0000u128 | number as u128)
+}
+
+fn monday() -> DateTime<Utc> {
+    at_local(SEND.monday(), 7, 0)
+}
+
+struct Town {
+    app: App,
+    trial: Trial,
+    _folder: tempfile::TempDir,
+}
+
+/// Eight segments of thirty homes on two routes; on the first route 80 of 100 homes comply, on the second 30.
+async fn town(db: Db) -> Town {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::from_root([3; 32]);
+    let mut tx = db.write().await.unwrap();
+    let none = json!({});
+    run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, sender, approximate, properties) VALUES ($1, '1202', 'San Pedro Sacatepéquez', 'San Marcos', $2, 'Muni San Pedro', $2, $3)", TOWN, true, &none).unwrap();
+    run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, 'MUNI', 'Municipalidad')", TOWN, id(1, 1)).unwrap();
+    let start = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+    for route in 0..2usize {
+        run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+            TOWN, RouteId(id(2, route)), format!("R{route}"), format!("Ruta {route}"), id(1, 1), start, true, &none).unwrap();
+        run!(tx, "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end) VALUES ($1, $2, $3, 'mixed', '06:00', '11:00')", TOWN, RouteId(id(2, route)), 3 + route as i16).unwrap();
+    }
+    run!(tx, "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, 'N1', 'Mávil', $3, $4, $4)", TOWN, id(3, 0), true, &none).unwrap();
+    let sha = Protocol::sha256(PROTOCOL);
+    run!(tx, "INSERT INTO trial (trial_id, title, protocol, protocol_sha256, seed, frozen_at, assigned_at) VALUES ('norma-y-plan-2026', 'Norma y plan 2026', $1, $2, 1, $3, $3)", PROTOCOL, sha, monday() - Duration::weeks(4)).unwrap();
+    for segment in 0..8usize {
+        let arm = ["reminder", "norm", "plan", "norm_plan"][segment % 4];
+        run!(tx, "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
+            TOWN, SegmentId(id(4, segment)), format!("S{segment}"), id(2, segment / 4), id(3, 0), true, &none).unwrap();
+        run!(tx, "INSERT INTO trial_segment (municipality_id, trial_id, segment_id, homes, baseline_observed, baseline_complied, stratum, arm) VALUES ($1, 'norma-y-plan-2026', $2, 30, 100, 50, '1202/1', $3)", TOWN, SegmentId(id(4, segment)), arm).unwrap();
+    }
+    let homes: Vec<usize> = (0..HOMES).collect();
+    bulk!(
+        tx,
+        "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, approximate, properties)",
+        homes,
+        |n| [TOWN, HouseholdId(id(5, *n)), format!("SP-{n:04}-K"), -91.77f64, 14.96f64, Some("portón verde".to_owned()), "served", true, json!({})],
+        ""
+    )
+    .unwrap();
+    bulk!(
+        tx,
+        "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
+        homes,
+        |n| [TOWN, HouseholdId(id(5, *n)), SegmentId(id(4, n / 30)), (n % 120) as i32, start],
+        ""
+    )
+    .unwrap();
+    // Homes 0, 30, 60, … have no phone; 1, 31, … said no; 2, 32, … speak Mam only.
+    bulk!(
+        tx,
+        "INSERT INTO contact (municipality_id, contact_id, household_id, channel, address_sealed, language, spanish_allowed, valid_from)",
+        homes,
+        |n| [
+            TOWN,
+            ContactId(id(6, *n)),
+            HouseholdId(id(5, *n)),
+            if n % 30 == 0 { "paper" } else { "sms" },
+            (n % 30 != 0).then(|| keys.seal("contact.address", &format!("+502{n:08}")).unwrap()),
+            if n % 30 == 2 { "mam" } else { "es" },
+            n % 30 != 2,
+            start
+        ],
+        ""
+    )
+    .unwrap();
+    let willing: Vec<usize> = (0..HOMES).filter(|n| n % 30 != 1).collect();
+    bulk!(tx, "INSERT INTO consent (municipality_id, consent_id, household_id, purpose, given_on, given_how, text_version, language, by_guardian, recorded_by, recorded_at)", willing,
+        |n| [TOWN, id(7, *n), HouseholdId(id(5, *n)), "messages", start, "visit", "1", "es", false, "test", monday()], "").unwrap();
+    let weeks: Vec<(usize, i64)> = (0..HOMES).flat_map(|n| (1..=8).map(move |back| (n, back))).collect();
+    bulk!(
+        tx,
+        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+        weeks,
+        |w| [TOWN, SEND.plus(-w.1), HouseholdId(id(5, w.0)), SegmentId(id(4, w.0 / 30)), 1i32, 1i32, i32::from(complies(w.0)), 0i32],
+        ""
+    )
+    .unwrap();
+    let plans: Vec<usize> = (0..HOMES).filter(|n| n % 30 == 5).collect();
+    bulk!(
+        tx,
+        "INSERT INTO plan (municipality_id, plan_id, household_id, captured_at, captured_how, own_words, when_text, where_text)",
+        plans,
+        |n| [TOWN, id(8, *n), HouseholdId(id(5, *n)), monday() - Duration::weeks(1), "sms", "8 de la noche en el patio", "8 de la noche", "patio"],
+        ""
+    )
+    .unwrap();
+    let trial = trial::find(&mut tx, "norma-y-plan-2026").await.unwrap();
+    tx.commit().await.unwrap();
+    let app = App { db, clock: Clock::Fixed(monday()), keys, data_dir: Arc::new(folder.path().to_owned()), demo: false };
+    Town { app, trial, _folder: folder }
+}
+
+fn complies(home: usize) -> bool {
+    home % 10 < if home < 120 { 8 } else { 3 }
+}
+
+impl Town {
+    async fn run(&self, week: Week) -> campaign::RunSummary {
+        let mut tx = self.app.db.write().await.unwrap();
+        let now = at_local(week.monday(), 7, 0);
+        let summary =
+            campaign::run(&self.app, &mut tx, &self.trial, TOWN, "semanal", week, &mut Mint::seeded(week.0 as u64, "messages"), now).await.unwrap();
+        tx.commit().await.unwrap();
+        summary
+    }
+
+    fn at(&self, now: DateTime<Utc>) -> App {
+        App { clock: Clock::Fixed(now), ..self.app.clone() }
+    }
+}
+
+type Row = (String, String, String, Option<String>, Option<Uuid>, String, Option<String>);
+
+async fn rows(tx: &mut Tx) -> Vec<Row> {
+    all!(tx, "SELECT arm, wording, rule, body, norm_id, state, state_reason FROM message ORDER BY household_id").unwrap()
+}
+
+#[tokio::test]
+async fn every_arm_gets_one_message_and_nobody_is_told_what_is_not_so() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        let summary = town.run(SEND).await;
+        assert_eq!((summary.homes, summary.already, summary.queued), (240, 0, 240 - 16), "{summary:?}");
+        assert_eq!(summary.withheld.get("no-consent"), Some(&8));
+        assert_eq!(summary.withheld.get("no-text-in-language"), Some(&8));
+        let mut tx = town.app.db.read().await.unwrap();
+        let rows = rows(&mut tx).await;
+        assert_eq!(rows.len(), 240, "a home that is not written to has its row too");
+        for (home, (arm, wording, rule, body, norm, state, reason)) in rows.into_iter().enumerate() {
+            if matches!(home % 30, 1 | 2) {
+                assert!(state == "withheld" && reason.is_some() && body.is_none(), "{home}");
+                continue;
+            }
+            let body = body.unwrap();
+            assert_eq!(state, "queued");
+            assert!(body.starts_with("Muni San Pedro: "), "{body}");
+            assert_eq!(body.contains("de cada 10"), rule == "static" || rule == "majority" || rule == "approval", "{body}");
+            match arm.as_str() {
+                "reminder" => assert_eq!(wording, "reminder_day"),
+                "plan" => assert_eq!(wording, if home % 30 == 5 { "plan_cue" } else { "plan_cue_without_plan" }),
+                "norm" if home < 120 && complies(home) => assert!(wording == "norm_approval" && body.contains("8 de cada 10"), "{body}"),
+                "norm" if home < 120 => assert!(wording == "norm_majority" && body.contains("8 de cada 10 hogares en su ruta") && norm.is_some(), "{wording} {body}"),
+                "norm" => assert!(wording == "norm_injunctive" && norm.is_none(), "three of ten is not told: {body}"),
+                _ => assert!(wording.starts_with("norm_and_plan_") && wording.ends_with("_without_plan") != (home % 30 == 5), "{wording}"),
+            }
+        }
+        let (due, first, last): (NaiveDate, DateTime<Utc>, DateTime<Utc>) =
+            one!(tx, "SELECT MIN(due_on), MIN(send_after), MAX(send_after) FROM message WHERE household_id < $1 AND state = 'queued'", id(5, 120)).unwrap();
+        assert_eq!(due, SEND.monday() + Duration::days(1), "the evening before Wednesday's truck");
+        assert!(first >= at_local(due, 18, 30) && last < at_local(due, 19, 30) && last - first > Duration::minutes(30), "spread over the hour");
+    });
+}
+
+#[tokio::test]
+async fn running_twice_adds_nothing_and_the_same_seed_gives_the_same_outbox() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let again = town.run(SEND).await;
+        assert_eq!((again.already, again.queued, again.norms), (240, 0, 0));
+        let mut tx = town.app.db.read().await.unwrap();
+        let ids: Vec<(MessageId, HouseholdId)> = all!(tx, "SELECT message_id, household_id FROM message ORDER BY household_id LIMIT 3").unwrap();
+        let mut mint = Mint::seeded(SEND.0 as u64, "messages");
+        for (at, (message, home)) in ids.into_iter().enumerate() {
+            assert_eq!((message, home), (mint.id(monday()), HouseholdId(id(5, at))));
+        }
+    });
+}
+
+#[tokio::test]
+async fn messages_stop_by_machine_and_while_paused() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        let mut mint = Mint::system();
+        let mut tx = town.app.db.write().await.unwrap();
+        for week in [town.trial.protocol.week(6), town.trial.protocol.week(19)] {
+            let refused = campaign::run(&town.app, &mut tx, &town.trial, TOWN, "semanal", week, &mut mint, monday()).await.unwrap_err();
+            assert_eq!(refused.code, "campaign-phase");
+        }
+        assert_eq!(campaign::run(&town.app, &mut tx, &town.trial, TOWN, "diaria", SEND, &mut mint, monday()).await.unwrap_err().code, "campaign-unknown");
+        campaign::pause(&mut tx, &town.trial, TOWN, "semanal", Some("quejas"), "admin", monday()).await.unwrap();
+        assert_eq!(campaign::run(&town.app, &mut tx, &town.trial, TOWN, "semanal", SEND, &mut mint, monday()).await.unwrap_err().code, "campaign-paused");
+        campaign::pause(&mut tx, &town.trial, TOWN, "semanal", None, "admin", monday()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(town.run(SEND).await.queued, 224);
+    });
+}
+
+#[tokio::test]
+async fn every_stated_share_is_derived_again_digit_for_digit() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        for week in 0..4 {
+            town.run(SEND.plus(week)).await;
+        }
+        let mut tx = town.app.db.write().await.unwrap();
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.norms > 0 && proof.proven == proof.norms && proof.messages > 50 && proof.consistent == proof.messages, "{proof:?}");
+        assert!(proof.differing.is_empty());
+        // One home's observations are changed behind the house's back.
+        run!(tx, "UPDATE home_week SET complied = 0 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), SEND.plus(-1)).unwrap();
+        run!(tx, "UPDATE home_week SET complied = 0 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), SEND.plus(-2)).unwrap();
+        let broken = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(broken.proven < broken.norms && broken.differing[0].contains("homes_complied is 96, the observations give 95"), "{broken:?}");
+        // And one message's text.
+        run!(tx, "UPDATE message SET body = REPLACE(body, '8 de cada 10', '9 de cada 10') WHERE household_id = $1", HouseholdId(id(5, 33))).unwrap();
+        let forged = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(forged.consistent < forged.messages && forged.differing.iter().any(|line| line.contains("says «9 de cada 10», its norm says 8")), "{forged:?}");
+    });
+}
+
+#[tokio::test]
+async fn what_phones_send_later_does_not_unprove_what_was_true_when_it_was_said() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        // Home 0 complied in 4 of 4; a phone that was out of reach now brings four rows that did not comply.
+        for back in 1..=4 {
+            let week = SEND.plus(-back);
+            run!(tx, "INSERT INTO observation (municipality_id, op_id, kind, round_id, household_id, segment_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out, separated, complied, counted, content_hash)
+                VALUES ($1, $2, 'observation', $2, $3, $4, $5, $6, $2, $7, $7, $8, 'yes', 'no', $9, $10, '')",
+                TOWN, id(10, back as usize), HouseholdId(id(5, 0)), SegmentId(id(4, 0)), week.monday(), week, at_local(week.monday(), 8, 0), monday() + Duration::hours(9), 0i16, true).unwrap();
+            run!(tx, "UPDATE home_week SET observed = 2 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), week).unwrap();
+        }
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.norms > 0 && proof.proven == proof.norms && proof.differing.is_empty(), "{proof:?}");
+        // The same rows received before would have been known.
+        run!(tx, "UPDATE observation SET received_at = $1", monday() - Duration::hours(9)).unwrap();
+        assert!(prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap().proven < proof.norms);
+    });
+}
+
+#[tokio::test]
+async fn caps_hold_over_all_campaigns() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        for week in -3..0 {
+            town.run(SEND.plus(week)).await;
+        }
+        let mut tx = town.app.db.write().await.unwrap();
+        // Home 40 was written to twice this week by somebody else, home 41 three times in the weeks before.
+        for (home, campaign, week, count) in [(40, "otra", SEND, 2), (41, "otra", SEND.plus(-1), 3)] {
+            for step in 0..count {
+                run!(tx, "INSERT INTO message (municipality_id, message_id, household_id, trial_id, campaign_id, step, due_on, iso_week, channel, arm, wording, rule, language, body, state, state_at, send_after, expires_at, attempts)
+                    VALUES ($1, $2, $3, 'norma-y-plan-2026', $4, $5, $6, $7, 'sms', 'norm', 'reminder_day', 'step', 'es', 'x', 'delivered', $8, $8, $8, $9)",
+                    TOWN, MessageId(id(9, home * 10 + step as usize)), HouseholdId(id(5, home)), campaign, step, week.sunday(), week, monday(), 1i16).unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+        let summary = town.run(SEND).await;
+        assert_eq!((summary.withheld.get("cap-week"), summary.withheld.get("cap-28-days")), (Some(&1), Some(&1)), "{summary:?}");
+    });
+}
+
+#[tokio::test]
+async fn the_file_gateway_writes_what_is_due_once_and_asks_consent_again() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let early = town.at(at_local(SEND.monday(), 12, 0));
+        assert_eq!(outbox::send_due(&early, Gateway::File, 1000).await.unwrap(), outbox::Sent::default(), "nothing before its hour");
+        let mut tx = town.app.db.write().await.unwrap();
+        run!(tx, "UPDATE consent SET withdrawn_at = $1 WHERE household_id = $2", monday(), HouseholdId(id(5, 7))).unwrap();
+        tx.commit().await.unwrap();
+        // After quiet hours begin nothing leaves, however late it is.
+        let night = town.at(at_local(SEND.monday() + Duration::days(1), 20, 30));
+        assert_eq!(outbox::send_due(&night, Gateway::File, 1000).await.unwrap(), outbox::Sent::default());
+        let evening = town.at(at_local(SEND.monday() + Duration::days(1), 19, 45));
+        let sent = outbox::send_due(&evening, Gateway::File, 1000).await.unwrap();
+        // Half the town; without four on paper, four without consent, four without a text, and the one that said no meanwhile.
+        assert_eq!((sent.delivered, sent.withheld), (107, 1), "{sent:?}");
+        assert_eq!(outbox::send_due(&evening, Gateway::File, 1000).await.unwrap(), outbox::Sent::default());
+        let file = town.app.data_dir.join("outbox").join(format!("{}.jsonl", SEND.monday() + Duration::days(1)));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let lines: Vec<Value> = std::fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 107);
+        let ids: std::collections::BTreeSet<&str> = lines.iter().map(|line| line["message_id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), 107);
+        assert!(lines.iter().all(|line| line["to"].as_str().unwrap().starts_with("+502") && !line.to_string().contains("norm_plan")));
+        // What was not handed over by the truck's start is never sent.
+        let late = town.at(at_local(SEND.monday() + Duration::days(2), 8, 0));
+        let sent = outbox::send_due(&late, Gateway::File, 1000).await.unwrap();
+        assert_eq!((sent.delivered, sent.expired), (0, 4), "the four on paper");
+        let mut tx = town.app.db.read().await.unwrap();
+        let (events, applied): (i64, i64) = one!(tx, "SELECT COUNT(*), CAST(SUM(CASE WHEN applied THEN 1 ELSE 0 END) AS BIGINT) FROM message_event").unwrap();
+        assert_eq!((events, applied), (107 * 3 + 1 + 4, 107 * 3 + 1 + 4));
+    });
+}
+
+#[tokio::test]
+async fn a_claim_that_was_interrupted_is_unknown_and_never_sent_again() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let evening = at_local(SEND.monday() + Duration::days(1), 19, 40);
+        let mut tx = town.app.db.write().await.unwrap();
+        run!(tx, "UPDATE message SET state = 'sending', state_at = $1, attempts = $3 WHERE household_id = $2", evening - Duration::minutes(11), HouseholdId(id(5, 7)), 1i16).unwrap();
+        tx.commit().await.unwrap();
+        let sent = outbox::send_due(&town.at(evening), Gateway::File, 1000).await.unwrap();
+        assert_eq!((sent.unknown, sent.delivered), (1, 107));
+        assert_eq!(outbox::send_due(&town.at(evening), Gateway::File, 1000).await.unwrap().delivered, 0);
+        // A receipt that comes after all settles it; a second one changes nothing and is kept.
+        let mut tx = town.app.db.write().await.unwrap();
+        let (message,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 7))).unwrap();
+        assert!(outbox::record(&mut tx, TOWN, message, State::Delivered, None, None, Some(evening), evening).await.unwrap());
+        assert!(!outbox::record(&mut tx, TOWN, message, State::Failed, None, None, Some(evening), evening).await.unwrap());
+        let (events,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message_event WHERE message_id = $1", message).unwrap();
+        assert_eq!(events, 3);
+    });
+}
+
+#[test]
+fn states_are_ranked_and_the_first_final_one_wins() {
+    let ladder = [State::Queued, State::Sending, State::Accepted, State::Buffered, State::Delivered, State::Read];
+    for (at, low) in ladder.into_iter().enumerate() {
+        for (above, high) in ladder.into_iter().enumerate() {
+            assert_eq!(low.gives_way_to(high), at < above, "{low:?} {high:?}");
+        }
+    }
+    let finals = [State::Delivered, State::Failed, State::Rejected, State::Expired];
+    for a in finals {
+        for b in finals {
+            assert_eq!(a.gives_way_to(b), a == State::Failed && b == State::Delivered, "{a:?} {b:?}");
+        }
+    }
+    for state in State::ALL {
+        assert!(!state.gives_way_to(State::Queued) && !state.gives_way_to(state));
+        assert_eq!(State::parse(state.name()), Some(state));
+    }
+    assert!(
+        State::Sending.gives_way_to(State::Unknown) && !State::Accepted.gives_way_to(State::Unknown) && State::Unknown.gives_way_to(State::Failed)
+    );
+    assert!(State::Queued.gives_way_to(State::Withheld) && !State::Withheld.gives_way_to(State::Delivered));
+}
+
+#[tokio::test]
+async fn practice_outcomes_leave_the_rest_waiting() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        let mut n = 0;
+        let settled = outbox::settle_practice(&mut tx, TOWN, "semanal", SEND, |_| { n += 1; match n % 3 { 0 => None, 1 => Some(State::Delivered), _ => Some(State::Failed) } }).await.unwrap();
+        assert_eq!((n, settled), (224, 150));
+        let weeks = campaign::status(&mut tx, &town.trial, TOWN, "semanal").await.unwrap();
+        assert_eq!(weeks.len(), 1);
+        assert_eq!((weeks[0].trial_week, weeks[0].states["queued"], weeks[0].states["delivered"], weeks[0].states["failed"]), (14, 74, 75, 75));
+    });
+}
+
+fn actor(role: Role) -> Actor {
+    Actor { role, name: "ana".into(), account: None, municipality: Some(TOWN), operator: None, device: None }
+}
+
+async fn seen(app: &App, home: usize) -> Result<Page, Error> {
+    let path = Path(("semanal".to_owned(), "1202".to_owned(), format!("SP-{home:04}-K")));
+    let week = serde_json::from_value(json!({"week": SEND.to_string()})).unwrap();
+    page::home(axum::extract::State(app.clone()), path, Query(week), actor(Role::Researcher), Reader::default()).await
+}
+
+/// No interface string is missing: a missing one shows as its own key.
+fn whole(page: &Page) -> String {
+    let html = format!("{}{}{}", page.heading, page.answer.as_ref().map(|a| a.0.clone()).unwrap_or_default(), page.body.0);
+    for word in html.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_') {
+        assert!(!(word.starts_with("norm-") && word != "norm-y-plan-2026") && !word.starts_with("visits-"), "no interface string {word}");
+    }
+    html
+}
+
+#[tokio::test]
+async fn a_preview_says_why_and_looking_is_logged() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        // Before the run it shows what would be sent, after it what stands in the outbox.
+        let would = whole(&seen(&town.app, 39).await.unwrap());
+        assert!(would.contains("como saldría") && would.contains("Calculada ahora, sin guardar"), "{would}");
+        town.run(SEND).await;
+        let app = town.at(at_local(SEND.monday() + Duration::days(3), 9, 0));
+        for home in [0, 1, 2, 5, 30, 33, 39, 65, 90, 95, 99, 125, 159, 215, 219] {
+            let html = whole(&seen(&app, home).await.unwrap());
+            assert!(html.contains("Por qué"), "{home}");
+        }
+        let majority = whole(&seen(&app, 39).await.unwrap());
+        for fact in ["8 de cada 10 hogares en su ruta", "de 160 caracteres", "120 hogares", "80.0 %", "redondeado hacia abajo", "el límite inferior pasa de 50", "cumplió en 0 de 4", "también es cierto; las dos frases se turnan", "30 hogares; hacen falta 50", "Norma", "martes 13/10/2026"] {
+            assert!(majority.contains(fact), "{fact}: {majority}");
+        }
+        assert!(whole(&seen(&app, 1).await.unwrap()).contains("no ha dado su consentimiento"));
+        assert!(whole(&seen(&app, 33).await.unwrap()).contains("se le agradece y no se compara"));
+        assert_eq!(seen(&app, 777).await.unwrap_err().code, "household-unknown");
+        let mut tx = town.app.db.read().await.unwrap();
+        let (looked,): (i64,) = one!(tx, "SELECT COUNT(*) FROM audit_entry WHERE action = 'preview.seen' AND actor = 'ana'").unwrap();
+        assert_eq!(looked, 19);
+        let preview = Preview::load(&mut tx, town.trial.clone(), TOWN, "semanal", "sp-0039-k", SEND, app.clock.now()).await.unwrap().to_json();
+        assert_eq!((&preview["rule"], &preview["norm"]["stated_tenth"], &preview["state"]), (&json!("majority"), &json!(8), &json!("queued")));
+        assert_eq!(preview["not_used"].as_array().unwrap().len(), 7);
+        drop(tx);
+        let pooled = page::campaigns(axum::extract::State(app.clone()), actor(Role::Coordinator), Reader::default()).await.unwrap();
+        let pooled = whole(&pooled);
+        for arm in ["Recordatorio", "norm_plan", "Norma y plan", "reminder"] {
+            assert!(!pooled.contains(arm), "{arm}");
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_visitor_hands_over_texts_and_never_sees_an_arm() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let app = town.at(at_local(SEND.monday(), 9, 0));
+        let list = whole(&visit::visits(axum::extract::State(app.clone()), actor(Role::Visitor), Reader::default()).await.unwrap());
+        assert!(list.contains("Faltan 8 entregas") && list.contains("SP-0000-K") && list.contains("portón verde") && list.contains("avise en la municipalidad"), "{list}");
+        for arm in ["reminder", "norm_plan", "Recordatorio", "arm", "brazo"] {
+            assert!(!list.contains(arm), "{arm}");
+        }
+        let mut tx = town.app.db.read().await.unwrap();
+        let (paper,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 0))).unwrap();
+        let (phone,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 3))).unwrap();
+        drop(tx);
+        let hand = |message: MessageId, at: DateTime<Utc>| visit::delivered(axum::extract::State(town.at(at)), Path(("1202".to_owned(), message.0)), actor(Role::Visitor));
+        assert_eq!(hand(phone, app.clock.now()).await.unwrap_err().code, "message-unknown");
+        let _ = hand(paper, app.clock.now()).await.unwrap();
+        let _ = hand(paper, app.clock.now()).await.unwrap();
+        let list = whole(&visit::visits(axum::extract::State(app.clone()), actor(Role::Visitor), Reader::default()).await.unwrap());
+        assert!(list.contains("Faltan 7 entregas") && list.contains("Entregadas esta semana: 1"), "{list}");
+        let mut tx = town.app.db.read().await.unwrap();
+        let (events, entries): (i64, i64) = one!(tx, "SELECT (SELECT COUNT(*) FROM message_event), (SELECT COUNT(*) FROM audit_entry WHERE action = 'paper.delivered')").unwrap();
+        assert_eq!((events, entries), (1, 1));
+        let (late,): (MessageId,) = one!(tx, "SELECT message_id FROM message WHERE household_id = $1", HouseholdId(id(5, 30))).unwrap();
+        drop(tx);
+        assert_eq!(hand(late, at_local(SEND.monday() + Duration::days(2), 7, 0)).await.unwrap_err().code, "delivery-late");
+    });
+}
+
+#[tokio::test]
+async fn the_server_writes_each_week_once_and_sends_by_itself() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        // The second municipality of the protocol has no home here, and its sender is not set: it must not stop the first.
+        let mut tx = town.app.db.write().await.unwrap();
+        run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, sender, approximate, properties) VALUES ($1, '0114', 'Amatitlán', 'Guatemala', $2, 'Muni Amatitlán', $2, $3)", MunicipalityId(114), true, json!({})).unwrap();
+        tx.commit().await.unwrap();
+        let evening = town.at(at_local(SEND.monday() + Duration::days(1), 19, 45));
+        norm::every_minute(&evening).await.unwrap();
+        norm::every_minute(&evening).await.unwrap();
+        let mut tx = town.app.db.read().await.unwrap();
+        let (rows, delivered): (i64, i64) = one!(tx, "SELECT COUNT(*), CAST(SUM(CASE WHEN state = 'delivered' THEN 1 ELSE 0 END) AS BIGINT) FROM message").unwrap();
+        assert_eq!((rows, delivered), (240, 108));
+        drop(tx);
+        // After the phase there is nothing to write.
+        assert_eq!(campaign::run_due(&town.at(at_local(town.trial.protocol.week(19).monday(), 9, 0))).await.unwrap(), 0);
+    });
+}
