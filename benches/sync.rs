@@ -122,6 +122,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[tokio::main]
 async fn main() {
+    // VECINO_LOG=sqlx::query=debug shows what each statement takes.
+    if let Ok(filter) = std::env::var("VECINO_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).init();
+    }
     let folder = tempfile::tempdir().unwrap();
     let url = std::env::var("BENCH_DATABASE_URL").unwrap_or_else(|_| format!("sqlite:{}", folder.path().join("bench.db").display()));
     let db = Db::connect(&url).await.unwrap();
@@ -159,34 +163,35 @@ async fn main() {
     let actor = street.phones[0].clone();
     let mut stops = Stops { street, rounds, next: 0 };
     let mut rates: [Vec<f64>; 3] = Default::default();
-    let rate = |from: Instant| (PER_TURN * BATCH) as f64 / from.elapsed().as_secs_f64();
+    let line = TcpStream::connect(address).unwrap();
+    line.set_nodelay(true).unwrap();
+    let line = std::sync::Arc::new(std::sync::Mutex::new(BufReader::new(line)));
     for turn in 0..=TURNS {
         let bare: Vec<Vec<Observation>> = (0..PER_TURN).map(|_| stops.rows()).collect();
         let direct: Vec<Vec<u8>> = (0..PER_TURN).map(|_| stops.bytes()).collect();
         let wire: Vec<Vec<u8>> = (0..PER_TURN).map(|_| stops.bytes()).collect();
-        let from = Instant::now();
-        for rows in &bare {
+        let mut spent = [0.0f64; 3];
+        // Batch by batch in turn, so that whatever else the machine does falls on all three alike.
+        for ((rows, body), sent) in bare.iter().zip(&direct).zip(wire) {
+            let from = Instant::now();
             let mut tx = db.write().await.unwrap();
             store(&mut tx, rows).await.unwrap();
             tx.commit().await.unwrap();
-        }
-        let a = rate(from);
-        let from = Instant::now();
-        for body in &direct {
+            spent[0] += from.elapsed().as_secs_f64();
+            let from = Instant::now();
             let answer = receive(&db, chrono::Utc::now(), &actor, body).await.unwrap();
+            spent[1] += from.elapsed().as_secs_f64();
             assert_eq!(answer.results.len(), BATCH);
+            let client = line.clone();
+            spent[2] += tokio::task::spawn_blocking(move || {
+                let from = Instant::now();
+                post(&mut client.lock().unwrap(), &sent);
+                from.elapsed().as_secs_f64()
+            })
+            .await
+            .unwrap();
         }
-        let b = rate(from);
-        let from = Instant::now();
-        tokio::task::spawn_blocking(move || {
-            let line = TcpStream::connect(address).unwrap();
-            line.set_nodelay(true).unwrap();
-            let mut line = BufReader::new(line);
-            wire.iter().for_each(|body| post(&mut line, body));
-        })
-        .await
-        .unwrap();
-        let c = rate(from);
+        let [a, b, c] = spent.map(|seconds| (PER_TURN * BATCH) as f64 / seconds);
         // The first turn warms caches and statements.
         if turn > 0 {
             for (rates, rate) in rates.iter_mut().zip([a, b, c]) {

@@ -156,8 +156,20 @@ pub struct Mark {
     pub received_at: DateTime<Utc>,
     pub corrects: Option<OpId>,
     pub complied: Option<i16>,
+    pub set_out: Option<SetOut>,
+    pub contaminated: bool,
     pub reason: Option<Reason>,
     pub counted: bool,
+}
+
+impl Mark {
+    /// What the row adds to its home's week: observed, set out, complied, contaminated.
+    pub fn adds(&self) -> [i32; 4] {
+        match self.complied {
+            Some(complied) if self.counted => [1, i32::from(self.set_out == Some(SetOut::Yes)), i32::from(complied), i32::from(self.contaminated)],
+            _ => [0; 4],
+        }
+    }
 }
 
 impl Observation {
@@ -172,6 +184,8 @@ impl Observation {
             received_at: self.received_at,
             corrects: self.corrects,
             complied: self.complied,
+            set_out: self.outcome.set_out,
+            contaminated: self.outcome.contaminated(),
             reason: self.outcome.reason,
             counted: self.counted,
         }
@@ -326,7 +340,8 @@ pub async fn marks(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, Ho
         "WITH asked (municipality_id, household_id, monday, sunday) AS (",
         cells,
         |cell| [municipality, cell.1, cell.0.monday(), cell.0.sunday()],
-        ") SELECT o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.reason, o.counted
+        ") SELECT o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
+             COALESCE(o.severity = 'gross', o.contamination IS NOT NULL) AS contaminated, o.reason, o.counted
              FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id
               AND o.household_id = asked.household_id AND o.service_day BETWEEN asked.monday AND asked.sunday"
     )
@@ -341,6 +356,9 @@ pub async fn of_round(tx: &mut Tx, municipality: MunicipalityId, round: RoundId)
         round
     )
 }
+
+/// The audit chain of what crews send; whoever writes rows or tallies holds it.
+pub const CHAIN: &str = "observation";
 
 pub fn routes(routes: Routes) -> Routes {
     let routes = receive::routes(routes);

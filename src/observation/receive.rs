@@ -167,6 +167,8 @@ struct Intake<'a> {
     applied: Vec<OpId>,
     /// When this phone was last heard, as far as a look-up told.
     seen_at: Option<DateTime<Utc>>,
+    /// The homes that have rows in their week already; `None`: not asked, any may.
+    seen_homes: Option<BTreeSet<(Week, HouseholdId)>>,
 }
 
 /// Stores one batch. `actor` must be a device; everything is kept or nothing.
@@ -182,7 +184,7 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
     let mut read: Vec<std::result::Result<Operation, Refusal>> = batch.ops.iter().map(operation::read).collect();
     let mut tx = db.write().await?;
     if !db.is_sqlite() {
-        audit::hold(&mut tx, municipality, "observation").await?;
+        audit::hold(&mut tx, municipality, super::CHAIN).await?;
     }
     let mut intake = Intake {
         municipality,
@@ -202,6 +204,7 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
         now_waiting: BTreeMap::new(),
         applied: Vec::new(),
         seen_at: None,
+        seen_homes: None,
     };
     intake.look_up(&mut tx, &identities, &read).await?;
     let mut results = Vec::with_capacity(batch.ops.len());
@@ -221,7 +224,7 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
         &mut tx,
         municipality,
         received_at,
-        audit::Entry { stream: "observation", actor: &actor.name, action: "sync", target: &target, detail },
+        audit::Entry { stream: super::CHAIN, actor: &actor.name, action: "sync", target: &target, detail },
     )
     .await?;
     tx.commit().await?;
@@ -230,6 +233,94 @@ pub async fn receive(db: &Db, now: DateTime<Utc>, actor: &Actor, body: &[u8]) ->
 
 impl Intake<'_> {
     async fn look_up(&mut self, tx: &mut Tx, identities: &[(OpId, String)], read: &[std::result::Result<Operation, Refusal>]) -> Result<()> {
+        let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
+        for operation in read.iter().flatten() {
+            match &operation.action {
+                Action::Stop { round, .. } => rounds.extend([*round]),
+                Action::Correction { .. } => {}
+                Action::Event { round, .. } => rounds.extend(*round),
+            }
+        }
+        self.look_up_rounds(tx, rounds).await?;
+        if self.look_up_plain(tx, identities, read).await? {
+            return Ok(());
+        }
+        self.look_up_whole(tx, identities, read).await
+    }
+
+    async fn look_up_rounds(&mut self, tx: &mut Tx, rounds: BTreeSet<RoundId>) -> Result<()> {
+        let (municipality, device) = (self.municipality, self.device);
+        let rounds: Vec<RoundId> = rounds.into_iter().filter(|round| !self.rounds.contains_key(round)).collect();
+        let rounds: Vec<RoundRow> = among!(
+            tx,
+            "WITH asked (municipality_id, round_id, device_id) AS (",
+            rounds,
+            |round| [municipality, *round, device],
+            ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream,
+                (SELECT p.seen_at FROM device p WHERE p.municipality_id = asked.municipality_id AND p.device_id = asked.device_id) AS seen_at
+               FROM asked CROSS JOIN round d
+               JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
+              WHERE d.municipality_id = asked.municipality_id AND d.round_id = asked.round_id"
+        )?;
+        self.seen_at = self.seen_at.or(rounds.first().and_then(|row| row.seen_at));
+        self.rounds.extend(rounds.into_iter().map(|row| (row.round_id, row)));
+        Ok(())
+    }
+
+    /// The batch of every day, in one statement: only stops, none met before, none awaited, every home known and this crew's.
+    /// False when anything else is in it; nothing has been decided then.
+    async fn look_up_plain(&mut self, tx: &mut Tx, identities: &[(OpId, String)], read: &[std::result::Result<Operation, Refusal>]) -> Result<bool> {
+        let municipality = self.municipality;
+        let mut asked: Vec<(i64, OpId, &str, &RoundRow, Week)> = Vec::with_capacity(read.len());
+        for (n, (read, (op_id, _))) in read.iter().zip(identities).enumerate() {
+            let Ok(Operation { action: Action::Stop { round, household, .. }, .. }) = read else { return Ok(false) };
+            let Some(round) = self.rounds.get(round) else { return Ok(false) };
+            asked.push((n as i64, *op_id, household, round, Week::of(round.service_day)));
+        }
+        if asked.iter().map(|row| row.1).collect::<BTreeSet<_>>().len() < asked.len() {
+            return Ok(false);
+        }
+        type Found = (i64, HouseholdId, Option<SegmentId>, i64);
+        let found: Vec<Found> = among!(
+            tx,
+            "WITH asked (n, municipality_id, op_id, code, operator_id, service_day, monday, sunday) AS (",
+            asked,
+            |row| [row.0, municipality, row.1, row.2.to_owned(), row.3.operator_id, row.3.service_day, row.4.monday(), row.4.sunday()],
+            ") SELECT a.n, h.household_id, p.segment_id, CAST(
+                 CASE WHEN EXISTS (SELECT 1 FROM observation x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
+                        OR EXISTS (SELECT 1 FROM round_event x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
+                        OR EXISTS (SELECT 1 FROM unsettled_operation x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
+                        OR EXISTS (SELECT 1 FROM waiting_correction x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
+                        OR EXISTS (SELECT 1 FROM waiting_correction x WHERE x.municipality_id = a.municipality_id AND x.corrects = a.op_id)
+                      THEN 2
+                      WHEN h.operator_id <> a.operator_id THEN 2
+                      WHEN EXISTS (SELECT 1 FROM observation x WHERE x.municipality_id = a.municipality_id AND x.household_id = h.household_id
+                                    AND x.service_day BETWEEN a.monday AND a.sunday) THEN 1
+                      ELSE 0 END AS BIGINT)
+               FROM asked a CROSS JOIN household h
+               LEFT JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
+                AND p.valid_from <= a.sunday AND (p.valid_to IS NULL OR p.valid_to >= a.monday)
+              WHERE h.municipality_id = a.municipality_id AND h.code = a.code"
+        )?;
+        // A home that moved within the week answers twice, an unknown one not at all.
+        let once: BTreeSet<i64> = found.iter().map(|(n, _, _, _)| *n).collect();
+        if found.len() != asked.len() || once.len() != asked.len() || found.iter().any(|(_, _, _, state)| *state == 2) {
+            return Ok(false);
+        }
+        let mut seen = BTreeSet::new();
+        for (n, household_id, segment, state) in found {
+            let Some((_, _, code, _, week)) = asked.get(n as usize) else { return Ok(false) };
+            let home = self.homes.entry((*code).to_owned()).or_insert_with(|| Home { household_id, operator_id: None, places: Vec::new() });
+            home.places.extend(segment.map(|segment| (week.monday(), Some(week.sunday()), segment)));
+            if state == 1 {
+                seen.insert((*week, household_id));
+            }
+        }
+        self.seen_homes = Some(seen);
+        Ok(true)
+    }
+
+    async fn look_up_whole(&mut self, tx: &mut Tx, identities: &[(OpId, String)], read: &[std::result::Result<Operation, Refusal>]) -> Result<()> {
         let municipality = self.municipality;
         type Found = (OpId, String, Option<String>, Option<String>);
         let found: Vec<Found> = among!(
@@ -262,20 +353,18 @@ impl Intake<'_> {
             self.met.entry(op).or_default().push((hash, met));
         }
         let new = || identities.iter().zip(read).filter(|((op, _), _)| !self.met.contains_key(op)).filter_map(|(_, read)| read.as_ref().ok());
-        let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
         let mut codes: BTreeSet<&str> = BTreeSet::new();
         let mut corrected: BTreeSet<OpId> = BTreeSet::new();
         for operation in new() {
             match &operation.action {
-                Action::Stop { round, household, .. } => {
-                    rounds.insert(*round);
+                Action::Stop { household, .. } => {
                     codes.insert(household);
                 }
                 Action::Correction { of, household, .. } => {
                     corrected.insert(*of);
                     codes.extend(household.as_deref());
                 }
-                Action::Event { round, .. } => rounds.extend(*round),
+                Action::Event { .. } => {}
             }
         }
         if !corrected.is_empty() {
@@ -291,25 +380,8 @@ impl Intake<'_> {
                     " FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id AND o.op_id = asked.op_id"
                 )
             )?;
-            rounds.extend(originals.iter().map(|row| row.round_id));
+            self.look_up_rounds(tx, originals.iter().map(|row| row.round_id).collect()).await?;
             self.originals = originals.into_iter().map(|row| (row.op_id, row)).collect();
-        }
-        if !rounds.is_empty() {
-            let rounds: Vec<RoundId> = rounds.into_iter().collect();
-            let device = self.device;
-            let rounds: Vec<RoundRow> = among!(
-                tx,
-                "WITH asked (municipality_id, round_id, device_id) AS (",
-                rounds,
-                |round| [municipality, *round, device],
-                ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream,
-                    (SELECT p.seen_at FROM device p WHERE p.municipality_id = asked.municipality_id AND p.device_id = asked.device_id) AS seen_at
-                     FROM asked
-                     CROSS JOIN round d JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
-                    WHERE d.municipality_id = asked.municipality_id AND d.round_id = asked.round_id"
-            )?;
-            self.seen_at = rounds.first().and_then(|row| row.seen_at);
-            self.rounds = rounds.into_iter().map(|row| (row.round_id, row)).collect();
         }
         if !codes.is_empty() {
             let codes: Vec<&str> = codes.into_iter().collect();
@@ -541,7 +613,8 @@ impl Intake<'_> {
         let cells: BTreeSet<(Week, HouseholdId)> = self.rows.iter().map(|row| (row.iso_week, row.household_id)).collect();
         if !cells.is_empty() {
             let cells: Vec<_> = cells.into_iter().collect();
-            let existing = marks(tx, municipality, &cells).await?;
+            let asked: Vec<_> = cells.iter().filter(|cell| self.seen_homes.as_ref().is_none_or(|seen| seen.contains(cell))).copied().collect();
+            let existing = marks(tx, municipality, &asked).await?;
             self.count(tx, existing, &cells).await?;
         }
         for op in &self.applied {
@@ -581,42 +654,58 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// Marks the row that stands for each touched home and day, inserts the new rows, and recounts their cells.
+    /// Marks the row that stands for each touched home and day, inserts the new rows, and writes their weeks: every row of each is here.
     async fn count(&mut self, tx: &mut Tx, existing: Vec<Mark>, cells: &[(Week, HouseholdId)]) -> Result<()> {
         let municipality = self.municipality;
-        let mut days: BTreeMap<(HouseholdId, NaiveDate), (Vec<Mark>, Vec<usize>)> = BTreeMap::new();
         let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
-        for (at, row) in self.rows.iter().enumerate() {
-            days.entry((row.household_id, row.service_day)).or_default().1.push(at);
-            first_segment(&mut after, &row.mark());
+        for row in &existing {
+            first_segment(&mut before, row);
+            first_segment(&mut after, row);
         }
-        for row in existing {
-            first_segment(&mut before, &row);
-            first_segment(&mut after, &row);
-            if let Some((rows, _)) = days.get_mut(&(row.household_id, row.service_day)) {
-                rows.push(row);
+        let stored = existing.len();
+        let mut all = existing;
+        all.extend(self.rows.iter().map(Observation::mark));
+        let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<usize>> = BTreeMap::new();
+        for (at, row) in all.iter().enumerate().skip(stored) {
+            first_segment(&mut after, row);
+            days.entry((row.household_id, row.service_day)).or_default().push(at);
+        }
+        for (at, row) in all.iter().enumerate().take(stored) {
+            if let Some(day) = days.get_mut(&(row.household_id, row.service_day)) {
+                day.push(at);
             }
         }
-        for (mut rows, new) in days.into_values() {
-            let stored = rows.len();
-            rows.extend(new.iter().map(|at| self.rows[*at].mark()));
+        for day in days.values() {
+            let rows: Vec<Mark> = day.iter().map(|at| all[*at]).collect();
             let stands = standing(&rows);
-            for row in &rows[..stored] {
+            for at in day {
+                let row = &mut all[*at];
                 let counts = stands == Some(row.op_id);
-                if counts != row.counted {
+                if *at >= stored {
+                    self.rows[*at - stored].counted = counts;
+                } else if counts != row.counted {
                     run!(tx, "UPDATE observation SET counted = $3 WHERE municipality_id = $1 AND op_id = $2", municipality, row.op_id, counts)?;
                 }
-            }
-            for at in new {
-                self.rows[at].counted = stands == Some(self.rows[at].op_id);
+                row.counted = counts;
             }
         }
         store(tx, &self.rows).await?;
+        let mut sums: BTreeMap<(Week, HouseholdId), [i32; 4]> = BTreeMap::new();
+        for row in &all {
+            let cell = sums.entry((Week::of(row.service_day), row.household_id)).or_default();
+            cell.iter_mut().zip(row.adds()).for_each(|(sum, more)| *sum += more);
+        }
         let segment = |of: &FirstSegments, cell: &(Week, HouseholdId)| of.get(cell).map(|(_, segment)| *segment);
-        let homes: Vec<tally::HomeCell> = cells.iter().map(|cell| (cell.0, cell.1, segment(&after, cell))).collect();
+        let homes = cells.iter().map(|cell| tally::HomeCell {
+            week: cell.0,
+            home: cell.1,
+            segment: segment(&after, cell),
+            sums: sums.get(cell).copied().unwrap_or_default(),
+        });
+        let homes: Vec<tally::HomeCell> = homes.collect();
         // A week that changes its segment leaves the old one to be counted again.
         let moved = cells.iter().filter_map(|cell| Some((segment(&before, cell).filter(|old| segment(&after, cell) != Some(*old))?, cell.0)));
-        tally::recount(tx, municipality, &homes, moved.collect()).await
+        tally::replace(tx, municipality, &homes, moved.collect()).await
     }
 }
 

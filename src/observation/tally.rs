@@ -1,9 +1,10 @@
 //! Tallies: `home_week` and `segment_week`, caches of the counted rows, rewritten in the transaction that changes the rows.
 //!
 //! A cell of `home_week` exists when its home has any row in that week, counted or not; a cell of `segment_week` when any of its
-//! homes has one. On PostgreSQL two writers of one cell could each count without the other: the cells are locked in key order by
-//! a no-op upsert, and the next statement, which sees every earlier holder, recomputes. SQLite has one writer and cannot race.
+//! homes has one. On PostgreSQL two writers of one cell could each count without the other: every writer of tallies first holds the
+//! municipality's observation chain, and the next statement sees every earlier holder. SQLite has one writer and cannot race.
 
+use crate::account::audit;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
@@ -25,6 +26,13 @@ macro_rules! sums {
 macro_rules! home_columns {
     () => {
         "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated) "
+    };
+}
+
+macro_rules! replace_home {
+    () => {
+        "ON CONFLICT (municipality_id, iso_week, household_id) DO UPDATE SET segment_id = excluded.segment_id,
+           observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
     };
 }
 
@@ -53,82 +61,86 @@ macro_rules! segment_sums {
     };
 }
 
-/// One home in one week, with the segment its rows carry.
-pub type HomeCell = (Week, HouseholdId, Option<SegmentId>);
+/// One home in one week, with the segment its rows carry and what they add up to: observed, set out, complied, contaminated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HomeCell {
+    pub week: Week,
+    pub home: HouseholdId,
+    pub segment: Option<SegmentId>,
+    pub sums: [i32; 4],
+}
+
+/// Writers of one municipality's tallies follow one another on PostgreSQL; SQLite has one writer anyway.
+async fn hold(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
+    if matches!(tx, Tx::Postgres(_)) {
+        audit::hold(tx, municipality, super::CHAIN).await?;
+    }
+    Ok(())
+}
 
 /// Rewrites the touched cells from the rows.
 pub async fn recompute(tx: &mut Tx, municipality: MunicipalityId, touched: &[(Week, HouseholdId)]) -> Result<()> {
-    let mut cells: BTreeMap<(Week, HouseholdId), Option<SegmentId>> = touched.iter().map(|cell| (*cell, None)).collect();
-    let keys: Vec<_> = cells.keys().copied().collect();
+    hold(tx, municipality).await?;
+    let keys: Vec<(Week, HouseholdId)> = touched.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let segments = "WITH asked (municipality_id, iso_week, household_id) AS (";
     // Before and after: a cell that moved to another segment leaves the old one to be counted again.
-    let before: Vec<HomeCell> = among!(
+    type Found = (Option<SegmentId>, Week);
+    let mut found: Vec<Found> = among!(
         tx,
-        "WITH asked (municipality_id, iso_week, household_id) AS (",
+        segments,
         keys,
         |key| [municipality, key.0, key.1],
-        ") SELECT h.iso_week, h.household_id, h.segment_id FROM asked CROSS JOIN home_week h
+        ") SELECT h.segment_id, h.iso_week FROM asked CROSS JOIN home_week h
             WHERE h.municipality_id = asked.municipality_id AND h.iso_week = asked.iso_week AND h.household_id = asked.household_id"
     )?;
-    let rows: Vec<HomeCell> = among!(
-        tx,
-        "WITH asked (municipality_id, household_id, monday, sunday) AS (",
-        keys,
-        |key| [municipality, key.1, key.0.monday(), key.0.sunday()],
-        ") SELECT o.iso_week, o.household_id, o.segment_id FROM asked CROSS JOIN observation o
-            WHERE o.municipality_id = asked.municipality_id AND o.household_id = asked.household_id
-              AND o.service_day BETWEEN asked.monday AND asked.sunday ORDER BY o.service_day, o.op_id"
-    )?;
-    for (week, home, segment) in rows {
-        cells.entry((week, home)).and_modify(|known| *known = known.or(segment));
-    }
-    let also: BTreeSet<(SegmentId, Week)> = before.into_iter().filter_map(|(week, _, segment)| Some((segment?, week))).collect();
-    let cells: Vec<HomeCell> = cells.into_iter().map(|((week, home), segment)| (week, home, segment)).collect();
-    recount(tx, municipality, &cells, also).await
-}
-
-/// As [`recompute`] for a caller that knows the segments its rows carry; `cells` in key order, each once.
-pub async fn recount(tx: &mut Tx, municipality: MunicipalityId, cells: &[HomeCell], also: BTreeSet<(SegmentId, Week)>) -> Result<()> {
-    if cells.is_empty() {
-        return Ok(());
-    }
-    if matches!(tx, Tx::Postgres(_)) {
-        bulk!(
-            tx,
-            "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
-            cells,
-            |cell| [municipality, cell.0, cell.1, cell.2, 0i32, 0i32, 0i32, 0i32],
-            "ON CONFLICT (municipality_id, iso_week, household_id) DO UPDATE SET observed = home_week.observed"
-        )?;
-    }
     bulk!(
         tx,
-        "WITH cell (municipality_id, iso_week, household_id, segment_id, monday, sunday) AS (",
-        cells,
-        |cell| [municipality, cell.0, cell.1, cell.2, cell.0.monday(), cell.0.sunday()],
+        "WITH cell (municipality_id, iso_week, household_id, monday, sunday) AS (",
+        keys,
+        |key| [municipality, key.0, key.1, key.0.monday(), key.0.sunday()],
         concat!(
             ") ",
             home_columns!(),
-            "SELECT c.municipality_id, c.iso_week, c.household_id, c.segment_id, ",
+            "SELECT o.municipality_id, o.iso_week, o.household_id, o.first_segment, ",
             sums!(),
-            " FROM cell c LEFT JOIN observation o ON o.municipality_id = c.municipality_id AND o.household_id = c.household_id
-                AND o.service_day BETWEEN c.monday AND c.sunday
-              GROUP BY c.municipality_id, c.iso_week, c.household_id, c.segment_id ",
-            "ON CONFLICT (municipality_id, iso_week, household_id) DO UPDATE SET segment_id = excluded.segment_id,
-               observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
+            " FROM (SELECT c.municipality_id, c.iso_week, c.household_id, r.counted, r.complied, r.set_out, r.severity, r.contamination,
+                  FIRST_VALUE(r.segment_id) OVER (PARTITION BY c.iso_week, c.household_id
+                    ORDER BY CASE WHEN r.segment_id IS NULL THEN 1 ELSE 0 END, r.service_day, r.op_id) AS first_segment
+                FROM cell c LEFT JOIN observation r ON r.municipality_id = c.municipality_id AND r.household_id = c.household_id
+                 AND r.service_day BETWEEN c.monday AND c.sunday) o
+              GROUP BY o.municipality_id, o.iso_week, o.household_id, o.first_segment ",
+            replace_home!()
         )
     )?;
-    let mut segments = also;
-    segments.extend(cells.iter().filter_map(|(week, _, segment)| Some(((*segment)?, *week))));
+    let after: Vec<Found> = among!(
+        tx,
+        segments,
+        keys,
+        |key| [municipality, key.0, key.1],
+        ") SELECT h.segment_id, h.iso_week FROM asked CROSS JOIN home_week h
+            WHERE h.municipality_id = asked.municipality_id AND h.iso_week = asked.iso_week AND h.household_id = asked.household_id"
+    )?;
+    found.extend(after);
+    recount_segments(tx, municipality, found.into_iter().filter_map(|(segment, week)| Some((segment?, week))).collect()).await
+}
+
+/// Writes cells whose caller holds the municipality's chain and has every row of each cell before its eyes. `moved`: segments a cell
+/// has left.
+pub async fn replace(tx: &mut Tx, municipality: MunicipalityId, cells: &[HomeCell], moved: BTreeSet<(SegmentId, Week)>) -> Result<()> {
+    bulk!(
+        tx,
+        home_columns!(),
+        cells,
+        |cell| [municipality, cell.week, cell.home, cell.segment, cell.sums[0], cell.sums[1], cell.sums[2], cell.sums[3]],
+        replace_home!()
+    )?;
+    let mut segments = moved;
+    segments.extend(cells.iter().filter_map(|cell| Some((cell.segment?, cell.week))));
+    recount_segments(tx, municipality, segments).await
+}
+
+async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: BTreeSet<(SegmentId, Week)>) -> Result<()> {
     let segments: Vec<(SegmentId, Week)> = segments.into_iter().collect();
-    if matches!(tx, Tx::Postgres(_)) {
-        bulk!(
-            tx,
-            "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)",
-            segments,
-            |cell| [municipality, cell.0, cell.1, 0i32, 0i32, 0i32, 0i32],
-            "ON CONFLICT (municipality_id, segment_id, iso_week) DO UPDATE SET observed = segment_week.observed"
-        )?;
-    }
     bulk!(
         tx,
         "WITH cell (municipality_id, segment_id, iso_week) AS (",
@@ -151,6 +163,7 @@ pub async fn recount(tx: &mut Tx, municipality: MunicipalityId, cells: &[HomeCel
 
 /// Both tallies of one municipality from nothing: after a load, after homes gained or lost service, or when [`verify`] found a difference.
 pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
+    hold(tx, municipality).await?;
     run!(tx, "DELETE FROM segment_week WHERE municipality_id = $1", municipality)?;
     run!(tx, "DELETE FROM home_week WHERE municipality_id = $1", municipality)?;
     run!(tx, concat!(home_columns!(), expected_homes!()), municipality)?;
