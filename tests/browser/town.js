@@ -70,7 +70,7 @@ export class Town {
     if (login) {
       await page.goto(`${this.origin}/`);
       await page.locator(`form:has(input[name=login][value="${login}"]) button`).click();
-      await page.waitForURL(url => !url.pathname.startsWith('/sign-in') && url.pathname !== '/');
+      await page.waitForURL(url => !url.pathname.startsWith('/sign-in') && url.pathname !== '/', { waitUntil: 'load' });
     }
     return page;
   }
