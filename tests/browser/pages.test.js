@@ -19,7 +19,7 @@ const doors = {
   visitas: ['/visits'],
   investigacion: ['/trial', '/trial/norma-y-plan-2026', '/trial/norma-y-plan-2026/protocol', '/trial/norma-y-plan-2026/look-request',
     '/campaigns', '/campaign/semanal/preview', ['preview-home', previewOfOneHome]],
-  alcaldia: ['/map/1202', '/map/1202?measure=set-out', ['neighbourhood', firstNeighbourhood], '/registry/indicators', '/password'],
+  alcaldia: ['/map/1202', '/map/1202?measure=set_out', ['neighbourhood', firstNeighbourhood], '/password'],
   registro: ['/registry', ['found', searchPeople], ['person', firstPerson], '/registry/person/new/1202', '/registry/waste', '/registry/indicators'],
   finanzas: ['/registry/finance'],
   escuela: ['/registry/school'],
@@ -35,9 +35,14 @@ async function firstNeighbourhood(page) {
 }
 
 async function previewOfOneHome(page) {
+  const crew = await town.visit('cuadrilla', { javaScript: false });
+  await crew.goto(`${town.origin}/crew`);
+  const home = await crew.locator('main.papel li b').first().innerText();
+  await crew.context().close();
   await page.goto(`${town.origin}/campaign/semanal/preview`);
-  const home = await page.locator('a[href*="/campaign/semanal/preview/"]').first();
-  await page.goto(new URL(await home.getAttribute('href'), town.origin).href);
+  await page.selectOption('#municipality', '1202');
+  await page.fill('#household', home);
+  await Promise.all([page.waitForURL(`**/preview/1202/${home}*`), page.locator('main form button[type=submit]').first().click()]);
 }
 
 async function searchPeople(page) {

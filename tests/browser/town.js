@@ -19,6 +19,7 @@ const freePort = () => new Promise(done => {
 export class Town {
   static async start({ households = 3000, today = '2026-11-23' } = {}) {
     const town = new Town();
+    town.binary = binary;
     town.folder = mkdtempSync(join(tmpdir(), 'vecino-'));
     town.data = join(town.folder, 'data');
     town.port = await freePort();
