@@ -19,6 +19,7 @@ const freePort = () => new Promise(done => {
 export class Town {
   static async start({ households = 3000, today = '2026-11-23' } = {}) {
     const town = new Town();
+    town.binary = binary;
     town.folder = mkdtempSync(join(tmpdir(), 'vecino-'));
     town.data = join(town.folder, 'data');
     town.port = await freePort();
@@ -70,7 +71,7 @@ export class Town {
     if (login) {
       await page.goto(`${this.origin}/`);
       await page.locator(`form:has(input[name=login][value="${login}"]) button`).click();
-      await page.waitForURL(url => !url.pathname.startsWith('/sign-in') && url.pathname !== '/');
+      await page.waitForURL(url => !url.pathname.startsWith('/sign-in') && url.pathname !== '/', { waitUntil: 'load' });
     }
     return page;
   }
