@@ -206,7 +206,7 @@ fn truck(words: &Words, rounds: &[(String, i16, String, String, String)]) -> Mar
                     @for (name, weekday, stream, start, end) in rounds {
                         tr {
                             th scope="row" { (words.say(&format!("map-day-{weekday}"))) span.sub { (name) } }
-                            td { (start) "–" (end) }
+                            td.junto { (start) "–" (end) }
                             td { (words.say(&format!("map-stream-{stream}"))) }
                         }
                     }
