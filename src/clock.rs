@@ -105,6 +105,11 @@ impl Week {
     }
 
     /// Reads `2026-W44`.
+    /// The year the ISO week belongs to.
+    pub fn year(self) -> i32 {
+        self.0 / 100
+    }
+
     pub fn parse(text: &str) -> Result<Week> {
         let bad = || Error::refused("week", format!("«{text}» is not a week; write it like 2026-W44"));
         let (year, week) = text.split_once("-W").ok_or_else(bad)?;

@@ -15,7 +15,7 @@ const MEANING = {
 const meaning = (outcome) => MEANING[outcome] ?? { reason: outcome };
 
 const app = $("calle");
-const state = { login: app.dataset.login, csrf: app.dataset.csrf, token: undefined, day: undefined, round: undefined, rows: [], at: undefined, busy: false, fix: undefined, link: "away", storage: undefined };
+const state = { login: app.dataset.login, csrf: app.dataset.csrf, token: undefined, day: undefined, round: undefined, rows: [], at: undefined, busy: false, fix: undefined, link: "asking", storage: undefined };
 
 // ---- what is known of each stop ----
 const ofHome = (code) => state.rows.filter((row) => row.round === state.round?.round && row.household === code);
@@ -49,7 +49,7 @@ function draw() {
   text("hoy", stop ? say(`stream-${state.round.stream}`) : "");
   text("casa", stop ? stop.household : state.round ? say("finished") : say(!state.day ? "waiting" : state.day.rounds.length ? "choose" : "no-rounds"));
   const before = stop && outcomeOf(stop.household);
-  text("sena", stop ? (before ? say("correcting", { outcome: say(`outcome-${before}`) }) : stop.hint ?? "") : state.round ? say("finished-help", { n: done, total: stops().length }) : !state.day ? say(state.link === "refused" ? "refused-help" : "waiting-help") : "");
+  text("sena", stop ? (before ? say("correcting", { outcome: say(`outcome-${before}`) }) : stop.hint ?? "") : state.round ? say("finished-help", { n: done, total: stops().length }) : !state.day && state.link !== "asking" ? say(state.link === "refused" ? "refused-help" : "waiting-help") : "");
   text("lejos", stop ? [metres(stop), stop.double ? say("double") : ""].filter(Boolean).join(" · ") : "");
   for (const key of document.querySelectorAll("#teclas .tecla")) key.disabled = !stop || state.busy;
   drawQueue();
@@ -244,9 +244,9 @@ async function send() {
 }
 
 async function fetchDay() {
-  if (!state.token) return;
+  if (!state.token) { if (state.link === "asking") state.link = "away"; return; }
   const { day, state: link } = await box.today(state.login, state.token);
-  if (link === "refused") state.link = link;
+  if (link === "refused" || state.link === "asking") state.link = link;
   await take(day);
   draw();
 }
@@ -265,7 +265,7 @@ async function enrol() {
 async function start() {
   if (state.login) await box.put("meta", { key: "current", login: state.login });
   else state.login = (await box.get("meta", "current"))?.login;
-  if (!state.login) { draw(); return; }
+  if (!state.login) { state.link = "away"; draw(); return; }
   state.token = (await box.get("meta", `phone:${state.login}`))?.token;
   await refresh();
   await take((await box.get("day", state.login))?.body);

@@ -471,7 +471,7 @@ mod pages {
             let address = format!("/trial/{ID}/protocol");
             for language in [Language::Es, Language::En] {
                 let page = shown(&ask(&app, language, None, "GET", &address, "").await);
-                for text in [trial.sha256.as_str(), trial.frozen_sha256.as_str(), "20260630", "18/11/2026", "CE-12", "número del comité", "San Pedro Sacatepéquez", "2026-W46"] {
+                for text in [trial.sha256.as_str(), trial.frozen_sha256.as_str(), "20260630", "18/11/2026", "CE-12", "número del comité", "San Pedro Sacatepéquez", "35–46"] {
                     assert!(page.contains(text), "{text} in {page}");
                 }
                 assert!(!page.contains("trial-") && !page.contains("error-"), "a missing string: {page}");

@@ -137,6 +137,16 @@ fn answer(words: &Words, broken: Option<&[String]>, chains: usize, total: i64) -
     }
 }
 
+/// What an entry says beyond its words, one fact after another.
+fn detail(value: &Value) -> Option<String> {
+    let facts: Vec<String> = value.as_object()?.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}: {}", fact(value))).collect();
+    (!facts.is_empty()).then(|| facts.join(" · "))
+}
+
+fn fact(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn view(words: &Words, chains: &[Chain], shown: usize, entries: &[Entry], broken: Option<&[String]>, total: i64, now: DateTime<Utc>) -> Page {
     let chain = &chains[shown];
     let state = |chain: &Chain| match broken {
@@ -146,7 +156,16 @@ fn view(words: &Words, chains: &[Chain], shown: usize, entries: &[Entry], broken
         }
         Some(_) => ("bien", "audit-state-whole"),
     };
-    let action = |entry: &Entry| words.find(&format!("action-{}", entry.action), &[]).unwrap_or_else(|| entry.action.clone());
+    // Actions are written «consent.given» or «look opened»; a key has neither dot nor space.
+    let action = |entry: &Entry| {
+        let key: String = entry.action.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        words.find(&format!("action-{key}"), &[]).unwrap_or_else(|| entry.action.clone())
+    };
+    let target = |entry: &Entry| {
+        let role = (entry.action == "signed-in").then(|| words.find(&format!("role-{}", entry.target.replace('_', "-")), &[])).flatten();
+        role.unwrap_or_else(|| entry.target.clone())
+    };
+    let stream = |chain: &Chain| words.find(&format!("stream-{}", chain.stream), &[]).unwrap_or_else(|| chain.stream.clone());
     let older = entries.last().map(|entry| entry.sequence).filter(|sequence| *sequence > 1);
     let body = html! {
         @if let Some(lines) = broken.filter(|lines| !lines.is_empty()) {
@@ -168,7 +187,7 @@ fn view(words: &Words, chains: &[Chain], shown: usize, entries: &[Entry], broken
                         tr {
                             th scope="row" {
                                 a href=(format!("/audit?chain={}", chain.name())) aria-current=[(index == shown).then_some("true")] {
-                                    (chain.place(words)) ", " (words.find(&format!("stream-{}", chain.stream), &[]).unwrap_or_else(|| chain.stream.clone()))
+                                    (chain.place(words)) ", " (stream(chain))
                                 }
                             }
                             td.num { (count(chain.entries)) }
@@ -181,7 +200,7 @@ fn view(words: &Words, chains: &[Chain], shown: usize, entries: &[Entry], broken
         }
         section {
             h2 { (words.tell("audit-chain-heading", &[("place", chain.place(words).into()),
-                ("stream", words.find(&format!("stream-{}", chain.stream), &[]).unwrap_or_else(|| chain.stream.clone()).into())])) }
+                ("stream", stream(chain).into())])) }
             table.tabla {
                 caption { (words.say("audit-entries-caption")) }
                 thead { tr {
@@ -194,11 +213,11 @@ fn view(words: &Words, chains: &[Chain], shown: usize, entries: &[Entry], broken
                             td.num.ancho { (entry.sequence) }
                             th scope="row" { (show_time(entry.at)) }
                             td {
-                                (action(entry)) span.sub { (entry.target) }
+                                (action(entry)) span.sub { (target(entry)) }
                                 span.sub.angosto { (words.say("audit-who")) ": " (entry.actor) }
                             }
                             td.ancho { (entry.actor) }
-                            td.ancho { @if entry.detail.as_object().is_some_and(|detail| !detail.is_empty()) { code.chico { (entry.detail) } } }
+                            td.ancho { @if let Some(detail) = detail(&entry.detail) { code.chico { (detail) } } }
                         }
                     }
                 }

@@ -163,7 +163,7 @@ pub fn habit(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
                 thead { tr {
                     th scope="col" { (words.say("analysis-arm")) }
                     th.num scope="col" { (words.say("analysis-col-of-100-homes")) }
-                    th scope="col" { span.oido { (words.say("analysis-bar")) } }
+                    th.ancho scope="col" { span.oido { (words.say("analysis-bar")) } }
                     th.num.ancho scope="col" { (words.say("analysis-col-homes")) }
                 } }
                 tbody { @for arm in &report.habit.arms {
@@ -172,9 +172,9 @@ pub fn habit(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
                         @match (arm.share, arm.ci_low, arm.ci_high) {
                             (Some(share), Some(low), Some(high)) => {
                                 td.num { (rate(&words, share, low, high)) }
-                                td.chispa { @if let Some(interval) = Interval::new(share, low, high) { (chart::interval_bar(interval, report.habit.arms.first().and_then(|a| a.share))) } }
+                                td.chispa.ancho { @if let Some(interval) = Interval::new(share, low, high) { (chart::interval_bar(interval, report.habit.arms.first().and_then(|a| a.share))) } }
                             }
-                            _ => { td.num.suave { (words.say("analysis-no-data")) } td {} }
+                            _ => { td.num.suave { (words.say("analysis-no-data")) } td.ancho {} }
                         }
                         td.num.ancho { (count(arm.homes)) }
                     }

@@ -174,7 +174,7 @@ fn split_table(words: &Words, complied: i64, set_out: i64, n: i64) -> Markup {
                     @for (what, y) in rows {
                         tr {
                             th scope="row" { (words.say(what)) }
-                            td.num { span.tasa { (points(y as f64 / n.max(1) as f64)) } " " span.ic { (words.tell("map-split-of", &[("y", count(y).into()), ("n", count(n).into())])) } }
+                            td.num { span.tasa { (points(y as f64 / n.max(1) as f64)) } span.sub { (words.tell("map-split-of", &[("y", count(y).into()), ("n", count(n).into())])) } }
                             td.ancho { (share_bar_plain(y, n)) }
                         }
                     }
@@ -206,7 +206,7 @@ fn truck(words: &Words, rounds: &[(String, i16, String, String, String)]) -> Mar
                     @for (name, weekday, stream, start, end) in rounds {
                         tr {
                             th scope="row" { (words.say(&format!("map-day-{weekday}"))) span.sub { (name) } }
-                            td { (start) "–" (end) }
+                            td.junto { (start) "–" (end) }
                             td { (words.say(&format!("map-stream-{stream}"))) }
                         }
                     }

@@ -94,11 +94,15 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
                                 @let arrived = n(&["delivered", "read"]);
                                 tr {
                                     th scope="row" {
-                                        (week.week) span.sub { (words.tell("norm-trial-week", &[("n", week.trial_week.into())])) }
+                                        @if let Ok(of) = Week::parse(&week.week) {
+                                            (words.tell("norm-week-head", &[("week", of.number().into())]))
+                                            span.sub { (words.tell("norm-week-days", &[("from", of.monday().format("%d/%m").to_string().into()), ("to", show_day(of.sunday()).into())])) }
+                                        }
+                                        span.sub { (words.tell("norm-trial-week", &[("n", week.trial_week.into())])) }
                                         span.sub.angosto { (words.tell("norm-narrow", &[("failed", count(failed).into()), ("waiting", count(waiting).into()), ("withheld", count(withheld).into())])) }
                                     }
                                     td.num { (count(arrived + failed + waiting)) }
-                                    td.num { span.tasa { (count(arrived)) } }
+                                    td.num { span.tasa { (count(arrived)) } @if arrived + failed + waiting > 0 { span.sub { (share(arrived as f64 / (arrived + failed + waiting) as f64)) } } }
                                     td.num.ancho { (count(failed)) }
                                     td.num.ancho { (count(waiting)) }
                                     td.num.ancho { (count(withheld)) }

@@ -281,7 +281,7 @@ fn shell(words: &Words, front: &Front, build: &str) -> Markup {
                 link rel="icon" href="/crew/icon.svg" type="image/svg+xml";
             }
             body {
-                @if front.demo { aside.maqueta aria-label=(say("crew-notice")) { p { (say("crew-demo")) } } }
+                @if front.demo { aside.practica aria-label=(say("crew-notice")) { p { (say("crew-demo")) } } }
                 noscript { (front.paper.clone().unwrap_or_else(|| html! { main.papel { h1 { (say("crew-title")) } p { (say("crew-needs-script")) } } })) }
                 main.calle #calle .sola[!front.demo] hidden data-login=(front.login) data-csrf=(front.csrf) data-estado="sin-ruta" {
                     div.arriba {

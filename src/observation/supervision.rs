@@ -187,7 +187,10 @@ fn status(words: &Words, row: &Progress, now: DateTime<Utc>) -> Markup {
     match () {
         _ if row.round.ended_at.is_some() || complete => html! { span.estado { (words.say("rounds-finished")) } },
         _ if started(row) => html! { span.estado.bien { (words.say("rounds-running")) } },
-        _ if late > 15 && late < 24 * 60 => html! { span.estado.mal { (words.tell("rounds-late", &[("minutes", late.into())])) } },
+        _ if late > 15 && late < 24 * 60 => html! { span.estado.falla {
+            @if late < 60 { (words.tell("rounds-late", &[("minutes", late.into())])) }
+            @else { (words.tell("rounds-late-hours", &[("hours", (late / 60).into()), ("minutes", (late % 60).into())])) }
+        } },
         _ => html! { span.estado { (words.say("rounds-waiting")) } },
     }
 }
@@ -215,7 +218,7 @@ fn rounds_table(words: &Words, rounds: &[Progress], now: DateTime<Utc>, today: N
                 tr {
                     th scope="row" {
                         (row.route)
-                        span.sub { (row.operator) span.angosto { " · " (window) " · " (words.say("rounds-missed")) " " (count(row.missed)) " · " (words.say("rounds-last")) " " (last) } }
+                        span.sub { (row.operator) span.angosto { " · " (window) " · " span.junto { (words.say("rounds-missed")) " " (count(row.missed)) } @if row.last_stop.is_some() { " · " span.junto { (words.say("rounds-last")) " " (last) } } } }
                         span.angosto { (status(words, row, now)) (bar(row)) }
                     }
                     td.num.ancho { (window) }

@@ -247,7 +247,10 @@ async fn search(State(app): State<App>, reader: Reader, actor: Actor, Form(form)
     }
     tx.commit().await?;
     let shown = found.len() as i64;
+    // Each place stops at its limit: with one of them full, the true number is not known.
+    let cut = reach.iter().any(|place| found.iter().filter(|(of, ..)| of.0 == place.0).count() as i64 >= person::SEARCH_LIMIT);
     let body = html! {
+        @if cut { p.suave { (words.tell("registry-search-limit", &[("n", person::SEARCH_LIMIT.into())])) } }
         @if found.is_empty() { p.vacio { (words.say("registry-search-none")) } } @else {
             table.tabla {
                 caption { (words.say("registry-search-caption")) }
@@ -259,11 +262,10 @@ async fn search(State(app): State<App>, reader: Reader, actor: Actor, Form(form)
                     td.ancho { (place.1) }
                 } } }
             }
-            @if shown >= person::SEARCH_LIMIT { p.suave { (words.tell("registry-search-limit", &[("n", person::SEARCH_LIMIT.into())])) } }
         }
         (search_form(&reader, &typed))
     };
-    Ok(Page::new("registry", words.tell("registry-found", &[("n", shown.into())]), body)
+    Ok(Page::new("registry", words.tell(if cut { "registry-found-more" } else { "registry-found" }, &[("n", shown.into())]), body)
         .eyebrow(html! { a href="/registry" { (words.say("registry-back")) } " · " (show_day(local_day(now))) })
         .answer(html! { (words.say("registry-search-logged")) }))
 }

@@ -149,7 +149,11 @@ async fn draw(
             @if let Some(next) = next { div.botones { a.boton href={ (here_path(status)) "&after=" (next) } { (words.say("registry-next-page")) } } }
         }
     };
-    let answer = [("enrolled", of(Status::Enrolled).into()), ("candidates", of(Status::Candidate).into()), ("paused", of(Status::Paused).into())];
+    let answer = [
+        ("enrolled", count(of(Status::Enrolled)).into()),
+        ("candidates", count(of(Status::Candidate)).into()),
+        ("paused", count(of(Status::Paused)).into()),
+    ];
     Ok(Page::new("registry", words.say(&format!("registry-question-{}", module.name)), body)
         .place(here.1.clone())
         .eyebrow(html! { (words.say(&format!("registry-module-{}", module.name))) " · " (here.1) " · " a href="/registry/indicators" { (words.say("registry-indicators")) } })
@@ -161,7 +165,7 @@ fn table(reader: &Reader, module: &Module, here: &Place, rows: &[(Enrolment, Opt
     html! {
         table.tabla {
             caption { (words.say(if module.names || actor.role == Role::Registrar { "registry-roll-caption" } else { "registry-roll-caption-no-names" })) }
-            thead { tr { th scope="col" { (words.say("registry-person")) } th scope="col" { (words.say("registry-what")) } th scope="col" { (words.say("registry-state")) } th.num.ancho scope="col" { (words.say("registry-from")) } th scope="col" { (words.say("registry-change")) } } }
+            thead { tr { th scope="col" { (words.say("registry-person")) } th.ancho scope="col" { (words.say("registry-what")) } th scope="col" { (words.say("registry-state")) } th.num.ancho scope="col" { (words.say("registry-from")) } th scope="col" { (words.say("registry-change")) } } }
             tbody { @for (row, name) in rows { tr {
                 @let code = module.pseudonym(&app.keys, row.person_id);
                 th scope="row" {
@@ -171,11 +175,12 @@ fn table(reader: &Reader, module: &Module, here: &Place, rows: &[(Enrolment, Opt
                         None => span.junto { (code) },
                     }
                     @if name.is_some() { span.sub { (code) } }
+                    span.sub.angosto { @for (index, value) in row.details().iter().enumerate().filter(|(_, value)| !value.is_empty()) { @if index > 0 { " · " } (detail_word(words, module, index, value)) } }
                 }
-                td { @for (index, value) in row.details().iter().enumerate().filter(|(_, value)| !value.is_empty()) { @if index > 0 { span.sub { (detail_word(words, module, index, value)) } } @else { (detail_word(words, module, index, value)) } } }
+                td.ancho { @for (index, value) in row.details().iter().enumerate().filter(|(_, value)| !value.is_empty()) { @if index > 0 { span.sub { (detail_word(words, module, index, value)) } } @else { (detail_word(words, module, index, value)) } } }
                 td { span class={ "estado " (status_class(row.status())) } { (words.say(&format!("registry-status-{}", row.status))) }
                     @if let Some(reason) = &row.status_reason { span.sub { (words.say(&format!("registry-reason-{reason}"))) } }
-                    @if let Some(day) = row.ended_on { span.sub { (show_day(day)) } } }
+                    @if let Some(day) = row.ended_on { span.sub { (show_day(day)) } } @else { span.sub.angosto { (show_day(row.started_on)) } } }
                 td.num.ancho { (show_day(row.started_on)) }
                 td { details {
                     summary { (words.say("registry-change-this")) span.oido { " " (code) } }

@@ -35,7 +35,7 @@ pub(super) fn identity(words: &Words, person: &Person, today: NaiveDate) -> Mark
                 tr { th scope="row" { (words.say("registry-field-sex")) } td { (words.say(&format!("registry-sex-{}", person.sex.name()))) } }
                 tr { th scope="row" { (words.say("registry-field-language")) } td { (words.say(&format!("registry-language-{}", person.language))) } }
                 tr { th scope="row" { (words.say("registry-field-migration_status")) } td { (words.say(&format!("registry-migration-{}", person.migration_status.name()))) } }
-                tr { th scope="row" { (words.say("registry-recorded")) } td { (show_time(person.recorded_at)) span.sub { (person.recorded_by) } } }
+                tr { th scope="row" { (words.say("registry-recorded")) } td { (show_time(person.recorded_at)) span.sub { @if person.recorded_by == "practice" { (words.say("registry-recorded-practice")) } @else { (person.recorded_by) } } } }
             }
         }
     }
@@ -166,12 +166,12 @@ pub(super) fn enrolments(reader: &Reader, file: &File, base: &str) -> Markup {
         @if none { p.vacio { (words.say("registry-no-enrolment")) } } @else {
             table.tabla {
                 caption { (words.say("registry-enrolments-caption")) }
-                thead { tr { th scope="col" { (words.say("registry-module")) } th scope="col" { (words.say("registry-what")) } th scope="col" { (words.say("registry-state")) } th.num scope="col" { (words.say("registry-from")) } } }
+                thead { tr { th scope="col" { (words.say("registry-module")) } th scope="col" { (words.say("registry-what")) } th scope="col" { (words.say("registry-state")) } th.num.ancho scope="col" { (words.say("registry-from")) } } }
                 tbody { @for (module, rows) in &file.enrolments { @for row in rows { tr {
                     th scope="row" { (words.say(&format!("registry-module-{}", module.name))) }
                     td { @for (index, value) in row.details().iter().enumerate().filter(|(_, value)| !value.is_empty()) { @if index > 0 { " · " } (detail_word(words, module, index, value)) } }
-                    td { span class={ "estado " (super::roll::status_class(row.status())) } { (words.say(&format!("registry-status-{}", row.status))) } }
-                    td.num { (show_day(row.started_on)) }
+                    td { span class={ "estado " (super::roll::status_class(row.status())) } { (words.say(&format!("registry-status-{}", row.status))) } span.sub.angosto { (show_day(row.started_on)) } }
+                    td.num.ancho { (show_day(row.started_on)) }
                 } } } }
             }
         }

@@ -5,7 +5,7 @@ use super::{Trial, find, looks, status};
 use crate::account::Actor;
 use crate::account::access::Routes;
 use crate::app::App;
-use crate::clock::{show_day, show_time};
+use crate::clock::{Week, show_day, show_time};
 use crate::db::Tx;
 use crate::error::{Error, Kind, Result};
 use crate::id::{Mint, MunicipalityId};
@@ -165,6 +165,12 @@ fn the_analysis(words: &Words, protocol: &Protocol) -> Markup {
     }
 }
 
+/// Numbers of ISO weeks; the days beside them say the year.
+fn iso_weeks(stretch: &status::Stretch) -> String {
+    let [from, to] = stretch.days.map(|day| Week::of(day).number());
+    format!("{from}–{to}")
+}
+
 fn the_calendar(words: &Words, protocol: &Protocol, status: &status::Status) -> Markup {
     let to = words.say("to");
     html! {
@@ -176,14 +182,23 @@ fn the_calendar(words: &Words, protocol: &Protocol, status: &status::Status) -> 
                     th scope="col" { (words.say("trial-days")) } } }
                 tbody { @for stretch in &status.calendar { tr {
                     th scope="row" { (words.say(&format!("trial-phase-{}", stretch.phase)))
-                        span.sub.angosto { span.junto { (stretch.iso_weeks[0]) } " " (to) " " span.junto { (stretch.iso_weeks[1]) } } }
+                        span.sub.angosto { (words.say("trial-iso-weeks")) " " (iso_weeks(stretch)) } }
                     td { (stretch.weeks[0]) " " (to) " " (stretch.weeks[1]) }
-                    td.ancho { span.junto { (stretch.iso_weeks[0]) } " " (to) " " span.junto { (stretch.iso_weeks[1]) } }
+                    td.ancho { (iso_weeks(stretch)) }
                     td { span.junto { (show_day(stretch.days[0])) } " " (to) " " span.junto { (show_day(stretch.days[1])) } }
                 } } }
             }
         }
     }
+}
+
+/// The last week a look may see: «semana 46 de 2026».
+fn data_through(words: &Words, trial: &Trial, look: i32) -> String {
+    let planned = trial.protocol.looks.iter().find(|planned| i64::from(look) == i64::from(planned.look));
+    planned.map_or_else(String::new, |planned| {
+        let week = trial.protocol.week(planned.data_through);
+        words.tell("trial-week-of-year", &[("week", week.number().into()), ("year", week.year().to_string().into())])
+    })
 }
 
 fn the_looks(words: &Words, trial: &Trial, status: &status::Status, asked: &[looks::Request]) -> Markup {
@@ -196,7 +211,7 @@ fn the_looks(words: &Words, trial: &Trial, status: &status::Status, asked: &[loo
                 thead { tr { th scope="col" { (words.say("trial-look")) } th scope="col" { (words.say("trial-data-through")) } th scope="col" { (words.say("trial-opens-on")) }
                     th scope="col" { (words.say("trial-state")) } } }
                 tbody { @for look in &status.looks { tr {
-                    th scope="row" { (look.look) } td { (look.data_through) } td { (show_day(look.opens_on)) }
+                    th scope="row" { (look.look) } td { (data_through(words, trial, look.look)) } td { (show_day(look.opens_on)) }
                     td { @if look.open { span.estado.bien { (words.say("trial-look-open")) } } @else { span.estado.espera { (words.say("trial-look-closed")) } } }
                 } } }
             }
@@ -348,7 +363,7 @@ async fn form(tx: &mut Tx, app: &App, reader: &Reader, trial: &Trial, reason: &s
     let next = match looks::next(&planned, app.clock.today()) {
         Some(look) => words.tell(
             "trial-next-look",
-            &[("look", look.look.into()), ("day", show_day(look.opens_on).into()), ("week", look.data_through.to_string().into())],
+            &[("look", look.look.into()), ("day", show_day(look.opens_on).into()), ("week", look.data_through.number().into())],
         ),
         None => {
             let last = trial.protocol.looks.last().map(|look| published_on(trial.protocol.week(look.data_through))).map(show_day).unwrap_or_default();

@@ -303,7 +303,7 @@ fn trial(words: &Words, facts: &Facts) -> Markup {
             h2 { (words.say("today-trial")) }
             div.aviso {
                 strong { (lead) }
-                p { (words.tell(more, &[("week", protocol.week(protocol.calendar.weeks).number().into())])) }
+                p { (words.tell(more, &[("day", show_day(protocol.week(protocol.calendar.weeks).sunday()).into())])) }
             }
         }
     }
