@@ -1,7 +1,7 @@
 //! The practice town: both pilots on real outlines, in week 20 of an invented trial. Everything in it follows from the seed and the
 //! date: the same seed and `--today` give the same identities, keys and exports, byte for byte.
 
-use crate::analysis::simulate::{Home, Parameters, Seen, Separated as Found, Simulated, Visit, simulate};
+use crate::analysis::simulate::{Contact, Home, Parameters, Seen, Separated as Found, Simulated, Visit, simulate};
 use crate::app::{App, Options};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
@@ -158,7 +158,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     trial::freeze::freeze(&mut tx, &text, "experiments/norma-y-plan-2026.toml", at_local(launch - Duration::days(3), 15, 0)).await?;
     let town = Town::read(&mut tx, &app.keys, &mut mint, &protocol, launch).await?;
 
-    let parameters = Parameters::defaults()?;
+    let parameters = town.reached_as(Parameters::defaults()?);
     let [_, baseline] = protocol.calendar.baseline;
     let nobody = vec![(false, false); town.segments.len()];
     let before = simulate(&parameters, &protocol.calendar, &town.homes, &nobody, baseline, arguments.seed, arguments.no_effect);
@@ -258,6 +258,15 @@ impl Town {
                 phones.insert(operator, [pair[0], pair[1]]);
             }
         }
+        let mut known = BTreeMap::new();
+        for municipality in &municipalities {
+            known.append(&mut registry::may_contact_all(tx, *municipality, Purpose::Messages, launch).await?);
+        }
+        let contact = |home: &HouseholdId| match known.get(home) {
+            Some(registry::Contact::May { channel: registry::Channel::Paper, .. }) => Contact::Paper,
+            Some(registry::Contact::May { .. }) => Contact::Phone,
+            _ => Contact::None,
+        };
         let mut segments = BTreeMap::new();
         let homes = stops
             .iter()
@@ -266,10 +275,19 @@ impl Town {
                 let next = segments.len();
                 let segment = *segments.entry((stop.municipality_id, stop.segment_id)).or_insert(next);
                 let municipality = municipalities.iter().position(|m| *m == stop.municipality_id).unwrap_or(0);
-                Home { key: key as u64, municipality, segment }
+                Home { key: key as u64, municipality, segment, contact: contact(&stop.household_id) }
             })
             .collect();
         Ok(Town { municipalities, stops, homes, segments, phones })
+    }
+
+    /// The defaults say what share of all homes messages reach; here some may not be written to, so the others are reached more often.
+    fn reached_as(&self, mut parameters: Parameters) -> Parameters {
+        let may = self.homes.iter().filter(|home| home.contact != Contact::None).count().max(1);
+        let share = (parameters.reach.delivered * self.homes.len() as f64 / may as f64).min(1.0);
+        parameters.reach.delivered = share;
+        parameters.reach.failed_final = 1.0 - share;
+        parameters
     }
 
     /// What each segment's arm gives; a segment left out of the draw gets nothing.

@@ -1,6 +1,6 @@
 //! The invented pilot has the truth it says it has.
 
-use vecino::analysis::simulate::{Home, Parameters, Separated, Simulated, Truth, Visit, simulate};
+use vecino::analysis::simulate::{Contact, Home, Parameters, Separated, Simulated, Truth, Visit, simulate};
 use vecino::analysis::simulate_command::{self, Arguments};
 use vecino::app::Options;
 use vecino::trial::protocol::{Calendar, DEFAULT, Phase, Protocol};
@@ -11,7 +11,7 @@ fn calendar() -> Calendar {
 
 /// `segments` segments of 25 homes in each of two municipalities.
 fn town(segments: usize) -> Vec<Home> {
-    (0..2 * segments * 25).map(|at| Home { key: at as u64, municipality: at / (segments * 25), segment: at / 25 }).collect()
+    (0..2 * segments * 25).map(|at| Home { key: at as u64, municipality: at / (segments * 25), segment: at / 25, contact: Contact::Drawn }).collect()
 }
 
 fn four_arms(segments: usize) -> Vec<(bool, bool)> {

@@ -172,6 +172,17 @@ pub struct Home {
     pub key: u64,
     pub municipality: usize,
     pub segment: usize,
+    pub contact: Contact,
+}
+
+/// How a home can be written to: as a registry says, or drawn with everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    Drawn,
+    Phone,
+    Paper,
+    /// No consent, or no way: no message reaches it, so no message changes it.
+    None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -406,11 +417,16 @@ fn home_facts(parameters: &Parameters, calendar: &Calendar, home: &Home, seed: u
     let mut random = seeded_random(seed, &format!("simulate home {}", home.key));
     let lasting = parameters.spread.home * normal(&mut random);
     let reach = &parameters.reach;
-    let phone = uniform(&mut random) >= reach.no_phone;
+    let has_phone = uniform(&mut random) >= reach.no_phone;
+    let phone = match home.contact {
+        Contact::Drawn => has_phone,
+        known => known == Contact::Phone,
+    };
     // Paper reaches as many homes without a phone as the delivered share leaves to it.
     let by_phone = 1.0 - reach.failed_final;
     let by_paper = if reach.no_phone > 0.0 { ((reach.delivered - (1.0 - reach.no_phone) * by_phone) / reach.no_phone).clamp(0.0, 1.0) } else { 0.0 };
-    let reached = uniform(&mut random) < if phone { by_phone } else { by_paper };
+    let arrives = uniform(&mut random) < if phone { by_phone } else { by_paper };
+    let reached = arrives && home.contact != Contact::None;
     let plans = uniform(&mut random) < reach.plan_uptake;
     // Weeks until the home opts out, geometric, by inversion.
     let patience = uniform(&mut random);

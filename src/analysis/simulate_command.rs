@@ -1,6 +1,6 @@
 //! `vecino simulate EXPERIMENT.toml --out DIR`: one invented pilot under a protocol, drawn by the protocol's own rules, with its truth beside it.
 
-use super::simulate::{Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
+use super::simulate::{Contact, Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
 use crate::app::Options;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, SegmentId, derived};
@@ -91,7 +91,7 @@ impl<'a> Pilot<'a> {
                 let segment = blank.len();
                 let segment_code = format!("S{number:03}");
                 for at in 1..=place.homes_per_segment {
-                    homes.push(Home { key: homes.len() as u64, municipality, segment });
+                    homes.push(Home { key: homes.len() as u64, municipality, segment, contact: Contact::Drawn });
                     home_codes.push(format!("{code}-{segment_code}-{at:02}"));
                 }
                 let segment_id: SegmentId = derived("simulated segment", &[code.as_bytes(), segment_code.as_bytes()], DateTime::UNIX_EPOCH);
