@@ -126,15 +126,28 @@ async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipali
     Ok(())
 }
 
-/// How many homes each segment gets: even, except that a `small` one gets a third.
+/// Fewer homes on a segment than this and no segment could enter the trial, which wants twenty observed.
+const HOMES_A_SEGMENT: usize = 23;
+
+/// How many homes each segment gets: even, except that a `small` one gets a third. Homes too few for all segments live on every second,
+/// third, … one, as many to a segment as in a full town.
 fn shares(segments: &[Segment], count: usize) -> Vec<usize> {
-    let weight = |s: &Segment| if s.properties["small"] == true { 0.3 } else { 1.0 };
-    let total: f64 = segments.iter().map(weight).sum();
+    let settled = (count / HOMES_A_SEGMENT).clamp(1, segments.len().max(1));
+    let weights: Vec<f64> = segments
+        .iter()
+        .enumerate()
+        .map(|(n, segment)| match segment.properties["small"] == true {
+            _ if (n + 1) * settled / segments.len() == n * settled / segments.len() => 0.0,
+            true => 0.3,
+            false => 1.0,
+        })
+        .collect();
+    let total: f64 = weights.iter().sum();
     let mut before = 0.0;
     let mut given = 0;
     let mut shares = Vec::with_capacity(segments.len());
-    for segment in segments {
-        before += weight(segment);
+    for weight in weights {
+        before += weight;
         let upto = (count as f64 * before / total.max(1.0)).round() as usize;
         shares.push(upto - given);
         given = upto;
