@@ -10,8 +10,8 @@ use crate::id::{DeviceId, HouseholdId, Mint, MunicipalityId, OperatorId, RoundId
 use crate::norm::campaign;
 use crate::norm::outbox::{self, State};
 use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, round, tally};
-use crate::registry::consent::{self, How, Subject};
 use crate::registry::Purpose;
+use crate::registry::consent::{self, How, Subject};
 use crate::seal::Keys;
 use crate::trial::Trial;
 use crate::trial::protocol::{Phase, Protocol, published_on};
@@ -408,7 +408,8 @@ impl Town {
 
     /// Homes that ask for no more messages this week: their consent ends, and with it their messages from the next week on.
     async fn opt_out(&self, tx: &mut Tx, municipality: MunicipalityId, trial_week: i64, simulated: &Simulated, at: DateTime<Utc>) -> Result<()> {
-        let leaving = self.stops.iter().zip(&simulated.homes).filter(|(stop, home)| stop.municipality_id == municipality && home.opts_out == Some(trial_week));
+        let leaving =
+            self.stops.iter().zip(&simulated.homes).filter(|(stop, home)| stop.municipality_id == municipality && home.opts_out == Some(trial_week));
         for (stop, _) in leaving {
             let home = Subject::Home(stop.household_id);
             for consent in consent::of_home(tx, municipality, stop.household_id).await? {
@@ -507,7 +508,10 @@ async fn introduce(app: &App, arguments: &Arguments, options: &Options) -> Resul
     let address = format!("http://{}/", arguments.listen);
     let doors = account::practice::DOORS;
     if options.json {
-        let logins: Vec<_> = doors.iter().map(|door| serde_json::json!({"role": door.role.name(), "login": door.login, "password": account::practice::PASSWORD})).collect();
+        let logins: Vec<_> = doors
+            .iter()
+            .map(|door| serde_json::json!({"role": door.role.name(), "login": door.login, "password": account::practice::PASSWORD}))
+            .collect();
         println!(
             "{}",
             serde_json::json!({"today": today, "trial": trial.id, "protocol_sha256": trial.sha256, "homes": homes, "observations": observations,
