@@ -30,21 +30,14 @@ fn actor(role: Role, municipality: Option<MunicipalityId>) -> Actor {
 /// One request through the registry's own router; the page's heading and body as HTML.
 async fn ask(app: &App, language: Language, who: &Actor, method: Method, path: &str, form: &str) -> (StatusCode, String, Option<String>) {
     let router = vecino::registry::routes(Routes::default()).router.with_state(app.clone());
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(Body::from(form.to_owned()))
-        .unwrap();
+    let mut request = Request::builder().method(method).uri(path).header("content-type", "application/x-www-form-urlencoded").body(Body::from(form.to_owned())).unwrap();
     request.extensions_mut().insert(who.clone());
     request.extensions_mut().insert(Reader { words: Words::new(language), csrf: "token".into() });
     let response = router.oneshot(request).await.unwrap();
     let status = response.status();
     let to = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
     let text = match (response.extensions().get::<Arc<Page>>(), response.extensions().get::<Arc<vecino::error::Error>>()) {
-        (Some(page), _) => {
-            format!("{}{}{}{}", page.heading, page.eyebrow.clone().unwrap_or_default().0, page.answer.clone().unwrap_or_default().0, page.body.0)
-        }
+        (Some(page), _) => format!("{}{}{}{}", page.heading, page.eyebrow.clone().unwrap_or_default().0, page.answer.clone().unwrap_or_default().0, page.body.0),
         (_, Some(error)) => format!("ERROR {}", error.code),
         _ => String::from_utf8(axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap(),
     };
@@ -98,8 +91,7 @@ async fn planted_names_never_reach_the_database_file_the_log_or_an_error() {
         "given_names,surnames,consents,consent_on,guardian,finance,school\nA,B,Kanaryname,KANARYNAME,kanaryname,Q'anary,Q'anary\n",
     ] {
         let mut tx = app.db.write().await.unwrap();
-        let refused =
-            import::import(&mut tx, &app.keys, &mut Mint::system(), PLACE, "people.csv", file.as_bytes(), "clerk", now()).await.unwrap_err();
+        let refused = import::import(&mut tx, &app.keys, &mut Mint::system(), PLACE, "people.csv", file.as_bytes(), "clerk", now()).await.unwrap_err();
         assert!(refused.lines.iter().all(|line| line.starts_with("people.csv:")), "{refused}");
         errors += &format!("{refused:?}\n{refused}\n");
     }
@@ -177,29 +169,14 @@ async fn every_page_speaks_both_languages_and_shows_names_only_to_whom_they_belo
     town(&mut tx, 400).await;
     practice::populate(&mut tx, &app.keys, &mut Mint::seeded(7, "registry"), 7, now()).await.unwrap();
     let elsewhere = registered(&mut tx, &mut Mint::system(), OTHER, &somebody("Ana", "Tzoc")).await;
-    let enrolled: Vec<(vecino::id::PersonId, vecino::id::EnrolmentId)> = all!(
-        tx,
-        "SELECT person_id, enrolment_id FROM finance_enrolment WHERE municipality_id = $1 AND status = 'enrolled' ORDER BY enrolment_id LIMIT 1",
-        PLACE
-    )
-    .unwrap();
+    let enrolled: Vec<(vecino::id::PersonId, vecino::id::EnrolmentId)> = all!(tx, "SELECT person_id, enrolment_id FROM finance_enrolment WHERE municipality_id = $1 AND status = 'enrolled' ORDER BY enrolment_id LIMIT 1", PLACE).unwrap();
     let (person, enrolment) = enrolled[0];
     let name = vecino::registry::person::find(&mut tx, &app.keys, PLACE, person).await.unwrap();
     tx.commit().await.unwrap();
     let clerk = actor(Role::Registrar, None);
     let file = format!("/registry/person/1202/{person}");
     for language in [Language::Es, Language::En] {
-        for path in [
-            "/registry",
-            "/registry/person/new/1202",
-            &file,
-            "/registry/waste",
-            "/registry/finance",
-            "/registry/school?municipality=0114",
-            "/registry/gender?status=enrolled",
-            "/registry/indicators",
-            "/registry/indicators.csv",
-        ] {
+        for path in ["/registry", "/registry/person/new/1202", &file, "/registry/waste", "/registry/finance", "/registry/school?municipality=0114", "/registry/gender?status=enrolled", "/registry/indicators", "/registry/indicators.csv"] {
             let (status, page, _) = ask(&app, language, &clerk, Method::GET, path, "").await;
             assert_eq!(status, StatusCode::OK, "{path}: {page}");
             let at = page.find("registry-").map(|at| &page[at..(at + 60).min(page.len())]);
@@ -237,9 +214,7 @@ async fn every_page_speaks_both_languages_and_shows_names_only_to_whom_they_belo
     let (status, ..) = ask(&app, Language::Es, &actor(Role::Finance, Some(PLACE)), Method::POST, &step, "step=paused:work&on=").await;
     assert_eq!(status, StatusCode::SEE_OTHER);
     let mut tx = app.db.read().await.unwrap();
-    let (reads,): (i64,) =
-        one!(tx, "SELECT COUNT(*) FROM audit_entry WHERE stream = 'registry_reads' AND action = 'file.opened' AND target = $1", person.to_string())
-            .unwrap();
+    let (reads,): (i64,) = one!(tx, "SELECT COUNT(*) FROM audit_entry WHERE stream = 'registry_reads' AND action = 'file.opened' AND target = $1", person.to_string()).unwrap();
     assert_eq!(reads, 2, "every opened file is on record");
 }
 
@@ -271,9 +246,7 @@ async fn forms_on_a_file_change_it_and_refuse_in_words() {
     assert_eq!(post("enrol", "module=finance&service=gold&partner=Micoope").await.0, StatusCode::UNPROCESSABLE_ENTITY);
     let mut tx = app.db.read().await.unwrap();
     let homes: Vec<(vecino::id::HouseholdId,)> = all!(tx, "SELECT household_id FROM household WHERE code = 'SP-0001-X'").unwrap();
-    let ask_contact = async |tx: &mut vecino::db::Tx| {
-        vecino::registry::may_contact(tx, PLACE, homes[0].0, vecino::registry::Purpose::Messages, app.clock.today()).await.unwrap()
-    };
+    let ask_contact = async |tx: &mut vecino::db::Tx| vecino::registry::may_contact(tx, PLACE, homes[0].0, vecino::registry::Purpose::Messages, app.clock.today()).await.unwrap();
     assert!(matches!(ask_contact(&mut tx).await, vecino::registry::Contact::May { .. }));
     let given = vecino::registry::consent::of_home(&mut tx, PLACE, homes[0].0).await.unwrap();
     drop(tx);
@@ -298,10 +271,7 @@ fn crews_mayors_and_researchers_never_reach_the_registry() {
         if path.contains("person") || path == "/registry" || path.contains("search") {
             assert_eq!(roles, [Role::Registrar], "{path}");
         }
-        assert!(
-            roles == [Role::Registrar] || path.contains("indicators") || !roles.contains(&Role::Admin),
-            "an administrator reads no names: {path}"
-        );
+        assert!(roles == [Role::Registrar] || path.contains("indicators") || !roles.contains(&Role::Admin), "an administrator reads no names: {path}");
     }
 }
 
@@ -316,23 +286,11 @@ fn sources(folder: &Path, out: &mut Vec<(String, String)>) {
     }
 }
 
-const TABLES: [&str; 10] = [
-    "person",
-    "person_word",
-    "household_member",
-    "contact",
-    "consent",
-    "waste_enrolment",
-    "finance_enrolment",
-    "school_enrolment",
-    "gender_enrolment",
-    "work_outcome",
-];
+const TABLES: [&str; 10] = ["person", "person_word", "household_member", "contact", "consent", "waste_enrolment", "finance_enrolment", "school_enrolment", "gender_enrolment", "work_outcome"];
 
 fn touches(text: &str, table: &str) -> bool {
     ["FROM", "JOIN", "INTO", "UPDATE"].iter().any(|verb| {
-        text.match_indices(&format!("{verb} {table}"))
-            .any(|(at, found)| !text[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        text.match_indices(&format!("{verb} {table}")).any(|(at, found)| !text[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     })
 }
 
@@ -387,10 +345,7 @@ fn counts_over_municipalities_are_asked_in_one_place() {
         // String literals of the file; the registry writes no quotation mark inside one.
         for literal in text.split('"').skip(1).step_by(2) {
             let literal = format!("{literal}\"");
-            if !TABLES.iter().any(|table| touches(&literal, table))
-                || literal.contains("INSERT INTO")
-                || literal.replace("home_municipality_id", "").contains("municipality_id = $1")
-            {
+            if !TABLES.iter().any(|table| touches(&literal, table)) || literal.contains("INSERT INTO") || literal.replace("home_municipality_id", "").contains("municipality_id = $1") {
                 continue;
             }
             let known = CROSSING.iter().find(|(place, piece)| *place == file && literal.contains(piece));
@@ -398,10 +353,5 @@ fn counts_over_municipalities_are_asked_in_one_place() {
             met.insert(known.unwrap().1);
         }
     }
-    assert_eq!(
-        met.len(),
-        CROSSING.len(),
-        "listed but no longer there: {:?}",
-        CROSSING.iter().filter(|(_, piece)| !met.contains(piece)).collect::<Vec<_>>()
-    );
+    assert_eq!(met.len(), CROSSING.len(), "listed but no longer there: {:?}", CROSSING.iter().filter(|(_, piece)| !met.contains(piece)).collect::<Vec<_>>());
 }

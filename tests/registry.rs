@@ -45,15 +45,7 @@ pub async fn town(tx: &mut Tx, homes: u32) -> Vec<HouseholdId> {
 
 pub fn somebody(given: &str, surnames: &str) -> NewPerson {
     let birth = Birth::read("14/03/1988", local_day(now())).unwrap();
-    NewPerson {
-        given_names: given.into(),
-        surnames: surnames.into(),
-        cui: None,
-        sex: Sex::Female,
-        birth,
-        language: Language::Mam,
-        migration_status: MigrationStatus::Host,
-    }
+    NewPerson { given_names: given.into(), surnames: surnames.into(), cui: None, sex: Sex::Female, birth, language: Language::Mam, migration_status: MigrationStatus::Host }
 }
 
 pub async fn registered(tx: &mut Tx, mint: &mut Mint, place: MunicipalityId, person: &NewPerson) -> PersonId {
@@ -67,15 +59,7 @@ fn agreed(purpose: Purpose, on: NaiveDate) -> NewConsent {
 }
 
 fn by_sms(home: HouseholdId, number: &str, from: NaiveDate) -> NewContact {
-    NewContact {
-        household: home,
-        person: None,
-        channel: Channel::Sms,
-        address: Some(contact::phone(number).unwrap()),
-        language: "mam",
-        spanish_allowed: true,
-        from,
-    }
+    NewContact { household: home, person: None, channel: Channel::Sms, address: Some(contact::phone(number).unwrap()), language: "mam", spanish_allowed: true, from }
 }
 
 #[tokio::test]

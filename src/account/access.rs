@@ -85,18 +85,8 @@ pub const TABLE: &[Grant] = &[
     grant("POST", "/registry/school/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::School]), Scope::Municipality),
     grant("GET", "/registry/gender", Who::Roles(&[Role::Registrar, Role::Gender]), Scope::Own),
     grant("POST", "/registry/gender/{municipality}/{enrolment}", Who::Roles(&[Role::Registrar, Role::Gender]), Scope::Municipality),
-    grant(
-        "GET",
-        "/registry/indicators",
-        Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]),
-        Scope::Own,
-    ),
-    grant(
-        "GET",
-        "/registry/indicators.csv",
-        Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]),
-        Scope::Own,
-    ),
+    grant("GET", "/registry/indicators", Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]), Scope::Own),
+    grant("GET", "/registry/indicators.csv", Who::Roles(&[Role::Registrar, Role::Coordinator, Role::Admin, Role::Finance, Role::School, Role::Gender]), Scope::Own),
     // trial and analysis
     grant("GET", "/trial/{trial}/protocol", Who::Roles(&[Role::Researcher, Role::Auditor, Role::Admin]), Scope::Own),
     grant("GET", "/trial/{trial}/look-request", Who::Roles(&[Role::Researcher, Role::Admin]), Scope::Own),

@@ -4,11 +4,7 @@ use super::report::{Contrast, Report, current, refresh, stored};
 use crate::app::Options;
 use crate::error::{Error, Result};
 use crate::page::{p_value, points, signed_points};
-use crate::trial::{
-    command::{as_laid, read},
-    freeze::unchanged,
-    looks,
-};
+use crate::trial::{command::{as_laid, read}, freeze::unchanged, looks};
 use std::path::PathBuf;
 
 /// The command line's name in the record of opened looks.

@@ -150,7 +150,14 @@ pub async fn table(tx: &mut Tx, municipality: MunicipalityId, of: &Published, me
 pub type Path = Vec<(Published, Option<Shown>)>;
 
 /// What one area ('' for the municipality) showed in every published period of a kind, oldest first.
-pub async fn path(tx: &mut Tx, municipality: MunicipalityId, area: &str, measure: Measure, kind: Kind, published: &[Published]) -> Result<Path> {
+pub async fn path(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    area: &str,
+    measure: Measure,
+    kind: Kind,
+    published: &[Published],
+) -> Result<Path> {
     #[derive(sqlx::FromRow)]
     struct Row {
         period: String,

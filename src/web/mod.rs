@@ -12,11 +12,11 @@ pub mod serve;
 pub mod settings;
 pub mod sign_in;
 
+use crate::{account, analysis, map, norm, observation, registry, trial};
 use crate::account::access::Routes;
 use crate::account::admission::{self, Transport};
 use crate::app::App;
 use crate::error::Error;
-use crate::{account, analysis, map, norm, observation, registry, trial};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
