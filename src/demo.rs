@@ -27,6 +27,9 @@ use std::sync::Arc;
 const STANDS_IN_WEEK: i64 = 20;
 const PROTOCOL: &str = include_str!("../experiments/norma-y-plan-2026.toml");
 const CAMPAIGN: &str = "semanal";
+/// Stands in the folder while the town is made; a folder with it holds nothing else of worth.
+const UNFINISHED: &str = "demo.unfinished";
+const OWN_PROTOCOL: &str = "norma-y-plan-2026.toml";
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
@@ -68,8 +71,12 @@ pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
     let app = match standing(options)? {
         Some(_) => options.open().await?,
         None => {
+            if !arguments.no_serve {
+                // The port first: a town is not made for a server that cannot start.
+                web::serve::bind(arguments.listen).await?;
+            }
             let started = std::time::Instant::now();
-            let app = build(&arguments, options).await?;
+            let app = make(&arguments, options).await?;
             if !options.json {
                 println!("The practice town stands ({:.1} s).", started.elapsed().as_secs_f64());
             }
@@ -90,8 +97,9 @@ fn standing(options: &Options) -> Result<Option<()>> {
     if marker.exists() {
         return Ok(Some(()));
     }
-    let database = options.data_dir.join("vecino.db");
-    if options.database.is_none() && database.exists() && !options.data_dir.join("demo.unfinished").exists() {
+    // With PostgreSQL the folder of a real installation holds its key, without which its names cannot be read again.
+    let occupied = options.data_dir.join("key").exists() || (options.database.is_none() && options.data_dir.join("vecino.db").exists());
+    if occupied && !options.data_dir.join(UNFINISHED).exists() {
         return Err(Error::refused(
             "demo-occupied",
             format!("{}: this folder holds a real installation; name another --data-dir for the practice town", options.data_dir.display()),
@@ -105,21 +113,42 @@ fn io(place: &Path) -> impl Fn(std::io::Error) -> Error {
     move |e| Error::refused("folder", format!("{place}: cannot be written; check the folder, its owner and free space")).because(e)
 }
 
+/// Makes the town, or leaves the folder as it was found.
+async fn make(arguments: &Arguments, options: &Options) -> Result<App> {
+    let folder = &options.data_dir;
+    let fresh = !folder.exists();
+    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    let built = build(arguments, options).await;
+    if built.is_err() {
+        sweep(options);
+        let _ = std::fs::remove_file(folder.join(UNFINISHED));
+        if fresh {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+    built
+}
+
+/// Takes away what an unfinished town left. Only called where the folder is ours: see [`standing`].
+fn sweep(options: &Options) {
+    let database: &[&str] = if options.database.is_none() { &["vecino.db", "vecino.db-wal", "vecino.db-shm"] } else { &[] };
+    for name in database.iter().chain(&["key", OWN_PROTOCOL]) {
+        let _ = std::fs::remove_file(options.data_dir.join(name));
+    }
+}
+
 /// Loads the town in one transaction: it is there whole or not at all.
 async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     let started = std::time::Instant::now();
     let folder = &options.data_dir;
-    std::fs::create_dir_all(folder).map_err(io(folder))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(io(folder))?;
     }
-    let unfinished = folder.join("demo.unfinished");
-    if unfinished.exists() && options.database.is_none() {
-        for name in ["vecino.db", "vecino.db-wal", "vecino.db-shm", "key"] {
-            let _ = std::fs::remove_file(folder.join(name));
-        }
+    let unfinished = folder.join(UNFINISHED);
+    if unfinished.exists() {
+        sweep(options);
     }
     std::fs::write(&unfinished, "an unfinished practice town; it is made anew\n").map_err(io(&unfinished))?;
 
@@ -132,8 +161,6 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
         crate::id::seeded_random(arguments.seed, "practice key").fill_bytes(&mut root);
         root
     };
-    let key = folder.join("key");
-    let _ = std::fs::remove_file(&key);
     let keys = Keys::create(folder, root)?;
     let db = Db::connect(&options.url()).await?;
     db.migrate().await?;
@@ -143,9 +170,9 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     let protocol = Protocol::parse(&text, "experiments/norma-y-plan-2026.toml")?;
     let mut mint = Mint::seeded(arguments.seed, "practice town");
     let mut tx = app.db.write().await?;
-    let (homes,): (i64,) = one!(tx, "SELECT COUNT(*) FROM household")?;
-    if homes > 0 {
-        return Err(Error::refused("demo-occupied", "this database already holds households; name an empty database for the practice town"));
+    let (rows,): (i64,) = one!(tx, "SELECT (SELECT COUNT(*) FROM household) + (SELECT COUNT(*) FROM account)")?;
+    if rows > 0 {
+        return Err(Error::refused("demo-occupied", "this database already holds households or accounts; name an empty one for the practice town"));
     }
     let launch = protocol.week(1).monday();
     territory::municipality::ensure_catalogue(&mut tx).await?;
@@ -186,7 +213,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     tell(started, "report computed");
     tx.commit().await?;
 
-    let own = folder.join("norma-y-plan-2026.toml");
+    let own = folder.join(OWN_PROTOCOL);
     std::fs::write(&own, &text).map_err(io(&own))?;
     let marker = folder.join("demo");
     let shift = (today - real_today).num_days();

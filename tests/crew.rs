@@ -85,6 +85,22 @@ async fn a_phone_gets_its_own_rounds_and_nothing_of_the_trial() {
 }
 
 #[tokio::test]
+async fn rounds_of_a_day_gone_by_are_told_when_asked_for_and_no_day_ahead() {
+    on_both_engines!(db => {
+        let (app, street) = house(&db).await;
+        let (status, _, body) = get(&app, "phone 0", "/api/v1/rounds/today?day=2026-11-02", None).await;
+        assert_eq!(status, StatusCode::OK);
+        let day: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((day["service_day"].as_str(), day["rounds"].as_array().unwrap().len()), (Some("2026-11-02"), 1));
+        assert_ne!(day["rounds"][0]["round"], json!(street.rounds[0]));
+        for (asked, code) in [("2026-11-24", "day-ahead"), ("yesterday", "\"day\"")] {
+            let (status, _, body) = get(&app, "phone 0", &format!("/api/v1/rounds/today?day={asked}"), None).await;
+            assert!(status == StatusCode::UNPROCESSABLE_ENTITY && body.contains(code), "{status} {body}");
+        }
+    });
+}
+
+#[tokio::test]
 async fn without_javascript_the_page_is_the_list_of_stops_in_order() {
     on_both_engines!(db => {
         let (app, street) = house(&db).await;

@@ -4,6 +4,7 @@
 mod pilot;
 
 mod analysis;
+mod bad_input;
 mod campaign;
 mod command_line;
 mod coordinator;

@@ -187,6 +187,11 @@ async fn each_refusal_is_one_line_that_names_the_thing_and_keeps_nothing() {
         let segment = collection(&[json!({"type": "Feature", "properties": {"code": "S", "route": "R77", "neighbourhood": "nowhere"}, "geometry": line})]);
         let said = refused(&db, Kind::Segments, &segment).await;
         assert!(said.contains("route «R77»") && said.contains("neighbourhood «nowhere»"), "{said}");
+        // A register's own code is taken as it is; it has no check letter.
+        assert!(refused(&db, Kind::Households, &collection(&[home("casa 7", lon, lat, &json!({}))])).await.contains("spaces"));
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(bring(&mut tx, Kind::Households, "f", &collection(&[home("1202-00017", lon, lat, &json!({}))]), "2026-07-13").await.unwrap().new, 1);
+        drop(tx);
         // What is good is taken: an operator nobody knows comes with its route, days in Spanish, a stream a day.
         let mut tx = db.write().await.unwrap();
         let done = bring(&mut tx, Kind::Routes, "f", &route(json!({"operator": "NUEVA", "weekdays": "lun, jue", "stream": "mon=organic,thu=recyclable", "color": "#123"})), "2026-07-13").await.unwrap();

@@ -42,6 +42,10 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
             continue;
         }
         let table = Table::gather(tx, municipality, &span, &protocols).await?;
+        // A period nobody was observed in waits: published empty, its areas would stay hidden when its observations come in late.
+        if table.total.now(Measure::Complied).n <= 0.0 {
+            continue;
+        }
         table.write(tx, municipality, 1, now).await?;
         names.push(name);
         fix_breaks(tx, municipality, from, &protocols).await?;

@@ -6,13 +6,13 @@ use crate::account::{Actor, audit, device};
 use crate::app::App;
 use crate::clock::show_day;
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId, OperatorId, RouteId, sha256_hex};
 use crate::language::Words;
 use crate::page::Reader;
 use crate::{all, opt};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
@@ -60,8 +60,7 @@ pub struct Day {
 }
 
 /// Reads the day; creates its rounds first when nobody has asked yet.
-pub async fn day_of(app: &App, municipality: MunicipalityId, operator: Option<&str>) -> Result<Day> {
-    let day = app.clock.today();
+pub async fn day_of(app: &App, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Day> {
     let mut tx = app.db.read().await?;
     if !round::is_ready(&mut tx, municipality, day).await? {
         drop(tx);
@@ -115,8 +114,24 @@ fn day_json(day: &Day) -> Value {
     json!({"service_day": day.day, "rounds": rounds})
 }
 
-async fn today(State(app): State<App>, actor: Actor, headers: HeaderMap) -> Result<Response> {
-    let day = day_of(&app, actor.home()?, actor.operator.as_deref()).await?;
+/// `?day=` asks for a day gone by: what was written on paper is brought in later.
+#[derive(Debug, Default, serde::Deserialize)]
+struct Ask {
+    #[serde(default)]
+    day: Option<String>,
+}
+
+async fn today(State(app): State<App>, actor: Actor, headers: HeaderMap, Query(ask): Query<Ask>) -> Result<Response> {
+    let today = app.clock.today();
+    let day = match ask.day.as_deref().filter(|text| !text.is_empty()) {
+        None => today,
+        Some(text) => match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            Ok(day) if day <= today => day,
+            Ok(_) => return Err(Error::refused("day-ahead", format!("day {text} has not come yet: rounds are told on their day"))),
+            Err(_) => return Err(Error::refused("day", format!("day «{text}» is not a day: write it like {today}"))),
+        },
+    };
+    let day = day_of(&app, actor.home()?, actor.operator.as_deref(), day).await?;
     let body = day_json(&day).to_string();
     let tag = format!("\"{}\"", &sha256_hex(body.as_bytes())[..24]);
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
@@ -138,7 +153,7 @@ struct Front {
 }
 
 async fn crew_page(State(app): State<App>, actor: Actor, reader: Reader) -> Result<Response> {
-    let day = day_of(&app, actor.home()?, actor.operator.as_deref()).await?;
+    let day = day_of(&app, actor.home()?, actor.operator.as_deref(), app.clock.today()).await?;
     let paper = Some(paper(&reader.words, &day));
     let front = Front { login: actor.name.clone(), csrf: reader.csrf.clone(), demo: app.demo, paper };
     Ok(page(shell(&reader.words, &front, &BUILD), "no-store"))

@@ -59,12 +59,23 @@ fn check(body: &[u8]) -> u8 {
 /// Whether a text is a household code whose check character agrees.
 pub fn is_code(text: &str) -> bool {
     let b = text.as_bytes();
+    has_shape(text) && check(&[b[0], b[1], b[3], b[4], b[5], b[6]]) == b[8]
+}
+
+/// Whether a text is written like a household code; with another check character it is a slip of the pen.
+pub fn has_shape(text: &str) -> bool {
+    let b = text.as_bytes();
     b.len() == 9
         && b[2] == b'-'
         && b[7] == b'-'
         && b[..2].iter().all(u8::is_ascii_uppercase)
         && b[3..7].iter().all(u8::is_ascii_digit)
-        && check(&[b[0], b[1], b[3], b[4], b[5], b[6]]) == b[8]
+        && b[8].is_ascii_uppercase()
+}
+
+/// Whether a text can stand as the code a municipality's own register gave a home. Such a code carries no check character.
+pub fn is_own(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'))
 }
 
 const COLUMNS: &str =

@@ -55,6 +55,8 @@ fn rounds() -> Value {
     json!({
         "summary": "Today's rounds of the device's operator, with their stops in order",
         "description": "No names, telephone numbers, arms or segments. Send If-None-Match with the last ETag; 304 means nothing has changed.",
+        "parameters": [{"name": "day", "in": "query", "required": false, "schema": {"type": "string", "format": "date"},
+            "description": "A day gone by, to bring in what was written on paper; today when left out"}],
         "responses": {
             "200": {"description": "The rounds", "headers": {"ETag": {"schema": {"type": "string"}}}, "content": {"application/json": {"schema": reference("Rounds")}}},
             "304": {"description": "Unchanged"},

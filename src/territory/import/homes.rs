@@ -6,7 +6,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, RouteId, SegmentId};
 use crate::territory::geometry::{Plane, along};
-use crate::territory::household::{self, Household, Membership, STATUSES, is_code};
+use crate::territory::household::{self, Household, Membership, STATUSES, has_shape, is_code, is_own};
 use crate::territory::route::{self, Route};
 use crate::territory::segment::{self, Segment};
 use crate::{bulk, run};
@@ -71,8 +71,9 @@ pub(super) async fn households(
     let mut rows = Vec::new();
     for mut item in items {
         let code = item.code(lines);
-        if let Some(bad) = code.as_ref().filter(|c| !is_code(c)) {
-            lines.refuse(&item.place, format!("«{bad}» is not a household code, or its check letter does not fit; write it like SP-4821-K"));
+        if let Some(bad) = code.as_ref().filter(|c| !is_code(c) && (has_shape(c) || !is_own(c))) {
+            let why = if has_shape(bad) { "its check letter does not fit" } else { "it has spaces, signs or more than 40 bytes" };
+            lines.refuse(&item.place, format!("«{bad}» is not a household code: {why}; write it like SP-4821-K"));
         }
         let before = code.as_ref().and_then(|c| stored.get(c));
         let place = places::position(&item, lines);
@@ -244,13 +245,20 @@ async fn settle(
             )?;
         }
     }
-    let opened: Vec<(HouseholdId, SegmentId, i32)> =
-        opened.into_iter().map(|(home, segment)| (home, segment, orders.get(&home).copied().unwrap_or(0))).collect();
+    // A home's first place holds since its route runs: it stood there before anyone wrote it down, and what crews saw then is its own.
+    let placed: BTreeSet<HouseholdId> = household::history(tx, id).await?.into_iter().map(|p| p.household_id).collect();
+    let runs_from: BTreeMap<RouteId, NaiveDate> = route::of(tx, id).await?.into_iter().map(|r| (r.route_id, r.valid_from)).collect();
+    let since = |home: &HouseholdId, segment: &SegmentId| match route_of.get(segment).and_then(|route| runs_from.get(route)) {
+        Some(from) if !placed.contains(home) => day.min(*from),
+        _ => day,
+    };
+    let opened: Vec<(HouseholdId, SegmentId, i32, NaiveDate)> =
+        opened.into_iter().map(|(home, segment)| (home, segment, orders.get(&home).copied().unwrap_or(0), since(&home, &segment))).collect();
     bulk!(
         tx,
         "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
         opened,
-        |row| [id, row.0, row.1, row.2, day],
+        |row| [id, row.0, row.1, row.2, row.3],
         ""
     )?;
     Ok(())
