@@ -102,7 +102,7 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
                                         span.sub.angosto { (words.tell("norm-narrow", &[("failed", count(failed).into()), ("waiting", count(waiting).into()), ("withheld", count(withheld).into())])) }
                                     }
                                     td.num { (count(arrived + failed + waiting)) }
-                                    td.num { span.tasa { (count(arrived)) } @if arrived + failed + waiting > 0 { span.sub { (share(arrived as f64 / (arrived + failed + waiting) as f64)) } } }
+                                    td.num { span.tasa { (count(arrived)) } @if arrived + failed + waiting > 0 { span.sub { (share(arrived as f64 / (arrived + failed + waiting) as f64)) "\u{a0}%" } } }
                                     td.num.ancho { (count(failed)) }
                                     td.num.ancho { (count(waiting)) }
                                     td.num.ancho { (count(withheld)) }

@@ -88,18 +88,19 @@ async fn show(State(app): State<App>, reader: Reader) -> Result<Page> {
                 caption { (words.say("registry-logframe-caption")) }
                 thead { tr {
                     th scope="col" { (words.say("registry-indicator")) } th.num scope="col" { (words.say("registry-reached")) } th.num.ancho scope="col" { (words.say("registry-target")) }
-                    th.num.ancho scope="col" { (words.say("registry-due-today")) } th scope="col" { (words.say("registry-state")) } th.num.ancho scope="col" { (words.say("registry-by-day")) }
+                    th.num.ancho scope="col" { (words.say("registry-due-today")) } th.ancho scope="col" { (words.say("registry-state")) } th.num.ancho scope="col" { (words.say("registry-by-day")) }
                 } }
                 @for result in [1u8, 2, 3] {
                     tbody {
                         tr.grupo { th scope="rowgroup" colspan="6" { (words.say(&format!("registry-result-{result}"))) } }
                         @for row in rows.iter().filter(|row| row.result == result) { tr {
-                            th scope="row" { (words.say(&format!("registry-indicator-{}", row.indicator))) span.sub { (words.say(&format!("registry-definition-{}", row.indicator))) } }
+                            th scope="row" { (words.say(&format!("registry-indicator-{}", row.indicator))) span.sub { (words.say(&format!("registry-definition-{}", row.indicator))) }
+                                span.angosto { (status(words, row)) } }
                             td.num { (value(words, row)) @if row.unit == "share" { @if let Some(people) = row.people { span.sub { (words.tell("registry-of-people", &[("n", count(people).into())])) } } }
                                 span.sub.angosto { (words.say("registry-target")) " " (goal(words, row, row.target)) } }
                             td.num.ancho { (goal(words, row, row.target)) }
                             td.num.ancho { (goal(words, row, row.expected)) }
-                            td { (status(words, row)) }
+                            td.ancho { (status(words, row)) }
                             td.num.ancho { @if let Some(day) = row.valid_to { (show_day(day)) } }
                         } }
                     }

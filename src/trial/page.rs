@@ -182,7 +182,7 @@ fn the_calendar(words: &Words, protocol: &Protocol, status: &status::Status) -> 
                     th scope="col" { (words.say("trial-days")) } } }
                 tbody { @for stretch in &status.calendar { tr {
                     th scope="row" { (words.say(&format!("trial-phase-{}", stretch.phase)))
-                        span.sub.angosto { (words.say("trial-iso-weeks")) " " (iso_weeks(stretch)) } }
+                        span.sub.angosto { (words.say("trial-iso-weeks")) " " span.junto { (iso_weeks(stretch)) } } }
                     td { (stretch.weeks[0]) " " (to) " " (stretch.weeks[1]) }
                     td.ancho { (iso_weeks(stretch)) }
                     td { span.junto { (show_day(stretch.days[0])) } " " (to) " " span.junto { (show_day(stretch.days[1])) } }
@@ -254,7 +254,8 @@ fn the_messages(words: &Words, protocol: &Protocol) -> Markup {
         section {
             h2 { (words.say("trial-messages")) }
             p { (words.tell("trial-dose", &[("n", protocol.messages.per_week.into()), ("from", protocol.messages.weekday_hours[0].clone().into()),
-                ("until", protocol.messages.weekday_hours[1].clone().into())])) }
+                ("until", protocol.messages.weekday_hours[1].clone().into()),
+                ("sfrom", protocol.messages.saturday_hours[0].clone().into()), ("suntil", protocol.messages.saturday_hours[1].clone().into())])) }
             p { (words.tell("trial-norm-rule", &[("definition", protocol.norm.definition.clone().into()), ("weeks", protocol.norm.window_weeks.into()),
                 ("homes", protocol.norm.minimum_homes.into()), ("group", protocol.norm.group_homes.into())])) }
             @for (campaign, steps) in &protocol.campaigns {

@@ -630,8 +630,8 @@ trial-stop-harm = If an arm complies { $share } points less than reminder, with 
 trial-stop-note = Reviewed every week. A pause stops every message and calls a person.
 trial-messages = The messages
 trial-dose = { $n ->
-    [one] One message a week in every arm, Monday to Friday from { $from } to { $until }.
-   *[other] { $n } messages a week in every arm, Monday to Friday from { $from } to { $until }.
+    [one] One message a week in every arm, Monday to Friday from { $from } to { $until } and Saturday from { $sfrom } to { $suntil }.
+   *[other] { $n } messages a week in every arm, Monday to Friday from { $from } to { $until } and Saturday from { $sfrom } to { $suntil }.
 }
 trial-norm-rule = “n of 10” counts { $definition }, over { $weeks } weeks. Never with fewer than { $homes } homes; a group has { $group } or more.
 trial-steps = Wordings of campaign { $campaign }, week by week

@@ -630,8 +630,8 @@ trial-stop-harm = Si un brazo cumple { $share } puntos menos que recordatorio, y
 trial-stop-note = Se revisa cada semana. Al pausar no sale ningún mensaje y se avisa a una persona.
 trial-messages = Los mensajes
 trial-dose = { $n ->
-    [one] Un mensaje por semana en todos los brazos, de lunes a viernes de { $from } a { $until }.
-   *[other] { $n } mensajes por semana en todos los brazos, de lunes a viernes de { $from } a { $until }.
+    [one] Un mensaje por semana en todos los brazos, de lunes a viernes de { $from } a { $until } y sábado de { $sfrom } a { $suntil }.
+   *[other] { $n } mensajes por semana en todos los brazos, de lunes a viernes de { $from } a { $until } y sábado de { $sfrom } a { $suntil }.
 }
 trial-norm-rule = «n de cada 10» cuenta { $definition }, en { $weeks } semanas. Nunca con menos de { $homes } hogares; un grupo tiene { $group } o más.
 trial-steps = Textos de la campaña { $campaign }, semana por semana
