@@ -139,7 +139,8 @@ fn answer(words: &Words, broken: Option<&[String]>, chains: usize, total: i64) -
 
 /// What an entry says beyond its words, one fact after another.
 fn detail(value: &Value) -> Option<String> {
-    let facts: Vec<String> = value.as_object()?.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}: {}", fact(value))).collect();
+    let facts: Vec<String> =
+        value.as_object()?.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}: {}", fact(value))).collect();
     (!facts.is_empty()).then(|| facts.join(" · "))
 }
 
