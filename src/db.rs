@@ -119,7 +119,14 @@ impl Db {
     /// A transaction that writes. On SQLite writers queue for the one writing connection.
     pub async fn write(&self) -> Result<Tx> {
         Ok(match self {
-            Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Sqlite { writer, .. } => Tx::Sqlite(match writer.begin_with("BEGIN IMMEDIATE").await {
+                // On a full disk SQLite ends the transaction itself, and the one writing connection goes on counting it: take a new one.
+                Err(sqlx::Error::InvalidSavePointStatement) => {
+                    writer.acquire().await?.close().await?;
+                    writer.begin_with("BEGIN IMMEDIATE").await?
+                }
+                begun => begun?,
+            }),
             Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use vecino::account::audit;
 use vecino::clock::Clock;
+use vecino::db::Db;
 use vecino::id::{MunicipalityId, OpId};
 use vecino::{all, bulk, one, run};
 
@@ -47,4 +48,23 @@ async fn an_altered_audit_entry_is_found() {
         run!(tx, "UPDATE audit_entry SET actor = 'nobody' WHERE sequence = 2").unwrap();
         assert_eq!(audit::verify(&mut tx).await.unwrap().len(), 1);
     });
+}
+
+#[tokio::test]
+async fn after_a_full_disk_the_next_write_goes_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::connect(&format!("sqlite:{}", folder.path().join("vecino.db").display())).await.unwrap();
+    db.migrate().await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    // The file may not grow any more.
+    run!(tx, "PRAGMA max_page_count = 1").unwrap();
+    tx.commit().await.unwrap();
+    let insert = "INSERT INTO trial (trial_id, title, protocol, protocol_sha256, seed) VALUES ($1, $1, $2, $1, 1)";
+    let mut tx = db.write().await.unwrap();
+    let full = run!(tx, insert, "large", "x".repeat(4_000_000)).unwrap_err();
+    assert_eq!((full.kind, full.code), (vecino::error::Kind::Unavailable, "storage-full"));
+    drop(tx);
+    let mut tx = db.write().await.unwrap();
+    run!(tx, insert, "small", "x").unwrap();
+    tx.commit().await.unwrap();
 }
