@@ -48,6 +48,12 @@ impl Options {
                 format!("{path}: there is no database here; run `vecino init` or `vecino demo`, or name the right --data-dir"),
             ));
         }
+        if self.data_dir.join("demo.unfinished").exists() {
+            return Err(Error::refused(
+                "demo-unfinished",
+                format!("{}: the practice town here was not finished; run `vecino demo` again, which makes it anew", self.data_dir.display()),
+            ));
+        }
         let db = Db::connect(&url).await?;
         db.migrate().await?;
         let demo = std::fs::read_to_string(self.data_dir.join("demo")).ok();
