@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench pages` makes 400 segments × 52 weeks in a temporary file, once at 50 and once at 500 observations a cell, serves
 //! the whole house on loopback, and prints median and 95th percentile of 50 warm requests as a browser sends them (gzip, a session
-//! cookie). `cargo bench --bench pages -- 50 200` measures other sizes; `TMPDIR` says where the files go (500 needs about 5 GB).
+//! cookie). `cargo bench --bench pages -- 50 200` measures other sizes; `TMPDIR` says where the files go (500 needs about 6 GB).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -135,16 +135,21 @@ async fn lay(tx: &mut Tx, size: Size, from: NaiveDate) {
     .unwrap();
 }
 
-/// Every home on every day of its route, written as the receiving end writes them.
-async fn observe(tx: &mut Tx, size: Size, first: Week) {
+/// Every home on every day of its route, written as the receiving end writes them; a transaction for each route keeps the log short.
+async fn observe(db: &Db, size: Size, first: Week) {
     let days: Vec<NaiveDate> =
         (0..WEEKS).flat_map(|week| (0..size.days as i64).map(move |day| first.plus(week).monday() + Duration::days(day))).collect();
+    let mut tx = db.write().await.unwrap();
     for day in &days {
-        round::ensure(tx, TOWN, *day).await.unwrap();
+        round::ensure(&mut tx, TOWN, *day).await.unwrap();
     }
     let mut dice = Dice(20260630);
     for segment in 0..SEGMENTS {
         let route = segment / 10;
+        if segment % 10 == 0 {
+            tx.commit().await.unwrap();
+            tx = db.write().await.unwrap();
+        }
         let rounds: Vec<_> = days.iter().map(|day| round::identity(TOWN, RouteId(id(3, route)), *day)).collect();
         let likely = 0.35 + 0.3 * dice.next();
         let mut rows = Vec::with_capacity(size.homes * days.len());
@@ -191,8 +196,9 @@ async fn observe(tx: &mut Tx, size: Size, first: Week) {
                 });
             }
         }
-        store(tx, &rows).await.unwrap();
+        store(&mut tx, &rows).await.unwrap();
     }
+    tx.commit().await.unwrap();
 }
 
 async fn sign_in(tx: &mut Tx, now: DateTime<Utc>, login: &str, role: Role, municipality: Option<MunicipalityId>) -> String {
@@ -277,8 +283,8 @@ async fn measure(observations: usize) -> Vec<(String, Timing)> {
     let started = Instant::now();
     let mut tx = db.write().await.unwrap();
     lay(&mut tx, size, first.monday()).await;
-    observe(&mut tx, size, first).await;
     tx.commit().await.unwrap();
+    observe(&db, size, first).await;
     println!("  load          {:>8.1} s", started.elapsed().as_secs_f64());
 
     let started = Instant::now();
