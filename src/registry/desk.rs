@@ -44,21 +44,11 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
     }
     macro_rules! homes {
         ($missing:literal, $day:expr, $after:expr) => {{
-            let (n,): (i64,) = one!(
+            // Every row carries how many there are: one pass counts and lists.
+            let rows: Vec<(String, i64)> = all!(
                 tx,
                 concat!(
-                    "SELECT COUNT(*) FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
-                    $missing,
-                    ")"
-                ),
-                id,
-                $day,
-                $after
-            )?;
-            let codes: Vec<(String,)> = all!(
-                tx,
-                concat!(
-                    "SELECT h.code FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
+                    "SELECT h.code, COUNT(*) OVER () FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
                     $missing,
                     ") ORDER BY h.code LIMIT $4"
                 ),
@@ -67,7 +57,7 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
                 $after,
                 LISTED
             )?;
-            (n, codes.into_iter().map(|(code,)| code).collect::<Vec<String>>())
+            (rows.first().map_or(0, |(_, n)| *n), rows.into_iter().map(|(code, _)| code).collect::<Vec<String>>())
         }};
     }
     let after = consent::day_after(today);
