@@ -290,6 +290,8 @@ impl Town {
             known.append(&mut registry::may_contact_all(tx, *municipality, Purpose::Messages, launch).await?);
         }
         let contact = |home: &HouseholdId| match known.get(home) {
+            // There is no Mam text yet: who reads only Mam gets none.
+            Some(registry::Contact::May { language, spanish_allowed: false, .. }) if language != "es" => Contact::None,
             Some(registry::Contact::May { channel: registry::Channel::Paper, .. }) => Contact::Paper,
             Some(registry::Contact::May { .. }) => Contact::Phone,
             _ => Contact::None,
