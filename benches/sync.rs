@@ -1,7 +1,10 @@
-//! Sync in batches of 50 beside the same rows inserted bare: the same table and indexes, the same file, `synchronous=FULL`, in turn.
+//! Sync in batches of 50 beside the same rows inserted bare: the same tables and indexes, the same file, `synchronous=FULL`, in turn.
 //!
-//! `cargo bench --bench sync` prints rows a second of (a) bare multi-row inserts, (b) the whole receive path from JSON bytes to
-//! commit, (c) the same over HTTP on loopback, and the median of the paired ratios b/a and c/a.
+//! `cargo bench --bench sync` prints rows a second of four ways, each with a commit for each batch unless batches share one:
+//! (a) the observations alone, one multi-row insert; (b) every row a sync leaves, inserted bare: observations, their homes' weeks,
+//! their segments' weeks and the audit entry, nothing looked up, hashed or recounted; (c) one phone that sends a batch over HTTP,
+//! waits for its answer and sends the next; (d) sixteen phones that do so side by side, as when crews come back to signal together.
+//! The ratios are medians of pairs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 #[path = "../tests/street.rs"]
@@ -14,15 +17,16 @@ use std::time::Instant;
 use vecino::account::{Role, token};
 use vecino::app::App;
 use vecino::clock::{Clock, Week};
-use vecino::db::Db;
+use vecino::db::{Db, Tx};
 use vecino::id::{DeviceId, OpId};
-use vecino::observation::receive::receive;
 use vecino::observation::{Kind, Observation, Outcome, Separated, SetOut, store};
 use vecino::seal::Keys;
+use vecino::{bulk, run};
 
 const HOMES: usize = 3000;
 const BATCH: usize = 50;
-const PER_TURN: usize = 40;
+const PHONES: usize = 16;
+const PER_TURN: usize = 80;
 const TURNS: usize = 15;
 
 /// What crews send: a run of neighbouring stops of one round on one day.
@@ -160,51 +164,96 @@ async fn main() {
     let address = listener.local_addr().unwrap();
     let router = vecino::web::app(app);
     tokio::spawn(async move { axum::serve(listener, router.into_make_service_with_connect_info::<std::net::SocketAddr>()).await.unwrap() });
-    let actor = street.phones[0].clone();
     let mut stops = Stops { street, rounds, next: 0 };
-    let mut rates: [Vec<f64>; 3] = Default::default();
-    let line = TcpStream::connect(address).unwrap();
-    line.set_nodelay(true).unwrap();
-    let line = std::sync::Arc::new(std::sync::Mutex::new(BufReader::new(line)));
+    let mut rates: [Vec<f64>; 4] = Default::default();
+    let line = || BufReader::new(TcpStream::connect(address).unwrap());
+    let lines: Vec<_> = (0..PHONES).map(|_| std::sync::Mutex::new(line())).collect();
+    let lines = std::sync::Arc::new(lines);
     for turn in 0..=TURNS {
-        let bare: Vec<Vec<Observation>> = (0..PER_TURN).map(|_| stops.rows()).collect();
-        let direct: Vec<Vec<u8>> = (0..PER_TURN).map(|_| stops.bytes()).collect();
-        let wire: Vec<Vec<u8>> = (0..PER_TURN).map(|_| stops.bytes()).collect();
-        let mut spent = [0.0f64; 3];
-        // Batch by batch in turn, so that whatever else the machine does falls on all three alike.
-        for ((rows, body), sent) in bare.iter().zip(&direct).zip(wire) {
-            let from = Instant::now();
+        let rows: Vec<Vec<Observation>> = (0..PER_TURN).map(|_| stops.rows()).collect();
+        let mut spent = [0.0f64; 4];
+        let from = Instant::now();
+        for rows in &rows {
             let mut tx = db.write().await.unwrap();
             store(&mut tx, rows).await.unwrap();
             tx.commit().await.unwrap();
-            spent[0] += from.elapsed().as_secs_f64();
-            let from = Instant::now();
-            let answer = receive(&db, chrono::Utc::now(), &actor, body).await.unwrap();
-            spent[1] += from.elapsed().as_secs_f64();
-            assert_eq!(answer.results.len(), BATCH);
-            let client = line.clone();
-            spent[2] += tokio::task::spawn_blocking(move || {
+        }
+        spent[0] = from.elapsed().as_secs_f64();
+        let rows: Vec<Vec<Observation>> = (0..PER_TURN).map(|_| stops.rows()).collect();
+        let from = Instant::now();
+        for (n, rows) in rows.iter().enumerate() {
+            let mut tx = db.write().await.unwrap();
+            leave(&mut tx, rows, (turn * PER_TURN + n) as i64).await;
+            tx.commit().await.unwrap();
+        }
+        spent[1] = from.elapsed().as_secs_f64();
+        for (way, phones) in [(2, 1), (3, PHONES)] {
+            let bodies: Vec<Vec<Vec<u8>>> = (0..phones).map(|_| (0..PER_TURN / phones).map(|_| stops.bytes()).collect()).collect();
+            let lines = lines.clone();
+            spent[way] = tokio::task::spawn_blocking(move || {
                 let from = Instant::now();
-                post(&mut client.lock().unwrap(), &sent);
+                std::thread::scope(|scope| {
+                    for (line, bodies) in lines.iter().zip(&bodies) {
+                        scope.spawn(move || bodies.iter().for_each(|body| post(&mut line.lock().unwrap(), body)));
+                    }
+                });
                 from.elapsed().as_secs_f64()
             })
             .await
             .unwrap();
         }
-        let [a, b, c] = spent.map(|seconds| (PER_TURN * BATCH) as f64 / seconds);
         // The first turn warms caches and statements.
         if turn > 0 {
-            for (rates, rate) in rates.iter_mut().zip([a, b, c]) {
-                rates.push(rate);
+            for (rates, spent) in rates.iter_mut().zip(spent) {
+                rates.push((PER_TURN * BATCH) as f64 / spent);
             }
         }
     }
-    let ratio = |n: usize| median(rates[n].iter().zip(&rates[0]).map(|(other, bare)| other / bare).collect());
     println!(
         "batches of {BATCH} on {}: rows a second, median of {TURNS} turns",
         if db.is_sqlite() { "SQLite, synchronous=FULL" } else { "PostgreSQL" }
     );
-    println!("bare inserts   {:>8.0}", median(rates[0].clone()));
-    println!("receive        {:>8.0}   {:.2} of bare (median of paired ratios)", median(rates[1].clone()), ratio(1));
-    println!("over HTTP      {:>8.0}   {:.2} of bare", median(rates[2].clone()), ratio(2));
+    let ratio = |n: usize, to: usize| median(rates[n].iter().zip(&rates[to]).map(|(other, bare)| other / bare).collect());
+    for (n, way) in ["observations alone, bare", "every row a sync leaves, bare", "sync, one phone", "sync, sixteen phones"].into_iter().enumerate() {
+        println!("{way:30} {:>7.0}   {:.2} of the observations alone   {:.2} of every row", median(rates[n].clone()), ratio(n, 0), ratio(n, 1));
+    }
+}
+
+/// Every row a sync of `rows` leaves, as plain inserts.
+async fn leave(tx: &mut Tx, rows: &[Observation], n: i64) {
+    let town = street::TOWN;
+    store(tx, rows).await.unwrap();
+    bulk!(
+        tx,
+        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+        rows,
+        |row| [town, row.iso_week, row.household_id, row.segment_id, 1, 1, 1, 0],
+        "ON CONFLICT (municipality_id, iso_week, household_id) DO UPDATE SET observed = excluded.observed, set_out = excluded.set_out,
+           complied = excluded.complied, contaminated = excluded.contaminated"
+    )
+    .unwrap();
+    let segments: std::collections::BTreeSet<_> = rows.iter().map(|row| (row.segment_id, row.iso_week)).collect();
+    let segments: Vec<_> = segments.into_iter().collect();
+    bulk!(
+        tx,
+        "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)",
+        segments,
+        |row| [town, row.0, row.1, 25, 25, 20, 0],
+        "ON CONFLICT (municipality_id, segment_id, iso_week) DO UPDATE SET observed = excluded.observed, set_out = excluded.set_out,
+           complied = excluded.complied, contaminated = excluded.contaminated"
+    )
+    .unwrap();
+    let detail = json!({"stored": BATCH, "duplicate": 0, "conflict": 0, "rejected": 0});
+    let hash = "0".repeat(64);
+    run!(
+        tx,
+        "INSERT INTO audit_entry (municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash)
+              VALUES ($1, 'bare', $2, $3, 'bench', 'sync', 'bench', $4, $5, $5)",
+        town,
+        n,
+        rows[0].received_at,
+        &detail,
+        &hash
+    )
+    .unwrap();
 }

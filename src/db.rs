@@ -11,7 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Postgres, Sqlite};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -65,11 +66,18 @@ impl Db {
             )
             .because(e)
         };
-        let writer =
-            SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await.map_err(refuse)?;
+        // A connection inside this process needs no asking whether it is still there.
+        let pool = || SqlitePoolOptions::new().test_before_acquire(false);
+        let writer = pool()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone().pragma("cache_size", "-16384"))
+            .await
+            .map_err(refuse)?;
         // An in-memory database lives in one connection; a file gets readers that never wait for the writer.
         let readers = match &file {
-            Some(_) => SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options),
+            Some(_) => pool().max_connections(4).connect_lazy_with(options),
             None => writer.clone(),
         };
         Ok(Db::Sqlite { writer, readers, file })
@@ -170,76 +178,112 @@ impl Tx {
     }
 }
 
+/// For the macros on SQLite: asks again for a moment before it sleeps. A row of a statement comes every few microseconds from the
+/// connection's thread, and waking a sleeper for each costs more than the row.
+pub async fn eager<F: Future>(future: F) -> F::Output {
+    const MOMENT: Duration = Duration::from_micros(30);
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        let asleep = Instant::now() + MOMENT;
+        while Instant::now() < asleep {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return Poll::Ready(output);
+            }
+            std::thread::yield_now();
+        }
+        future.as_mut().poll(context)
+    })
+    .await
+}
+
+/// For the macros: the next rows that go into one SQLite statement. A statement of a round size is prepared once and kept; SQLite takes
+/// longer to read a text of thousands of parameters than to run it.
+pub fn portion<T>(rows: &[T]) -> (&[T], &[T]) {
+    let size = [200, 50].into_iter().find(|size| *size <= rows.len()).unwrap_or(rows.len());
+    rows.split_at(size)
+}
+
+/// Whether a statement of so many rows is worth keeping.
+pub fn kept(rows: usize) -> bool {
+    matches!(rows, 1..=8 | 50 | 200)
+}
+
 /// All rows of a query as `Vec<T>` (`T: FromRow` or a tuple).
 #[macro_export]
 macro_rules! all { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx).await,
+    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx)).await,
     $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx).await,
 }.map_err($crate::error::Error::from) } }
 
 /// The row of a query, if there is one.
 #[macro_export]
 macro_rules! opt { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx).await,
+    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx)).await,
     $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx).await,
 }.map_err($crate::error::Error::from) } }
 
 /// The one row of a query that always has one (an aggregate).
 #[macro_export]
 macro_rules! one { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx).await,
+    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx)).await,
     $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx).await,
 }.map_err($crate::error::Error::from) } }
 
 /// A statement; answers how many rows it touched.
 #[macro_export]
 macro_rules! run { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx)).await.map(|done| done.rows_affected()),
     $crate::db::Tx::Postgres(tx) => sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
 }.map_err($crate::error::Error::from) } }
 
-/// Many rows in few statements: `bulk!(tx, COLUMNS, "INSERT INTO t (…)", rows, |row| [row.a, row.b, …], "ON CONFLICT …")`.
-/// `rows` is a slice; each listed expression is one column, in order. SQLite takes 32,766 parameters a statement, so rows go in chunks.
+/// Many rows in few statements: `bulk!(tx, "INSERT INTO t (…)", rows, |row| [row.a, row.b, …], "ON CONFLICT …")`.
+/// `rows` is a slice; each listed expression is one column, in order. PostgreSQL takes 65,535 parameters a statement.
 #[macro_export]
 macro_rules! bulk { ($tx:expr, $insert:expr, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?], $tail:expr) => {{
     const COLUMNS: usize = [$(stringify!($value)),+].len();
+    let mut rest = &$rows[..];
     let mut touched: $crate::error::Result<u64> = Ok(0);
-    for chunk in $rows.chunks(30_000 / COLUMNS) {
-        if touched.is_err() {
-            break;
-        }
-        let done = match $tx.open() {
+    while let (Ok(before), false) = (&touched, rest.is_empty()) {
+        let before = *before;
+        touched = match $tx.open() {
             $crate::db::Tx::Sqlite(tx) => {
+                let (chunk, after) = $crate::db::portion(rest);
+                rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($insert);
                 query.push(" ").push_values(chunk, |mut tuple, $row| { $(tuple.push_bind($value);)+ }).push(" ").push($tail);
-                query.build().persistent(matches!(chunk.len(), 1..=8 | 50)).execute(&mut **tx).await.map(|done| done.rows_affected())
+                $crate::db::eager(query.build().persistent($crate::db::kept(chunk.len())).execute(&mut **tx)).await.map(|done| done.rows_affected())
             }
             $crate::db::Tx::Postgres(tx) => {
+                let (chunk, after) = rest.split_at(rest.len().min(60_000 / COLUMNS));
+                rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($insert);
                 query.push(" ").push_values(chunk, |mut tuple, $row| { $(tuple.push_bind($value);)+ }).push(" ").push($tail);
                 query.build().persistent(false).execute(&mut **tx).await.map(|done| done.rows_affected())
             }
-        }.map_err($crate::error::Error::from);
-        touched = touched.and_then(|before| done.map(|now| before + now));
+        }.map(|now| before + now).map_err($crate::error::Error::from);
     }
     touched
 }} }
 
-/// Rows for many keys in one statement: `among!(tx, "WITH asked (id) AS (", keys, |key| [key], ") SELECT … FROM asked CROSS JOIN t …")`.
-/// `keys` is a slice; each listed expression is one column of `asked`, in order. Chunks as in `bulk!`; answers `Vec<T>`.
+/// Rows for many keys in few statements: `among!(tx, "WITH asked (id) AS (", keys, |key| [key], ") SELECT … FROM asked CROSS JOIN t …")`.
+/// `keys` is a slice; each listed expression is one column of `asked`, in order. Portions as in `bulk!`; answers `Vec<T>`.
 #[macro_export]
 macro_rules! among { ($tx:expr, $with:expr, $keys:expr, |$key:ident| [$($value:expr),+ $(,)?], $select:expr) => {{
     const COLUMNS: usize = [$(stringify!($value)),+].len();
+    let mut rest = &$keys[..];
     let mut found = $crate::error::Result::Ok(Vec::new());
-    for chunk in $keys.chunks(30_000 / COLUMNS) {
-        let Ok(rows) = &mut found else { break };
+    while let (Ok(rows), false) = (&mut found, rest.is_empty()) {
         let more = match $tx.open() {
             $crate::db::Tx::Sqlite(tx) => {
+                let (chunk, after) = $crate::db::portion(rest);
+                rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($with);
                 query.push_values(chunk, |mut tuple, $key| { $(tuple.push_bind($value);)+ }).push($select);
-                query.build_query_as().persistent(matches!(chunk.len(), 1..=8 | 50)).fetch_all(&mut **tx).await
+                $crate::db::eager(query.build_query_as().persistent($crate::db::kept(chunk.len())).fetch_all(&mut **tx)).await
             }
             $crate::db::Tx::Postgres(tx) => {
+                let (chunk, after) = rest.split_at(rest.len().min(60_000 / COLUMNS));
+                rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($with);
                 query.push_values(chunk, |mut tuple, $key| { $(tuple.push_bind($value);)+ }).push($select);
                 query.build_query_as().persistent(false).fetch_all(&mut **tx).await

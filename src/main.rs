@@ -89,7 +89,8 @@ async fn run(command: Command, options: &Options) -> Result<()> {
 fn main() -> ExitCode {
     let line = Line::parse();
     let quiet = !matches!(line.command, Command::Serve(_) | Command::Demo(_));
-    start_log(if quiet { "error" } else { "info,sqlx=warn" });
+    // Slow statements concern who measures, who asks for them with VECINO_LOG; not who loads a practice town.
+    start_log(if quiet { "error" } else { "info,sqlx=warn,sqlx::query=error" });
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vecino::db::Db;
-use vecino::observation::receive::{Answer, Status, receive};
+use vecino::observation::line::Line;
+use vecino::observation::receive::{Answer, Delivery, Status, receive};
 use vecino::observation::tally;
 use vecino::{all, one, run};
 
@@ -21,6 +22,10 @@ fn noon() -> DateTime<Utc> {
 
 async fn send(db: &Db, street: &Street, phone: usize, ops: &[Value]) -> Answer {
     receive(db, noon(), &street.phones[phone], &street.batch(ops)).await.unwrap()
+}
+
+async fn join(line: &Line, db: &Db, street: &street::Street, phone: usize, ops: &[Value]) -> vecino::error::Result<Answer> {
+    line.join(db, Delivery::read(noon(), &street.phones[phone], &street.batch(ops)).unwrap()).await
 }
 
 fn statuses(answer: &Answer) -> Vec<(Status, Option<&str>)> {
@@ -263,16 +268,17 @@ async fn the_reverse_order_ends_in_the_same_state_on_both_engines() {
 async fn phones_writing_the_same_homes_at_once_are_tallied_exactly() {
     on_both_engines!(db => {
         let street = std::sync::Arc::new(street::lay(&db, day(), 12, 4, "mixed").await);
-        let mut tasks = Vec::new();
+        let (line, mut tasks) = (Line::default(), Vec::new());
         for task in 0..8usize {
-            let (db, street) = (db.clone(), street.clone());
+            let (db, street, line) = (db.clone(), street.clone(), line.clone());
             tasks.push(tokio::spawn(async move {
                 for n in 0..6usize {
                     let ops: Vec<Value> = (0..6).map(|i| {
                         let home = (task + n + i * 2) % 12;
                         street.op("observation", home, &format!("07:{:02}:{:02}", n * 7 + i, task), json!({"set_out": "yes", "separated": if i % 2 == 0 { "yes" } else { "no" }}))
                     }).collect();
-                    let answer = send(&db, &street, task % 2, &ops).await;
+                    // Half of them in line, where batches share a transaction, half past it.
+                    let answer = if task < 4 { join(&line, &db, &street, task % 2, &ops).await.unwrap() } else { send(&db, &street, task % 2, &ops).await };
                     assert!(answer.results.iter().all(|receipt| receipt.status == Status::Stored));
                 }
             }));
@@ -287,6 +293,34 @@ async fn phones_writing_the_same_homes_at_once_are_tallied_exactly() {
         assert_eq!(observed, 12);
         assert_eq!(vecino::account::audit::verify(&mut tx).await.unwrap(), Vec::<String>::new());
         drop(tx);
+        sound(&db).await;
+    });
+}
+
+#[tokio::test]
+async fn a_batch_the_database_refuses_takes_no_other_with_it() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 6, 2, "mixed").await;
+        let mut tx = db.write().await.unwrap();
+        run!(tx, "CREATE UNIQUE INDEX one_row_a_phone_and_home ON observation (municipality_id, device_id, household_id)").unwrap();
+        tx.commit().await.unwrap();
+        let stop = |home, time: &str| street.op("observation", home, time, json!({"set_out": "yes", "separated": "yes"}));
+        let (first, twice, last) = ([stop(0, "07:00:00")], [stop(1, "07:01:00"), stop(1, "07:02:00")], [stop(2, "07:03:00")]);
+        let line = Line::default();
+        let (a, b, c) = tokio::join!(
+            join(&line, &db, &street, 0, &first),
+            join(&line, &db, &street, 0, &twice),
+            join(&line, &db, &street, 1, &last),
+        );
+        assert!(a.unwrap().results.iter().chain(&c.unwrap().results).all(|receipt| receipt.status == Status::Stored));
+        assert_eq!(b.unwrap_err().code, "internal");
+        let mut tx = db.read().await.unwrap();
+        let (rows,): (i64,) = one!(tx, "SELECT COUNT(*) FROM observation").unwrap();
+        assert_eq!(rows, 2);
+        assert_eq!(vecino::account::audit::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+        drop(tx);
+        // The line goes on.
+        assert_eq!(join(&line, &db, &street, 1, &[stop(3, "07:04:00")]).await.unwrap().results[0].status, Status::Stored);
         sound(&db).await;
     });
 }

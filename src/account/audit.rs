@@ -6,7 +6,7 @@ use crate::clock::to_micros;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{MunicipalityId, sha256_hex};
-use crate::{one, run};
+use crate::{bulk, one, run};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -34,32 +34,36 @@ pub async fn hold(tx: &mut Tx, municipality: MunicipalityId, stream: &str) -> Re
 
 /// Appends one entry to the municipality's chain of that stream. Two writers of one chain wait for each other.
 pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>, entry: Entry<'_>) -> Result<()> {
-    let (sequence, previous) = hold(tx, municipality, entry.stream).await?;
-    let sequence = sequence + 1;
-    let at = to_micros(at);
-    let hash = entry_hash(&previous, municipality, entry.stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);
-    run!(
+    let head = hold(tx, municipality, entry.stream).await?;
+    append(tx, municipality, head, vec![(at, entry)]).await
+}
+
+/// Appends entries of one stream after `head`, which [`hold`] gave in this transaction.
+pub async fn append(tx: &mut Tx, municipality: MunicipalityId, head: (i64, String), entries: Vec<(DateTime<Utc>, Entry<'_>)>) -> Result<()> {
+    let Some(stream) = entries.first().map(|(_, entry)| entry.stream) else { return Ok(()) };
+    let (mut sequence, mut last) = head;
+    let mut rows = Vec::with_capacity(entries.len());
+    for (at, entry) in entries {
+        sequence += 1;
+        let at = to_micros(at);
+        let hash = entry_hash(&last, municipality, stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);
+        let previous = std::mem::replace(&mut last, hash.clone());
+        rows.push((sequence, at, entry, previous, hash));
+    }
+    bulk!(
         tx,
-        "INSERT INTO audit_entry (municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash)
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        municipality,
-        entry.stream,
-        sequence,
-        at,
-        entry.actor,
-        entry.action,
-        entry.target,
-        &entry.detail,
-        &previous,
-        &hash
+        "INSERT INTO audit_entry (municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash)",
+        rows,
+        |row| [municipality, stream, row.0, row.1, row.2.actor, row.2.action, row.2.target, &row.2.detail, &row.3, &row.4],
+        ""
     )?;
     run!(
         tx,
         "UPDATE audit_head SET sequence = $3, entry_hash = $4 WHERE municipality_id = $1 AND stream = $2",
         municipality,
-        entry.stream,
+        stream,
         sequence,
-        &hash
+        &last
     )?;
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! row stands for a home on a day. `receive` stores, `tally` counts, `round` plans, `crew` and `supervision` are the pages.
 
 pub mod crew;
+pub mod intake;
+pub mod line;
 pub mod operation;
 pub mod receive;
 pub mod round;
@@ -333,6 +335,15 @@ pub async fn store(tx: &mut Tx, rows: &[Observation]) -> Result<()> {
     Ok(())
 }
 
+// What counting needs of a row: the fields of Mark.
+macro_rules! mark_columns {
+    () => {
+        "o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
+         COALESCE(o.severity = 'gross', o.contamination IS NOT NULL) AS contaminated, o.reason, o.counted"
+    };
+}
+pub(crate) use mark_columns;
+
 /// The rows of the given homes in the given weeks, as far as counting needs them.
 pub async fn marks(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, HouseholdId)]) -> Result<Vec<Mark>> {
     among!(
@@ -340,10 +351,12 @@ pub async fn marks(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, Ho
         "WITH asked (municipality_id, household_id, monday, sunday) AS (",
         cells,
         |cell| [municipality, cell.1, cell.0.monday(), cell.0.sunday()],
-        ") SELECT o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
-             COALESCE(o.severity = 'gross', o.contamination IS NOT NULL) AS contaminated, o.reason, o.counted
-             FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id
-              AND o.household_id = asked.household_id AND o.service_day BETWEEN asked.monday AND asked.sunday"
+        concat!(
+            ") SELECT ",
+            mark_columns!(),
+            " FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id
+                AND o.household_id = asked.household_id AND o.service_day BETWEEN asked.monday AND asked.sunday"
+        )
     )
 }
 

@@ -90,6 +90,22 @@ pub struct Operation {
     pub extra: Option<Value>,
 }
 
+/// An operation as it came, with its identity and what could be read of it.
+pub struct Received {
+    pub body: Value,
+    pub op_id: OpId,
+    /// SHA-256 of the body with its keys sorted.
+    pub hash: String,
+    pub read: Result<Operation, Refusal>,
+}
+
+impl Received {
+    pub fn read(body: Value) -> Received {
+        let (op_id, hash) = identify(&body);
+        Received { op_id, hash, read: read(&body), body }
+    }
+}
+
 /// Identity and content of an operation, whatever is in it. Without a usable `op` the identity follows from the content.
 pub fn identify(op: &Value) -> (OpId, String) {
     // serde_json keeps keys sorted, so the same object has the same text.
