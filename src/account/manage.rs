@@ -172,7 +172,7 @@ async fn view(app: &App, actor: &Actor, reader: &Reader, typed: Typed, said: Sai
         }
         section { h2 { (words.say("accounts-people")) } (people(reader, actor, &accounts)) }
         section { h2 #add { (words.say("accounts-add")) } (form(reader, actor, &typed, &pilots, matches!(said, Said::Problem(_)))) }
-        section { h2 #devices { (words.say("accounts-devices")) } (phone_table(reader, &devices)) }
+        section { h2 #devices { (words.say("accounts-devices")) } (phone_table(reader, &devices, &pilots)) }
     };
     Ok(Page::new("accounts", words.say("accounts-heading"), body).eyebrow(html! { (show_time(app.clock.now())) }).answer(html! { (answer) }))
 }
@@ -258,7 +258,7 @@ fn form(reader: &Reader, actor: &Actor, typed: &Typed, pilots: &[(MunicipalityId
     }
 }
 
-fn phone_table(reader: &Reader, devices: &[device::Device]) -> Markup {
+fn phone_table(reader: &Reader, devices: &[device::Device], pilots: &[(MunicipalityId, String)]) -> Markup {
     let words = &reader.words;
     if devices.is_empty() {
         return html! { p.vacio { (words.say("accounts-no-devices")) } };
@@ -272,10 +272,11 @@ fn phone_table(reader: &Reader, devices: &[device::Device]) -> Markup {
             } }
             tbody {
                 @for device in devices {
+                    @let place = pilots.iter().find(|(id, _)| *id == device.municipality_id).map_or_else(|| device.municipality_id.to_string(), |(_, name)| name.clone());
                     @let seen = device.seen_at.map_or_else(|| words.say("accounts-never-seen"), show_time);
                     tr {
-                        th scope="row" { (device.name) span.sub.angosto { (device.municipality_id) " · " (seen) } }
-                        td.ancho { (device.municipality_id) @if let Some(operator) = &device.operator { ", " (words.say("accounts-operator")) " " (operator) } }
+                        th scope="row" { (device.name) span.sub.angosto { (place) " · " (seen) } }
+                        td.ancho { (place) @if let Some(operator) = &device.operator { ", " (words.say("accounts-operator")) " " (operator) } }
                         td.ancho { (seen) }
                         td {
                             @match device.revoked_at {

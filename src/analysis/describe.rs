@@ -299,9 +299,11 @@ pub fn remarks(data: &Data, report: &Report) -> Vec<Warning> {
             &[],
         ));
     }
-    for row in report.fidelity.iter().filter(|f| f.due > 0 && (f.delivered as f64) < 0.8 * f.due as f64) {
-        let name = data.protocol.arm(&row.arm).map_or(row.arm.as_str(), |arm| arm.name.as_str());
-        out.push(Warning::new("low-delivery", &format!("in {name} fewer than 80 in 100 due messages were delivered"), &[("arm", name)]));
+    let low = report.fidelity.iter().filter(|f| f.due > 0 && (f.delivered as f64) < 0.8 * f.due as f64);
+    let low: Vec<&str> = low.map(|row| data.protocol.arm(&row.arm).map_or(row.arm.as_str(), |arm| arm.name.as_str())).collect();
+    if !low.is_empty() {
+        let names = low.join(", ");
+        out.push(Warning::new("low-delivery", &format!("fewer than 80 in 100 due messages were delivered in: {names}"), &[("arms", &names)]));
     }
     if report.fidelity.iter().all(|f| f.due == 0) {
         out.push(Warning::new("no-messages", "no message was due in these weeks", &[]));

@@ -172,7 +172,7 @@ pub fn habit(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
                         @match (arm.share, arm.ci_low, arm.ci_high) {
                             (Some(share), Some(low), Some(high)) => {
                                 td.num { (rate(&words, share, low, high)) }
-                                td.chispa.ancho { @if let Some(interval) = Interval::new(share, low, high) { (chart::interval_bar(interval, report.habit.arms.first().and_then(|a| a.share))) } }
+                                td.chispa.ancho { @if let Some(interval) = Interval::new(share, low, high) { (chart::interval_bar(interval, report.habit.arms.first().and_then(|a| a.share), chart::WHOLE)) } }
                             }
                             _ => { td.num.suave { (words.say("analysis-no-data")) } td.ancho {} }
                         }

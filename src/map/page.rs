@@ -11,7 +11,7 @@ use crate::clock::{local_day, show_day};
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
 use crate::language::Words;
-use crate::page::chart::{Interval, interval_bar};
+use crate::page::chart::{Interval, interval_bar, scale_around};
 use crate::page::{Page, Reader, change, count, points, rate};
 use crate::trial::protocol::published_on;
 use axum::extract::{Path, Query, State};
@@ -295,6 +295,10 @@ fn points_legend(words: &Words, base: &Base) -> Markup {
 
 fn table(words: &Words, view: &View, current: &Published) -> Markup {
     let first = !view.published.iter().any(|p| p.name.kind() == current.name.kind() && p.last < current.first);
+    let shown = (0..view.names.len()).filter_map(|i| view.shown(i)).chain(view.whole);
+    let margins: Vec<Interval> = shown.filter_map(|shown| Interval::new(shown.rate, shown.low, shown.high)).collect();
+    let scale = scale_around(&margins);
+    let ends = [("low", (scale.0 * 100.0).round().into()), ("high", (scale.1 * 100.0).round().into())];
     html! {
         table.tabla #tabla {
             caption {
@@ -310,7 +314,7 @@ fn table(words: &Words, view: &View, current: &Published) -> Markup {
                     th.clave scope="col" { span.oido { (words.say("map-table-number")) } }
                     th scope="col" { (words.say("map-table-place")) }
                     th.num scope="col" { (words.say(&format!("map-table-{}", key(view.measure)))) br; (words.say("map-table-of-hundred")) }
-                    th.ancho scope="col" { (words.say("map-table-scale")) br; (words.say("map-table-scale-ends")) }
+                    th.ancho scope="col" { (words.say("map-table-scale")) br; (words.tell("map-table-scale-ends", &ends)) }
                     th.num.ancho scope="col" { (words.say("map-table-change")) br; (words.say(&format!("map-table-since-{}", current.name.kind().name()))) }
                 }
             }
@@ -319,7 +323,7 @@ fn table(words: &Words, view: &View, current: &Published) -> Markup {
                 @if !rows.is_empty() {
                     tbody {
                         tr.grupo { th colspan="5" scope="rowgroup" { (words.tell(group_key(standing, view.whole.is_some()), &[("n", (rows.len() as i64).into())])) } }
-                        @for i in rows { (row(words, view, &current.period, i, first)) }
+                        @for i in rows { (row(words, view, &current.period, i, first, scale)) }
                     }
                 }
             }
@@ -347,7 +351,7 @@ fn group(view: &View, standing: Standing) -> Vec<usize> {
     rows
 }
 
-fn row(words: &Words, view: &View, period: &str, i: usize, first: bool) -> Markup {
+fn row(words: &Words, view: &View, period: &str, i: usize, first: bool, scale: (f64, f64)) -> Markup {
     let name = &view.names[i];
     let number = i + 1;
     let Some(shown) = view.shown(i) else {
@@ -374,7 +378,7 @@ fn row(words: &Words, view: &View, period: &str, i: usize, first: bool) -> Marku
                 span.sub.angosto.nopapel { (words.say("map-table-change")) ": " (difference) }
             }
             td.num { (rate(words, shown.rate, shown.low, shown.high)) }
-            td.ancho { @if let Some(interval) = Interval::new(shown.rate, shown.low, shown.high) { (interval_bar(interval, view.whole.map(|w| w.rate))) } }
+            td.ancho { @if let Some(interval) = Interval::new(shown.rate, shown.low, shown.high) { (interval_bar(interval, view.whole.map(|w| w.rate), scale)) } }
             td.num.ancho { (difference) }
         }
     }

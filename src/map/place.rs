@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::language::Words;
 use crate::page::chart::{Dot, Frame, Interval, path};
-use crate::page::{Page, Reader, change, count, points, rate};
+use crate::page::{Page, Reader, change, count, rate};
 use axum::extract::{Path, Query, State};
 use maud::{Markup, html};
 
@@ -155,7 +155,7 @@ fn cell(words: &Words, shown: Option<Shown>) -> Markup {
     }
 }
 
-/// Of the published collections: complied, set out but not as it should be, not set out.
+/// Of the published collections: complied, set out but not as it should be, not set out. Counts: a share would need its interval.
 fn split_table(words: &Words, complied: i64, set_out: i64, n: i64) -> Markup {
     let rows = [("map-split-complied", complied), ("map-split-set-out", set_out - complied), ("map-split-none", n - set_out)];
     html! {
@@ -166,7 +166,7 @@ fn split_table(words: &Words, complied: i64, set_out: i64, n: i64) -> Markup {
                 thead {
                     tr {
                         th scope="col" { (words.say("map-split-what")) }
-                        th.num scope="col" { (words.say("map-table-of-hundred")) }
+                        th.num scope="col" { (words.say("map-split-collections")) }
                         th.ancho scope="col" { span.oido { (words.say("map-split")) } }
                     }
                 }
@@ -174,7 +174,7 @@ fn split_table(words: &Words, complied: i64, set_out: i64, n: i64) -> Markup {
                     @for (what, y) in rows {
                         tr {
                             th scope="row" { (words.say(what)) }
-                            td.num { span.tasa { (points(y as f64 / n.max(1) as f64)) } span.sub { (words.tell("map-split-of", &[("y", count(y).into()), ("n", count(n).into())])) } }
+                            td.num { span.tasa { (count(y)) } }
                             td.ancho { (share_bar_plain(y, n)) }
                         }
                     }

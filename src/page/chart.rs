@@ -233,9 +233,21 @@ pub fn progress(done: i64, missed: i64, total: i64) -> Markup {
     }
 }
 
-/// A rate with its margin on a scale from 0 to 100, with the line of what it is compared with.
-pub fn interval_bar(interval: Interval, reference: Option<f64>) -> Markup {
-    let x = |share: f64| 4.0 + 152.0 * share.clamp(0.0, 1.0);
+/// The whole scale of a share.
+pub const WHOLE: (f64, f64) = (0.0, 1.0);
+
+/// The part of the scale that holds every margin, out to whole fives of a hundred.
+pub fn scale_around<'a>(intervals: impl IntoIterator<Item = &'a Interval>) -> (f64, f64) {
+    let (low, high) = intervals.into_iter().fold((1.0_f64, 0.0_f64), |(low, high), i| (low.min(i.low), high.max(i.high)));
+    if low > high {
+        return WHOLE;
+    }
+    ((((low * 20.0).floor()) / 20.0).max(0.0), (((high * 20.0).ceil()) / 20.0).min(1.0))
+}
+
+/// A rate with its margin on a scale from `low` to `high`, with the line of what it is compared with.
+pub fn interval_bar(interval: Interval, reference: Option<f64>, (low, high): (f64, f64)) -> Markup {
+    let x = |share: f64| 4.0 + 152.0 * ((share - low) / (high - low).max(0.01)).clamp(0.0, 1.0);
     html! {
         svg.libre viewBox="0 0 160 16" aria-hidden="true" {
             @if let Some(reference) = reference.filter(|r| r.is_finite()) {
