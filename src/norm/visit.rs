@@ -66,11 +66,16 @@ pub async fn visits(State(app): State<App>, actor: Actor, reader: Reader) -> Res
             _ => {}
         }
     }
-    // The truck that comes first is served first; within a route, door after door.
+    // The truck that comes first is served first; within a route, door after door. One route is unfolded: a week's doors are many.
     open.sort_by_key(|row| row.expires_at);
     let body = html! {
         @if open.is_empty() { p.vacio { (words.tell("visits-empty", &[("done", i64::from(done).into())])) } }
-        @else { ol.asuntos { @for row in &open { (door(row, municipality, &reader)) } } }
+        @for (n, street) in open.chunk_by(|a, b| a.route == b.route).enumerate() {
+            details open[n == 0] {
+                summary { (street.first().map_or("", |row| row.route.as_str())) " · " (words.tell("visits-doors", &[("n", (street.len() as i64).into())])) }
+                ol.asuntos { @for row in street { (door(row, municipality, &reader)) } }
+            }
+        }
     };
     let answer = match open.first() {
         Some(next) => words
@@ -90,7 +95,7 @@ fn door(row: &Delivery, municipality: MunicipalityId, reader: &Reader) -> Markup
                 p.suave.chico { (words.tell("visits-before", &[("day", local(row.expires_at).format("%d/%m %H:%M").to_string().into())])) }
             }
             div {
-                h3 { (row.hint.as_deref().unwrap_or("")) " " span.suave { (row.route) } }
+                h3 { (row.hint.as_deref().unwrap_or("")) }
                 blockquote.mensaje lang="es-GT" { (row.body) }
                 @if asks_for_plan(&row.wording) { p { (words.say("visits-ask-plan")) } }
                 p.suave.chico { (words.tell("visits-due", &[("day", show_day(row.due_on).into())])) }

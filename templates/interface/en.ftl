@@ -927,6 +927,10 @@ visits-empty = Nothing waits. Delivered this week: { $done }. The next ones appe
 visits-before = before { $day }
 visits-due = To hand over from { $day }
 visits-ask-plan = Wait for the answer and note it on the sheet in the home's words. Do not propose a plan.
+visits-doors = { $n ->
+    [one] 1 door
+   *[other] { $n } doors
+ }
 visits-delivered = Record delivery
 
 ## analysis

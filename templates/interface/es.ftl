@@ -927,6 +927,10 @@ visits-empty = Nada espera. Entregadas esta semana: { $done }. Las siguientes ap
 visits-before = antes del { $day }
 visits-due = Para entregar desde el { $day }
 visits-ask-plan = Espere la respuesta y anótela en la hoja con las palabras del hogar. No proponga un plan.
+visits-doors = { $n ->
+    [one] 1 puerta
+   *[other] { $n } puertas
+ }
 visits-delivered = Anotar entrega
 
 ## analysis
