@@ -377,14 +377,13 @@ pub async fn settle_practice(
         |event| [municipality, event.0, 1i32, event.1.name(), true, None::<String>, event.2, event.2],
         ""
     )?;
-    run!(
+    // By key, row by row: without statistics yet, PostgreSQL would join two growing tables for it.
+    bulk!(
         tx,
-        "UPDATE message SET state = e.state, state_at = e.recorded_at, attempts = 1
-           FROM message_event e
-          WHERE e.municipality_id = message.municipality_id AND e.message_id = message.message_id AND e.sequence = 1
-            AND message.municipality_id = $1 AND message.campaign_id = $2 AND message.iso_week = $3 AND message.state = 'queued'",
-        municipality,
-        campaign_id,
-        week
+        "WITH settled (municipality_id, message_id, state, at) AS (",
+        events,
+        |event| [municipality, event.0, event.1.name(), event.2],
+        ") UPDATE message SET state = settled.state, state_at = settled.at, attempts = 1 FROM settled
+            WHERE message.municipality_id = settled.municipality_id AND message.message_id = settled.message_id"
     )
 }

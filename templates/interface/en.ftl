@@ -1235,6 +1235,7 @@ map-stream-residual = the rest
 map-stream-mixed = all three classes, each apart
 
 ## coordinator
+today-y-of-n = { $y } of { $n }
 today-heading = { $n ->
     [one] One matter waits for a person
     [2] Two matters wait for a person

@@ -1235,6 +1235,7 @@ map-stream-residual = lo demás
 map-stream-mixed = las tres clases, cada una aparte
 
 ## coordinator
+today-y-of-n = { $y } de { $n }
 today-heading = { $n ->
     [one] Un asunto espera a una persona
     [2] Dos asuntos esperan a una persona

@@ -256,7 +256,7 @@ fn trends(words: &Words, facts: &Facts) -> Markup {
                         tr {
                             th scope="row" {
                                 (words.say("today-trend-observed"))
-                                span.sub { (words.tell("map-split-of", &[("y", count(*observed).into()), ("n", count(*planned).into())])) }
+                                span.sub { (words.tell("today-y-of-n", &[("y", count(*observed).into()), ("n", count(*planned).into())])) }
                                 span.angosto { (sparkline(&line, around(&line))) }
                             }
                             td.num { span.tasa { (points(share(*planned, *observed))) } }

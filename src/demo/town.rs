@@ -1,233 +1,24 @@
-//! The practice town: both pilots on real outlines, in week 20 of an invented trial. Everything in it follows from the seed and the
-//! date: the same seed and `--today` give the same identities, keys and exports, byte for byte.
+//! The town's people at work: what the simulation says happened, written as crews, campaign and homes would have written it.
 
-use crate::analysis::simulate::{Contact, Home, Parameters, Seen, Separated as Found, Simulated, Visit, simulate};
-use crate::app::{App, Options};
-use crate::clock::{Clock, Week, at_local, show_day};
-use crate::db::{Db, Tx};
-use crate::error::{Error, Result};
+use super::CAMPAIGN;
+use crate::analysis::simulate::{Contact, Home, Parameters, Seen, Separated as Found, Simulated, Visit};
+use crate::app::App;
+use crate::clock::{Week, at_local};
+use crate::db::Tx;
+use crate::error::Result;
 use crate::id::{DeviceId, HouseholdId, Mint, MunicipalityId, OperatorId, RoundId, SegmentId, sha256_hex};
 use crate::norm::campaign;
 use crate::norm::outbox::{self, State};
-use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, round, tally};
+use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, round};
 use crate::registry::Purpose;
 use crate::registry::consent::{self, How, Subject};
 use crate::seal::Keys;
 use crate::trial::Trial;
-use crate::trial::protocol::{Phase, Protocol, published_on};
-use crate::{account, all, analysis, bulk, map, one, registry, territory, trial, web};
+use crate::trial::protocol::Protocol;
+use crate::{account, all, bulk, registry, trial};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use rand_chacha::rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
-
-/// The trial week the town stands in: messages have stopped, the first look is due, this week's rounds are open.
-const STANDS_IN_WEEK: i64 = 20;
-const PROTOCOL: &str = include_str!("../experiments/norma-y-plan-2026.toml");
-const CAMPAIGN: &str = "semanal";
-/// Stands in the folder while the town is made; a folder with it holds nothing else of worth.
-const UNFINISHED: &str = "demo.unfinished";
-const OWN_PROTOCOL: &str = "norma-y-plan-2026.toml";
-
-#[derive(Debug, Clone, clap::Args)]
-pub struct Arguments {
-    /// Address to serve on
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
-    /// Homes in both municipalities together
-    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(300..=18_000))]
-    pub households: u32,
-    /// Weeks of the trial's calendar; the town stands in week 20
-    #[arg(long, default_value_t = 26, value_parser = clap::value_parser!(i64).range(20..=52))]
-    pub weeks: i64,
-    /// Everything invented follows from it
-    #[arg(long, default_value_t = 20260630)]
-    pub seed: u64,
-    /// The day the town stands at, AAAA-MM-DD [default: today in Guatemala]
-    #[arg(long, value_name = "DATE")]
-    pub today: Option<NaiveDate>,
-    /// A pilot in which no message changes anything
-    #[arg(long)]
-    pub no_effect: bool,
-    /// Stop after loading
-    #[arg(long)]
-    pub no_serve: bool,
-}
-
-/// Tells a person at a terminal what is being made; the log has the same with its time.
-fn tell(started: std::time::Instant, what: &str) {
-    use std::io::{IsTerminal, Write};
-    tracing::debug!(seconds = started.elapsed().as_secs_f64(), what);
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        let _ = writeln!(out, "{:>5.1} s  {what}", started.elapsed().as_secs_f64());
-    }
-}
-
-/// Makes the town where there is none, prints its doors, and serves it.
-pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
-    let app = match standing(options)? {
-        Some(_) => options.open().await?,
-        None => {
-            if !arguments.no_serve {
-                // The port first: a town is not made for a server that cannot start.
-                web::serve::bind(arguments.listen).await?;
-            }
-            let started = std::time::Instant::now();
-            let app = make(&arguments, options).await?;
-            if !options.json {
-                println!("The practice town stands ({:.1} s).", started.elapsed().as_secs_f64());
-            }
-            app
-        }
-    };
-    introduce(&app, &arguments, options).await?;
-    if arguments.no_serve {
-        app.db.close().await;
-        return Ok(());
-    }
-    web::command::serve_open(app, arguments.listen, options).await
-}
-
-/// The marker of a finished town; a folder with another database in it is refused.
-fn standing(options: &Options) -> Result<Option<()>> {
-    let marker = options.data_dir.join("demo");
-    if marker.exists() {
-        return Ok(Some(()));
-    }
-    // With PostgreSQL the folder of a real installation holds its key, without which its names cannot be read again.
-    let occupied = options.data_dir.join("key").exists() || (options.database.is_none() && options.data_dir.join("vecino.db").exists());
-    if occupied && !options.data_dir.join(UNFINISHED).exists() {
-        return Err(Error::refused(
-            "demo-occupied",
-            format!("{}: this folder holds a real installation; name another --data-dir for the practice town", options.data_dir.display()),
-        ));
-    }
-    Ok(None)
-}
-
-fn io(place: &Path) -> impl Fn(std::io::Error) -> Error {
-    let place = place.display().to_string();
-    move |e| Error::refused("folder", format!("{place}: cannot be written; check the folder, its owner and free space")).because(e)
-}
-
-/// Makes the town, or leaves the folder as it was found.
-async fn make(arguments: &Arguments, options: &Options) -> Result<App> {
-    let folder = &options.data_dir;
-    let fresh = !folder.exists();
-    std::fs::create_dir_all(folder).map_err(io(folder))?;
-    let built = build(arguments, options).await;
-    if built.is_err() {
-        sweep(options);
-        let _ = std::fs::remove_file(folder.join(UNFINISHED));
-        if fresh {
-            let _ = std::fs::remove_dir(folder);
-        }
-    }
-    built
-}
-
-/// Takes away what an unfinished town left. Only called where the folder is ours: see [`standing`].
-fn sweep(options: &Options) {
-    let database: &[&str] = if options.database.is_none() { &["vecino.db", "vecino.db-wal", "vecino.db-shm"] } else { &[] };
-    for name in database.iter().chain(&["key", OWN_PROTOCOL]) {
-        let _ = std::fs::remove_file(options.data_dir.join(name));
-    }
-}
-
-/// Loads the town in one transaction: it is there whole or not at all.
-async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
-    let started = std::time::Instant::now();
-    let folder = &options.data_dir;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(io(folder))?;
-    }
-    let unfinished = folder.join(UNFINISHED);
-    if unfinished.exists() {
-        sweep(options);
-    }
-    std::fs::write(&unfinished, "an unfinished practice town; it is made anew\n").map_err(io(&unfinished))?;
-
-    let real_today = Clock::system().today();
-    let today = arguments.today.unwrap_or(real_today);
-    let clock = Clock::Shifted(Duration::days((today - real_today).num_days()));
-    let now = at_local(today, 5, 0);
-    let root: [u8; 32] = {
-        let mut root = [0; 32];
-        crate::id::seeded_random(arguments.seed, "practice key").fill_bytes(&mut root);
-        root
-    };
-    let keys = Keys::create(folder, root)?;
-    let db = Db::connect(&options.url()).await?;
-    db.migrate().await?;
-    let app = App { db, clock, keys, data_dir: Arc::new(folder.clone()), demo: true };
-
-    let text = Protocol::laid(PROTOCOL, Week::of(today).plus(1 - STANDS_IN_WEEK), arguments.weeks)?;
-    let protocol = Protocol::parse(&text, "experiments/norma-y-plan-2026.toml")?;
-    let mut mint = Mint::seeded(arguments.seed, "practice town");
-    let mut tx = app.db.write().await?;
-    let (rows,): (i64,) = one!(tx, "SELECT (SELECT COUNT(*) FROM household) + (SELECT COUNT(*) FROM account)")?;
-    if rows > 0 {
-        return Err(Error::refused("demo-occupied", "this database already holds households or accounts; name an empty one for the practice town"));
-    }
-    let launch = protocol.week(1).monday();
-    territory::municipality::ensure_catalogue(&mut tx).await?;
-    territory::practice::load(&mut tx, &mut mint, arguments.seed, arguments.households as usize, launch - Duration::weeks(4)).await?;
-    tell(started, "streets, routes and homes");
-    registry::practice::populate(&mut tx, &app.keys, &mut mint, arguments.seed, at_local(launch - Duration::days(10), 9, 0)).await?;
-    tell(started, "people and consents");
-    account::practice::create(&mut tx, &mut mint, at_local(launch - Duration::days(10), 8, 0), arguments.seed).await?;
-    // Announced before launch, drawn when the baseline is in.
-    trial::freeze::freeze(&mut tx, &text, "experiments/norma-y-plan-2026.toml", at_local(launch - Duration::days(3), 15, 0)).await?;
-    let town = Town::read(&mut tx, &app.keys, &mut mint, &protocol, launch).await?;
-
-    let parameters = town.reached_as(Parameters::defaults()?);
-    let [_, baseline] = protocol.calendar.baseline;
-    let nobody = vec![(false, false); town.segments.len()];
-    let before = simulate(&parameters, &protocol.calendar, &town.homes, &nobody, baseline, arguments.seed, arguments.no_effect);
-    tell(started, "baseline weeks simulated");
-    town.record(&mut tx, &mut mint, &protocol, &before, 1, today).await?;
-    tally_all(&mut tx, &town).await?;
-    let drawn_at = at_local(protocol.week(baseline + 1).monday(), 5, 0);
-    let trial = trial::assign::assign(&mut tx, &protocol.id, drawn_at).await?;
-    tell(started, "arms drawn");
-
-    let arms = town.arms(&trial::segments(&mut tx, &protocol.id).await?, &protocol);
-    let whole = simulate(&parameters, &protocol.calendar, &town.homes, &arms, STANDS_IN_WEEK, arguments.seed, arguments.no_effect);
-    tell(started, "all weeks simulated");
-    town.record(&mut tx, &mut mint, &protocol, &whole, baseline + 1, today).await?;
-    tally_all(&mut tx, &town).await?;
-    tell(started, "observations and tallies");
-    town.message(&app, &mut tx, &mut mint, &trial, &whole).await?;
-    tell(started, "norms and messages");
-    for municipality in &town.municipalities {
-        round::ensure(&mut tx, *municipality, today).await?;
-        map::publication::publish_history(&mut tx, *municipality, now).await?;
-    }
-    tell(started, "weeks published");
-    analysis::report::refresh(&mut tx, &trial, now).await?;
-    tell(started, "report computed");
-    tx.commit().await?;
-
-    let own = folder.join(OWN_PROTOCOL);
-    std::fs::write(&own, &text).map_err(io(&own))?;
-    let marker = folder.join("demo");
-    let shift = (today - real_today).num_days();
-    std::fs::write(&marker, format!("{shift}\nmade {real_today} from seed {}\n", arguments.seed)).map_err(io(&marker))?;
-    std::fs::remove_file(&unfinished).map_err(io(&unfinished))?;
-    Ok(app)
-}
-
-async fn tally_all(tx: &mut Tx, town: &Town) -> Result<()> {
-    for municipality in &town.municipalities {
-        tally::rebuild(tx, *municipality).await?;
-    }
-    Ok(())
-}
 
 /// One served home with a place on a route.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -243,16 +34,16 @@ struct Stop {
 }
 
 /// The town as the simulation sees it: homes and segments by number, and who collects where.
-struct Town {
-    municipalities: Vec<MunicipalityId>,
+pub struct Town {
+    pub municipalities: Vec<MunicipalityId>,
     stops: Vec<Stop>,
-    homes: Vec<Home>,
-    segments: BTreeMap<(MunicipalityId, SegmentId), usize>,
+    pub homes: Vec<Home>,
+    pub segments: BTreeMap<(MunicipalityId, SegmentId), usize>,
     phones: BTreeMap<OperatorId, [DeviceId; 2]>,
 }
 
 impl Town {
-    async fn read(tx: &mut Tx, keys: &Keys, mint: &mut Mint, protocol: &Protocol, launch: NaiveDate) -> Result<Town> {
+    pub async fn read(tx: &mut Tx, keys: &Keys, mint: &mut Mint, protocol: &Protocol, launch: NaiveDate) -> Result<Town> {
         let mut municipalities = Vec::new();
         for code in &protocol.municipalities {
             municipalities.push(MunicipalityId::parse(code)?);
@@ -311,7 +102,7 @@ impl Town {
     }
 
     /// The defaults say what share of all homes messages reach; here some may not be written to, so the others are reached more often.
-    fn reached_as(&self, mut parameters: Parameters) -> Parameters {
+    pub fn reached_as(&self, mut parameters: Parameters) -> Parameters {
         let may = self.homes.iter().filter(|home| home.contact != Contact::None).count().max(1);
         let share = (parameters.reach.delivered * self.homes.len() as f64 / may as f64).min(1.0);
         parameters.reach.delivered = share;
@@ -320,7 +111,7 @@ impl Town {
     }
 
     /// What each segment's arm gives; a segment left out of the draw gets nothing.
-    fn arms(&self, drawn: &[trial::TrialSegment], protocol: &Protocol) -> Vec<(bool, bool)> {
+    pub fn arms(&self, drawn: &[trial::TrialSegment], protocol: &Protocol) -> Vec<(bool, bool)> {
         let mut arms = vec![(false, false); self.segments.len()];
         for segment in drawn {
             let arm = segment.arm.as_deref().and_then(|id| protocol.arm(id));
@@ -332,7 +123,7 @@ impl Town {
     }
 
     /// Writes the visits of `from` and later weeks as a crew would have, up to yesterday.
-    async fn record(&self, tx: &mut Tx, mint: &mut Mint, protocol: &Protocol, simulated: &Simulated, from: i64, today: NaiveDate) -> Result<()> {
+    pub async fn record(&self, tx: &mut Tx, mint: &mut Mint, protocol: &Protocol, simulated: &Simulated, from: i64, today: NaiveDate) -> Result<()> {
         let mut days = BTreeSet::new();
         let mut rows = Vec::with_capacity(simulated.visits.len());
         for visit in simulated.visits.iter().filter(|visit| visit.week >= from) {
@@ -403,7 +194,7 @@ impl Town {
     }
 
     /// Runs the weekly campaign on the Monday of each message week, and settles each message as the simulated home would have it.
-    async fn message(&self, app: &App, tx: &mut Tx, mint: &mut Mint, trial: &Trial, simulated: &Simulated) -> Result<()> {
+    pub async fn message(&self, app: &App, tx: &mut Tx, mint: &mut Mint, trial: &Trial, simulated: &Simulated) -> Result<()> {
         let protocol = &trial.protocol;
         let [first, last] = protocol.calendar.messages;
         let facts: BTreeMap<HouseholdId, usize> = self.stops.iter().enumerate().map(|(home, stop)| (stop.household_id, home)).collect();
@@ -512,45 +303,6 @@ async fn close_rounds(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDat
             at_local(day, h, m),
             at_local(day, eh, em)
         )?;
-    }
-    Ok(())
-}
-
-/// Says what stands, who may enter, and where to look first.
-async fn introduce(app: &App, arguments: &Arguments, options: &Options) -> Result<()> {
-    let mut tx = app.db.read().await?;
-    let trials = trial::all(&mut tx).await?;
-    let Some(trial) = trials.first() else { return Err(Error::internal("a practice town without a trial")) };
-    let today = app.clock.today();
-    let (homes,): (i64,) = one!(tx, "SELECT COUNT(*) FROM household")?;
-    let (observations,): (i64,) = one!(tx, "SELECT COUNT(*) FROM observation WHERE counted")?;
-    let (messages,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message")?;
-    let address = format!("http://{}/", arguments.listen);
-    let doors = account::practice::DOORS;
-    if options.json {
-        let logins: Vec<_> = doors
-            .iter()
-            .map(|door| serde_json::json!({"role": door.role.name(), "login": door.login, "password": account::practice::PASSWORD}))
-            .collect();
-        println!(
-            "{}",
-            serde_json::json!({"today": today, "trial": trial.id, "protocol_sha256": trial.sha256, "homes": homes, "observations": observations,
-                "messages": messages, "address": address, "logins": logins})
-        );
-        return Ok(());
-    }
-    let week = trial.protocol.trial_week(Week::of(today));
-    println!("Today is {}, week {week} of {} of «{}».", show_day(today), trial.protocol.calendar.weeks, trial.title);
-    println!("{homes} homes, {observations} observations, {messages} messages. Nothing in it is real.\n");
-    println!("  {:<16} {:<16} password {}", "role", "login", account::practice::PASSWORD);
-    for door in doors {
-        println!("  {:<16} {}", door.role.name(), door.login);
-    }
-    println!("\nLook first: the mayor's map (alcaldia), the trial at its first look (investigacion), the crew's next stop (cuadrilla).");
-    let (_, last) = trial.protocol.phase_weeks(Phase::Messages);
-    println!("The week of {} was the last with messages; it was published on {}.", show_day(last.monday()), show_day(published_on(last)));
-    if !arguments.no_serve {
-        println!("\nOpen {address}");
     }
     Ok(())
 }
