@@ -68,13 +68,7 @@ impl Db {
         };
         // A connection inside this process needs no asking whether it is still there.
         let pool = || SqlitePoolOptions::new().test_before_acquire(false);
-        let writer = pool()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone().pragma("cache_size", "-16384"))
-            .await
-            .map_err(refuse)?;
+        let writer = pool().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await.map_err(refuse)?;
         // An in-memory database lives in one connection; a file gets readers that never wait for the writer.
         let readers = match &file {
             Some(_) => pool().max_connections(4).connect_lazy_with(options),
