@@ -161,7 +161,7 @@ async fn a_read_only_folder_is_refused_in_one_line() {
     };
     set(0o500, 0o400);
     if std::fs::File::create(folder.join("probe")).is_ok() {
-        eprintln!("left out: this user may write everywhere");
+        crate::pilot::left_out("a folder nobody may write: this user may write everywhere");
         return set(0o700, 0o600);
     }
     refused(folder, &["serve", "--listen", "127.0.0.1:0"], &["written"]);

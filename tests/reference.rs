@@ -23,7 +23,7 @@ fn reference() -> Option<PathBuf> {
     if folder.join("stats/golden.json").exists() {
         return Some(folder);
     }
-    eprintln!("reference records left out: {} holds none", folder.display());
+    crate::pilot::left_out(&format!("reference records: {} holds none", folder.display()));
     None
 }
 
@@ -78,7 +78,7 @@ fn table(folder: &std::path::Path, name: &str) -> Option<Vec<BTreeMap<String, St
         match std::process::Command::new("gzip").arg("-dc").arg(&path).output() {
             Ok(done) if done.status.success() => done.stdout,
             _ => {
-                eprintln!("{name} left out: gzip is not here");
+                crate::pilot::left_out(&format!("{name}: gzip is not here"));
                 return None;
             }
         }
