@@ -1,29 +1,7 @@
 //! Bad input and bad luck through the command line: refused in one line each, and nothing changed.
 
+use crate::program::{refused, vecino};
 use std::path::Path;
-use std::process::Command;
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn vecino(folder: &Path, arguments: &[&str]) -> Done {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vecino"));
-    command.env_remove("VECINO_DATABASE_URL").env_remove("VECINO_KEY").env_remove("VECINO_LOG").arg("--data-dir").arg(folder).args(arguments);
-    let output = command.output().unwrap();
-    Done { code: output.status.code().unwrap(), out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
-}
-
-#[track_caller]
-fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
-    let done = vecino(folder, arguments);
-    assert_eq!((done.code, done.out.as_str(), done.err.lines().count()), (1, "", 1), "{arguments:?}: {}", done.err);
-    for word in words {
-        assert!(done.err.contains(word), "{arguments:?}: «{}» does not name {word}", done.err.trim());
-    }
-}
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

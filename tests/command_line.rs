@@ -1,5 +1,6 @@
 //! The command line: exit codes, one line a problem, and nothing changed by a refusal.
 
+use crate::program::{command, refused, vecino};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -7,33 +8,6 @@ use std::process::{Child, Command, Stdio};
 use vecino::db::Db;
 use vecino::id::MunicipalityId;
 use vecino::run;
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vecino"));
-    command.env_remove("VECINO_DATABASE_URL").env_remove("VECINO_KEY").env_remove("VECINO_LOG").arg("--data-dir").arg(folder).args(arguments);
-    command
-}
-
-fn vecino(folder: &Path, arguments: &[&str]) -> Done {
-    let output = command(folder, arguments).output().unwrap();
-    Done { code: output.status.code().unwrap(), out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() }
-}
-
-/// Exit 1, nothing on stdout, one line on stderr that says all of `words`.
-#[track_caller]
-fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
-    let done = vecino(folder, arguments);
-    assert_eq!((done.code, done.out.as_str(), done.err.lines().count()), (1, "", 1), "{arguments:?}: {}", done.err);
-    for word in words {
-        assert!(done.err.contains(word), "{arguments:?}: «{}» does not name {word}", done.err.trim());
-    }
-}
 
 /// An installation with two municipalities; 1202 has one operator, 0114 has two.
 async fn installation() -> tempfile::TempDir {

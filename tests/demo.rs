@@ -1,26 +1,20 @@
 //! The practice town: one command, whole or not at all, and the same again from the same seed and day.
 
+use crate::program::vecino;
 use std::path::Path;
-use std::process::{Command, Output};
 use vecino::all;
 use vecino::db::Db;
 
-fn vecino(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vecino"));
-    command.args(arguments).arg("--data-dir").arg(folder).env_remove("VECINO_DATABASE_URL");
-    command.output().unwrap()
-}
-
 fn town(folder: &Path, more: &[&str]) -> String {
     let made = vecino(folder, &[&["demo", "--no-serve", "--households", "300"], more].concat());
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    String::from_utf8(made.stdout).unwrap()
+    assert_eq!(made.code, 0, "{}", made.err);
+    made.out
 }
 
 fn printed(folder: &Path, arguments: &[&str]) -> String {
     let done = vecino(folder, arguments);
-    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
+    assert_eq!(done.code, 0, "{arguments:?}: {}", done.err);
+    done.out
 }
 
 const MONDAY: [&str; 2] = ["--today", "2026-11-23"];
@@ -84,7 +78,6 @@ fn a_folder_with_a_real_installation_is_left_alone() {
     printed(&folder, &["init"]);
     let key = std::fs::read(folder.join("key")).unwrap();
     let refused = vecino(&folder, &["demo", "--no-serve"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(String::from_utf8_lossy(&refused.stderr).lines().count(), 1);
+    assert_eq!((refused.code, refused.err.lines().count()), (1, 1));
     assert_eq!(std::fs::read(folder.join("key")).unwrap(), key);
 }

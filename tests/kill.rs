@@ -1,11 +1,12 @@
 //! What was acknowledged survives the server's sudden death, and is there once.
 
+use crate::program::command;
 use crate::street::{self, TOWN};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use vecino::account::{Role, token};
 use vecino::clock::Clock;
@@ -15,15 +16,8 @@ use vecino::seal::Keys;
 use vecino::{all, one};
 
 fn serve(folder: &Path, address: SocketAddr) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vecino"))
-        .args(["serve", "--data-dir"])
-        .arg(folder)
-        .args(["--listen", &address.to_string()])
-        .env_remove("VECINO_DATABASE_URL")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let listen = address.to_string();
+    let mut child = command(folder, &["serve", "--listen", &listen]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(20);
     while Instant::now() < end {
         if TcpStream::connect(address).is_ok() {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity)]
 
 mod pilot;
+mod program;
 
 mod analysis;
 mod bad_input;
@@ -10,6 +11,7 @@ mod command_line;
 mod coordinator;
 mod crew;
 mod demo;
+mod draw;
 mod geo_bad;
 mod house;
 mod indicators;
