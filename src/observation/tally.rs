@@ -82,17 +82,8 @@ async fn hold(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
 pub async fn recompute(tx: &mut Tx, municipality: MunicipalityId, touched: &[(Week, HouseholdId)]) -> Result<()> {
     hold(tx, municipality).await?;
     let keys: Vec<(Week, HouseholdId)> = touched.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let segments = "WITH asked (municipality_id, iso_week, household_id) AS (";
     // Before and after: a cell that moved to another segment leaves the old one to be counted again.
-    type Found = (Option<SegmentId>, Week);
-    let mut found: Vec<Found> = among!(
-        tx,
-        segments,
-        keys,
-        |key| [municipality, key.0, key.1],
-        ") SELECT h.segment_id, h.iso_week FROM asked CROSS JOIN home_week h
-            WHERE h.municipality_id = asked.municipality_id AND h.iso_week = asked.iso_week AND h.household_id = asked.household_id"
-    )?;
+    let mut segments = segments_of(tx, municipality, &keys).await?;
     bulk!(
         tx,
         "WITH cell (municipality_id, iso_week, household_id, monday, sunday) AS (",
@@ -112,16 +103,21 @@ pub async fn recompute(tx: &mut Tx, municipality: MunicipalityId, touched: &[(We
             replace_home!()
         )
     )?;
-    let after: Vec<Found> = among!(
+    segments.extend(segments_of(tx, municipality, &keys).await?);
+    recount_segments(tx, municipality, segments).await
+}
+
+/// The segments that hold the cells as they stand.
+async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, HouseholdId)]) -> Result<BTreeSet<(SegmentId, Week)>> {
+    let found: Vec<(Option<SegmentId>, Week)> = among!(
         tx,
-        segments,
-        keys,
-        |key| [municipality, key.0, key.1],
+        "WITH asked (municipality_id, iso_week, household_id) AS (",
+        cells,
+        |cell| [municipality, cell.0, cell.1],
         ") SELECT h.segment_id, h.iso_week FROM asked CROSS JOIN home_week h
             WHERE h.municipality_id = asked.municipality_id AND h.iso_week = asked.iso_week AND h.household_id = asked.household_id"
     )?;
-    found.extend(after);
-    recount_segments(tx, municipality, found.into_iter().filter_map(|(segment, week)| Some((segment?, week))).collect()).await
+    Ok(found.into_iter().filter_map(|(segment, week)| Some((segment?, week))).collect())
 }
 
 /// Writes cells whose caller holds the municipality's chain and has every row of each cell before its eyes. `moved`: segments a cell
