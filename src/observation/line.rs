@@ -57,13 +57,14 @@ impl Line {
     async fn serve(&self, db: &Db) {
         let _freed = Freed(self);
         loop {
-            let (deliveries, replies): (Vec<Delivery>, Vec<Reply>) = self.next().into_iter().unzip();
+            let (deliveries, mut replies): (Vec<Delivery>, Vec<Reply>) = self.next().into_iter().unzip();
             if deliveries.is_empty() {
                 return;
             }
             // Who asked may have hung up by now; what was stored stays stored.
             match store(db, &deliveries).await {
                 Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(Ok(answer)))),
+                Err(error) if replies.len() == 1 => drop(replies.pop().map(|reply| reply.send(Err(error)))),
                 // Nothing was kept. Each for itself, so that nobody is refused for another's fault.
                 Err(_) => {
                     for (delivery, reply) in deliveries.iter().zip(replies) {
