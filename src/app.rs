@@ -8,6 +8,9 @@ use chrono::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Stands in the folder while a practice town is made; a folder with it holds nothing else of worth.
+pub const UNFINISHED: &str = "demo.unfinished";
+
 #[derive(Clone)]
 pub struct App {
     pub db: Db,
@@ -48,7 +51,7 @@ impl Options {
                 format!("{path}: there is no database here; run `vecino init` or `vecino demo`, or name the right --data-dir"),
             ));
         }
-        if self.data_dir.join("demo.unfinished").exists() {
+        if self.data_dir.join(UNFINISHED).exists() {
             return Err(Error::refused(
                 "demo-unfinished",
                 format!("{}: the practice town here was not finished; run `vecino demo` again, which makes it anew", self.data_dir.display()),

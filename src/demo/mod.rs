@@ -4,7 +4,7 @@
 mod town;
 
 use crate::analysis::simulate::{Parameters, simulate};
-use crate::app::{App, Options};
+use crate::app::{App, Options, UNFINISHED};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -24,8 +24,6 @@ use town::Town;
 const STANDS_IN_WEEK: i64 = 20;
 const PROTOCOL: &str = include_str!("../../experiments/norma-y-plan-2026.toml");
 const CAMPAIGN: &str = "semanal";
-/// Stands in the folder while the town is made; a folder with it holds nothing else of worth.
-const UNFINISHED: &str = "demo.unfinished";
 const OWN_PROTOCOL: &str = "norma-y-plan-2026.toml";
 
 #[derive(Debug, Clone, clap::Args)]
