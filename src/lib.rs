@@ -13,6 +13,7 @@ pub mod account;
 pub mod territory;
 pub mod registry;
 pub mod trial;
+pub mod estimate;
 pub mod observation;
 pub mod norm;
 pub mod analysis;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use vecino::app::Options;
 use vecino::error::{Error, Kind, Result};
+use vecino::estimate::{self, spec::Fault};
 use vecino::norm::wording;
 use vecino::{account, analysis, demo, norm, registry, territory, trial, web};
 
@@ -41,6 +42,7 @@ enum Command {
     /// The life of a trial: check, freeze, assign, amend, status, analyse
     #[command(subcommand)]
     Trial(TrialCommand),
+    Estimate(estimate::command::Arguments),
     /// An invented pilot under a protocol, with its truth beside it
     Simulate(analysis::simulate_command::Arguments),
     /// Preview, run, pause and prove the weekly messages
@@ -76,6 +78,8 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists).await,
         Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options).await,
         Command::Simulate(arguments) => analysis::simulate_command::run(&arguments, options, &wording::exists),
+        // Answered before there is a runtime.
+        Command::Estimate(_) => Ok(()),
         Command::Campaign(command) => norm::command::run(command, options).await,
         Command::Registry(command) => registry::command::run(command, options).await,
         Command::Verify => web::command::verify(options).await,
@@ -91,6 +95,9 @@ fn main() -> ExitCode {
     let quiet = !matches!(line.command, Command::Serve(_) | Command::Demo(_));
     // Slow statements concern who measures, who asks for them with VECINO_LOG; not who loads a practice town.
     start_log(if quiet { "error" } else { "info,sqlx=warn,sqlx::query=error" });
+    if let Command::Estimate(arguments) = &line.command {
+        return answer(arguments);
+    }
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -101,6 +108,26 @@ fn main() -> ExitCode {
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Estimates need no runtime and no installation. Every spec is answered in its place; one that is refused makes the exit 1.
+fn answer(arguments: &estimate::command::Arguments) -> ExitCode {
+    match estimate::command::estimate(arguments) {
+        Ok(printed) => {
+            // A reader that has seen enough closes the pipe; that is no fault.
+            let _ = std::io::stdout().lock().write_all(printed.text.as_bytes());
+            printed.refused.iter().for_each(|reason| report(&Error::refused("estimate", reason.clone())));
+            if printed.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(Fault::Refused(error)) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+        Err(Fault::Usage(problem)) => {
+            report(&Error::refused("usage", problem));
+            ExitCode::from(2)
         }
     }
 }

@@ -12,6 +12,7 @@ mod coordinator;
 mod crew;
 mod demo;
 mod draw;
+mod estimators;
 mod geo_bad;
 mod house;
 mod indicators;

@@ -7,9 +7,10 @@ use super::load::Data;
 use super::replay::Replayed;
 use super::report::{Contrast, Design, Warning};
 use crate::id::seeded_random;
+use crate::stats::cells::Cells;
 use crate::stats::distribution::critical;
-use crate::stats::ols::{Df, Estimate, Fit, Variance, fit};
-use crate::stats::sums::{Cell, Sums};
+use crate::stats::ols::{Df, EffectCount, Estimate, Fit, Variance, fit};
+use crate::stats::sandwich::Sandwich;
 use crate::stats::wild::{Plan, Weights, bootstrap};
 use crate::stats::{Refusal, icc, multiple};
 use crate::trial::protocol::Phase;
@@ -86,17 +87,19 @@ pub(super) fn rows(data: &Data, weeks: (i64, i64), by_segment: bool) -> Rows {
     Rows { cells, width, weeks: 1 + strata..1 + strata + columns }
 }
 
-/// The model's sums with the arms as they are.
-pub(super) fn sums(data: &Data, rows: &Rows, binary: bool) -> Sums {
-    Sums::collect(
-        rows.width + 3,
-        rows.cells.iter().map(|(segment, x, n, y)| {
-            let mut all = vec![x[0]];
-            all.extend(codes(data, data.segments[*segment].arm));
-            all.extend(&x[1..]);
-            if binary { Cell::counts(*segment, all, *n, *y) } else { Cell { cluster: *segment, x: all, n: *n, y: *y, yy: n * y * y } }
-        }),
-    )
+/// The model's cells with the arms as they are, segments as clusters.
+pub(super) fn cells(data: &Data, rows: &Rows, binary: bool) -> Cells {
+    let mut cells = Cells::new(rows.width + 3);
+    let mut number = vec![None; data.segments.len()];
+    for (segment, x, n, y) in &rows.cells {
+        let mut all = vec![x[0]];
+        all.extend(codes(data, data.segments[*segment].arm));
+        all.extend(&x[1..]);
+        let next = cells.clusters as u32;
+        let cluster = *number[*segment].get_or_insert(next);
+        cells.push(cluster, &all, *n, *y, if binary { *y } else { n * y * y });
+    }
+    cells
 }
 
 /// Everything the looks are for.
@@ -121,12 +124,12 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
         out.warnings.push(Warning::new("no-messages-data", "no week of the messages phase is published yet: nothing is estimated", &[]));
         return out;
     };
-    let cells = rows(data, weeks, false);
-    match fit(&sums(data, &cells, true)) {
+    let primary = rows(data, weeks, false);
+    let primary_cells = cells(data, &primary, true);
+    match fit(&primary_cells).and_then(|fitted| Ok((fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?, fitted.unadjusted()?, fitted))) {
         Err(why) => out.refuse("primary model", why),
-        Ok(fitted) => {
-            let rotated = fitted.rotate(Variance::Cr2);
-            let estimate = |name: &str| estimate(&fitted, &rotated, name, Df::Satterthwaite, analysis.level);
+        Ok((sandwich, clusters, fitted)) => {
+            let estimate = |name: &str| estimate(&fitted, &sandwich, name, Df::Satterthwaite, analysis.level);
             let counts = counts(data, weeks);
             for contrast in out.primary.iter_mut().chain(&mut out.secondary) {
                 contrast.count(counts);
@@ -137,7 +140,7 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
             }
             let p: Vec<Option<f64>> = out.primary.iter().map(|c| c.p).collect();
             let adjusted = if analysis.adjust == "holm" { multiple::holm(&p) } else { p };
-            let by_design = Replayed::new(data, &cells, &fitted).map_or([None; 2], |replayed| replayed.p(data, replays));
+            let by_design = Replayed::new(data, &primary, &fitted.kept).map_or([None; 2], |replayed| replayed.p(data, replays));
             for (contrast, adjusted) in out.primary.iter_mut().zip(adjusted) {
                 contrast.p_adjusted = adjusted;
                 let column = match contrast.contrast.as_str() {
@@ -151,9 +154,16 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
                 contrast.p_randomisation = by_design[column - NORM];
                 // Each contrast has a stream of its own, so that its p does not depend on the order of contrasts.
                 let mut random = seeded_random(data.protocol.seed, &format!("wild {} {look} {}", data.protocol.id, contrast.contrast));
-                let weights = if fitted.clusters() < 10 { Weights::Webb } else { Weights::Rademacher };
+                let weights = if fitted.clusters() < 10.0 { Weights::Webb } else { Weights::Rademacher };
                 let plan = Plan { weights, impose_null: true, leave_out: false, draws: analysis.wild_draws };
-                contrast.p_wild = bootstrap(&fitted, column, plan, &mut random).ok().map(|w| w.p);
+                contrast.p_wild = fitted
+                    .contrast(&[(column, 1.0)])
+                    .and_then(|a| {
+                        let factor = Variance::Cr1s.factor(fitted.clusters(), fitted.n, fitted.coefficients(EffectCount::Nested))?;
+                        bootstrap(&clusters, &a, a.dot(&fitted.gamma), 0.0, factor, plan, &mut random)
+                    })
+                    .ok()
+                    .map(|w| w.p);
             }
             for contrast in out.secondary.iter_mut().filter(|c| c.contrast == "norm:plan") {
                 // The effect found 80 times in 100: (t_{1−α/2} + t_0.8) × se.
@@ -168,14 +178,13 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
             }
         }
     }
-    let means = rows(data, weeks, true);
-    match fit(&sums(data, &means, false)) {
+    let means = cells(data, &rows(data, weeks, true), false);
+    match fit(&means).and_then(|fitted| Ok((fitted.sandwich(Variance::Classical, EffectCount::Nested, false)?, fitted))) {
         Err(why) => out.refuse("segment means", why),
-        Ok(fitted) => {
-            let rotated = fitted.rotate(Variance::Classical);
+        Ok((sandwich, fitted)) => {
             for contrast in &mut out.ancova {
                 contrast.count(counts(data, weeks));
-                match estimate(&fitted, &rotated, &contrast.contrast, Df::Residual, analysis.level) {
+                match estimate(&fitted, &sandwich, &contrast.contrast, Df::Residual, analysis.level) {
                     Ok(found) => contrast.take(&found),
                     Err(why) => out.warnings.push(Warning::refused(&format!("{} by segment means", contrast.contrast), why)),
                 }
@@ -198,9 +207,9 @@ impl Answer {
     }
 }
 
-pub(super) fn estimate(fitted: &Fit, rotated: &crate::stats::ols::Rotated, name: &str, df: Df, level: f64) -> Result<Estimate, Refusal> {
+pub(super) fn estimate(fitted: &Fit<'_, Cells>, sandwich: &Sandwich, name: &str, df: Df, level: f64) -> Result<Estimate, Refusal> {
     let weights = weights(name).ok_or(Refusal::Collinear)?;
-    fitted.estimate(rotated, &fitted.contrast(&weights)?, df, level)
+    fitted.estimate(sandwich, &fitted.contrast(&weights)?, df, EffectCount::Nested, level)
 }
 
 /// Homes, segments and observed collections that entered.

@@ -3,9 +3,9 @@
 use super::load::Data;
 use super::model::{NORM, PLAN, PRODUCT, Rows, codes};
 use crate::id::seeded_random;
-use crate::stats::ols::{Fit, fit};
+use crate::stats::cells::Cells;
+use crate::stats::ols::fit;
 use crate::stats::randomisation::compare;
-use crate::stats::sums::{Cell, Sums};
 use crate::trial::randomise::draw;
 use nalgebra::{Matrix3, Vector3};
 
@@ -44,12 +44,13 @@ struct ReplayCell {
 }
 
 impl Replayed {
-    pub(super) fn new(data: &Data, rows: &Rows, fitted: &Fit) -> Option<Replayed> {
+    pub(super) fn new(data: &Data, rows: &Rows, kept: &[usize]) -> Option<Replayed> {
         // A dropped column of the whole model has no replay either.
-        for column in [NORM, PLAN, PRODUCT] {
-            fitted.position(column).ok()?;
+        if [NORM, PLAN, PRODUCT].iter().any(|column| !kept.contains(column)) {
+            return None;
         }
-        let covariates = Sums::collect(rows.width, rows.cells.iter().map(|(segment, x, n, y)| Cell::counts(*segment, x.clone(), *n, *y)));
+        let mut covariates = Cells::new(rows.width);
+        rows.cells.iter().for_each(|(segment, x, n, y)| covariates.push(*segment as u32, x, *n, *y, *y));
         let base = fit(&covariates).ok()?;
         let k = base.kept.len();
         let count = data.segments.len();
@@ -59,7 +60,7 @@ impl Replayed {
             x: vec![vec![0.0; k]; count],
             n: vec![0.0; count],
             residual: vec![0.0; count],
-            m: base.m.transpose().iter().copied().collect(),
+            m: (&base.t * base.t.transpose()).iter().copied().collect(),
             k,
             observed: [0.0; 2],
         };
@@ -158,10 +159,10 @@ impl Replayed {
 #[cfg(test)]
 mod tests {
     use super::super::load::{Segment, Tally};
-    use super::super::model::{estimate, rows, sums};
+    use super::super::model::{cells, estimate, rows};
     use super::*;
     use crate::id::MunicipalityId;
-    use crate::stats::ols::{Df, Variance};
+    use crate::stats::ols::{Df, EffectCount, Variance};
     use crate::trial::protocol::Protocol;
 
     fn data() -> Data {
@@ -198,12 +199,13 @@ mod tests {
     #[test]
     fn the_replayed_statistic_of_the_real_assignment_is_the_models_own_t() {
         let data = data();
-        let cells = rows(&data, (7, 18), false);
-        let fitted = fit(&sums(&data, &cells, true)).unwrap();
-        let rotated = fitted.rotate(Variance::Cr0);
-        let replayed = Replayed::new(&data, &cells, &fitted).unwrap();
+        let primary = rows(&data, (7, 18), false);
+        let cells = cells(&data, &primary, true);
+        let fitted = fit(&cells).unwrap();
+        let sandwich = fitted.sandwich(Variance::Cr0, EffectCount::Nested, false).unwrap();
+        let replayed = Replayed::new(&data, &primary, &fitted.kept).unwrap();
         for (j, name) in ["norm", "plan"].iter().enumerate() {
-            let t = estimate(&fitted, &rotated, name, Df::Clusters, 0.95).unwrap().statistic;
+            let t = estimate(&fitted, &sandwich, name, Df::Clusters, 0.95).unwrap().statistic;
             assert!((replayed.observed[j] / t - 1.0).abs() < 1e-8, "{name}: {} {t}", replayed.observed[j]);
         }
     }

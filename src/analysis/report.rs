@@ -66,7 +66,7 @@ impl Contrast {
     pub fn take(&mut self, found: &Estimate) {
         self.estimate = Some(found.estimate);
         self.se = Some(found.se);
-        self.df = Some(found.df);
+        self.df = found.df;
         self.ci_low = Some(found.low);
         self.ci_high = Some(found.high);
         self.p = Some(found.p);

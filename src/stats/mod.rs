@@ -4,14 +4,40 @@
 //! What cannot be computed is refused with a reason; no function answers NaN.
 
 pub mod distribution;
+pub mod passes;
+pub mod cells;
+mod absorb;
+mod basis;
+pub mod sandwich;
+mod leverage;
+pub mod ols;
+pub mod bands;
+mod orthonormal;
+pub mod family;
+pub mod generalised;
+pub mod robust;
+pub mod hazard;
+mod working_correlation;
+pub mod gee;
+mod quadrature;
+mod random_levels;
+mod mixed_likelihood;
+pub mod mixed;
+pub mod survival;
+pub mod log_rank;
+mod risk_sets;
+pub mod cox;
+pub mod randomisation;
+pub mod studentised;
+pub mod wild;
+pub mod multiple;
 pub mod icc;
 pub mod interval;
-pub mod multiple;
-pub mod ols;
-pub mod randomisation;
-pub mod satterthwaite;
-pub mod sums;
-pub mod wild;
+pub mod mantel_haenszel;
+pub mod bounds;
+pub mod power;
+pub mod sequential;
+pub mod confidence_sequence;
 
 /// Why there is no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +54,24 @@ pub enum Refusal {
     NoResidual,
     /// The variance is zero: for instance a single cluster in an arm.
     NoVariance,
+    /// Two clusterings have no leverage adjustment.
+    TwoWay,
+    /// More absorbed levels than can stand beside each other.
+    TooManyLevels,
+    /// The passes did not come to an end.
+    NotConverged,
+    /// The coefficient is infinite: its rows all have one outcome.
+    Separated,
+    /// An outcome the family does not have.
+    OutsideFamily,
+    /// A combination the method does not have.
+    NotOffered,
+    /// Times that are not whole periods.
+    Periods,
+    /// Two rows of a cluster at one time.
+    Times,
+    /// More than memory should hold.
+    TooLarge,
     /// A number that is not finite came in, or came out of an ill-conditioned matrix.
     NotFinite,
 }
@@ -42,6 +86,15 @@ impl Refusal {
             Refusal::OneCluster => "fewer than two clusters: a clustered error does not exist",
             Refusal::NoResidual => "no residual degrees of freedom are left",
             Refusal::NoVariance => "the estimated variance is zero",
+            Refusal::TwoWay => "two clusterings are defined for cr0, cr1 and cr1s only",
+            Refusal::TooManyLevels => "the absorbed effects have too many levels for a leverage adjustment; use cr1s, or cluster at the effect",
+            Refusal::NotConverged => "the computation did not converge",
+            Refusal::Separated => "rows of one kind all have the same outcome, so a coefficient is infinite",
+            Refusal::OutsideFamily => "an outcome is not one the family has",
+            Refusal::NotOffered => "the method does not offer this combination",
+            Refusal::Periods => "times must be whole numbers of periods from 1 to 10,000",
+            Refusal::Times => "two rows of a cluster stand at the same time",
+            Refusal::TooLarge => "the problem is larger than memory should hold",
             Refusal::NotFinite => "the numbers are not finite or the matrix is ill-conditioned",
         }
     }

@@ -1,60 +1,79 @@
-//! Least squares from sums by cluster, with classical and cluster-robust errors.
+//! Least squares with classical, heteroskedasticity-robust and cluster-robust errors.
 //!
-//! β = M Σ b_g with M = (Σ A_g)⁻¹; scores s_g = b_g − A_g β; V = c M (Σ T_g s_g s_g' T_g') M.
-//! CR2 (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018) has X_g'(I − X_g M X_g')^(−1/2) e_g = (I − A_g M)^(−1/2) s_g. Its symmetric
-//! form is used: with M = L L' and L' A_g L = U diag(w) U', the adjusted score in rotated coordinates is U diag(h(w)) U' L' s_g where
-//! h(w) = (1 − w)^(−1/2), the Moore-Penrose root being 0 at w = 1. CR3 has h(w) = (1 − w)⁻¹, CR0 and CR1 h = 1.
+//! β = (X'WX)⁻¹ X'Wy, in the orthonormal basis Z = X T of `basis`: γ = Z'Wy, β = T γ, cov β = T V T'. Rows may stand for many (cells) and
+//! effects may be absorbed; both give the numbers of the full table with dummies. c of each variance, with G clusters, n rows and K
+//! coefficients: CR1 G/(G−1); CR1P G/(G−K); CR1S G/(G−1)·(n−1)/(n−K) (Stata; what fixest and statsmodels call CR1); HC1 n/(n−K).
+//! Two clusterings: V₁ + V₂ − V₁₂ with the smaller G in each c (Cameron, Gelbach and Miller 2011).
 
 use super::Refusal;
+use super::absorb::{Absorbed, absorb, is_nested, mass};
+use super::basis::{Basis, basis, rotate};
+use super::cells::Rows;
 use super::distribution::{critical, two_sided};
-use super::satterthwaite;
-use super::sums::Sums;
-use nalgebra::{Cholesky, DMatrix, DVector};
+use super::sandwich::{Adjustment, Joint, Sandwich};
+use super::{leverage, passes};
+use nalgebra::{DMatrix, DVector};
 
-/// Which variance; `c` and the adjustment as above, G clusters, n rows, K coefficients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variance {
-    /// s² M with n − K.
     Classical,
+    Hc0,
+    Hc1,
+    Hc2,
+    Hc3,
     Cr0,
-    /// c = G/(G−1)
     Cr1,
-    /// c = G/(G−1) · (n−1)/(n−K): Stata's, and what fixest and statsmodels call CR1.
+    Cr1p,
     Cr1s,
     Cr2,
     Cr3,
 }
 
-/// Columns whose part orthogonal to those before is below this share of their own squared length are dropped. A sum of squares is
-/// good to about 1e-15, so the limit is 1e-6 of the length, a little above the 1e-7 that rows would allow.
-const COLLINEAR: f64 = 1e-12;
+impl Variance {
+    pub fn is_clustered(self) -> bool {
+        matches!(self, Variance::Cr0 | Variance::Cr1 | Variance::Cr1p | Variance::Cr1s | Variance::Cr2 | Variance::Cr3)
+    }
 
-/// A fitted model; its matrices are in the kept columns.
-#[derive(Debug, Clone)]
-pub struct Fit {
-    /// Kept columns, in order; the others were collinear.
-    pub kept: Vec<usize>,
-    pub beta: DVector<f64>,
-    /// (X'X)⁻¹ and its lower Cholesky factor.
-    pub m: DMatrix<f64>,
-    pub l: DMatrix<f64>,
-    pub sums: Sums,
-    pub scores: Vec<DVector<f64>>,
-    pub rows: f64,
-    /// Σ e².
-    pub residual: f64,
+    pub fn adjustment(self) -> Adjustment {
+        match self {
+            Variance::Hc2 | Variance::Cr2 => Adjustment::Root,
+            Variance::Hc3 | Variance::Cr3 => Adjustment::Inverse,
+            _ => Adjustment::None,
+        }
+    }
+
+    /// c for G clusters, n rows and K coefficients. Refuses one cluster and n ≤ K (G ≤ K) where they divide.
+    pub fn factor(self, clusters: f64, rows: f64, coefficients: f64) -> Result<f64, Refusal> {
+        if self.is_clustered() && clusters < 2.0 {
+            return Err(Refusal::OneCluster);
+        }
+        let left = match self {
+            Variance::Classical | Variance::Hc1 | Variance::Cr1s => rows - coefficients,
+            Variance::Cr1p => clusters - coefficients,
+            _ => 1.0,
+        };
+        if left <= 0.0 {
+            return Err(Refusal::NoResidual);
+        }
+        Ok(match self {
+            Variance::Cr1 => clusters / (clusters - 1.0),
+            Variance::Cr1p => clusters / left,
+            Variance::Cr1s => clusters / (clusters - 1.0) * (rows - 1.0) / left,
+            Variance::Hc1 => rows / left,
+            _ => 1.0,
+        })
+    }
 }
 
-/// One coefficient or contrast with its error.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    pub estimate: f64,
-    pub se: f64,
-    pub statistic: f64,
-    pub df: f64,
-    pub p: f64,
-    pub low: f64,
-    pub high: f64,
+/// What K counts for an absorbed effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectCount {
+    /// An effect nested in a cluster counts 1 (fixest, xtreg).
+    Nested,
+    /// Every level counts (areg, estimatr).
+    Full,
+    /// Effects do not count.
+    None,
 }
 
 /// Which degrees of freedom the t distribution gets.
@@ -65,124 +84,97 @@ pub enum Df {
     Clusters,
     /// n − K
     Residual,
+    Normal,
     Given(f64),
 }
 
-/// Fits y on the columns of `sums`. Columns enter from left to right; one that carries nothing beyond those before it is dropped
-/// (`kept` says which stayed). Refuses no data, no column, an outcome that does not vary, and sums that are not finite.
-pub fn fit(sums: &Sums) -> Result<Fit, Refusal> {
-    if sums.clusters.is_empty() || sums.width == 0 {
+/// One coefficient or contrast with its error. `df` is `None` for the normal distribution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    pub estimate: f64,
+    pub se: f64,
+    pub statistic: f64,
+    pub df: Option<f64>,
+    pub p: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// A fitted model. Matrices are in the kept columns; the others were collinear.
+pub struct Fit<'a, R: Rows> {
+    rows: &'a R,
+    absorbed: Absorbed,
+    pub kept: Vec<usize>,
+    pub t: DMatrix<f64>,
+    pub gamma: DVector<f64>,
+    pub beta: DVector<f64>,
+    /// Number of rows, Σ n.
+    pub n: f64,
+    /// Σ w e².
+    pub residual: f64,
+}
+
+/// Fits the rows' outcome on their covariates. `kept` says which columns stayed. Refuses no data, no column, a model that numbers cannot
+/// hold; an outcome without variation is for the caller to see.
+pub fn fit<R: Rows>(rows: &R) -> Result<Fit<'_, R>, Refusal> {
+    if rows.is_empty() || rows.width() == 0 {
         return Err(Refusal::NoData);
     }
-    if sums.is_flat() {
-        return Err(Refusal::NoVariation);
+    let absorbed = absorb(rows)?;
+    let Basis { kept, t, mut gamma } = basis(rows, &absorbed)?;
+    let mut fit = Fit { rows, absorbed, kept, t, beta: DVector::zeros(0), n: 0.0, residual: 0.0, gamma: gamma.clone() };
+    for pass in 0..3 {
+        let sums = fit.sum(fit.kept.len() + 3, |row, z, y, sums| {
+            let k = z.len();
+            let (n, total, squares) = fit.rows.sums(row);
+            let fitted = dot(z, &fit.gamma);
+            let weight = fit.rows.weight(row);
+            let left = weight * n * (y - fitted);
+            sums[..k].iter_mut().zip(z).for_each(|(sum, z)| *sum += z * left);
+            sums[k] += n;
+            sums[k + 1] += weight * ((squares - total * total / n).max(0.0) + n * (y - fitted) * (y - fitted));
+            sums[k + 2] += weight * n * y * y;
+        });
+        let k = fit.kept.len();
+        let gradient = DVector::from_column_slice(&sums[..k]);
+        (fit.n, fit.residual) = (sums[k], sums[k + 1]);
+        // What is left of Z'We is rounding of the cross-products; a step of γ removes it.
+        if pass == 2 || gradient.norm() <= 1e-13 * sums[k + 2].sqrt() {
+            break;
+        }
+        gamma += gradient;
+        fit.gamma.copy_from(&gamma);
     }
-    let (total, _) = sums.total();
-    if total.iter().any(|v| !v.is_finite()) {
+    if !fit.residual.is_finite() || fit.gamma.iter().any(|v| !v.is_finite()) {
         return Err(Refusal::NotFinite);
     }
-    let kept = independent(&total);
-    if kept.is_empty() {
-        return Err(Refusal::NoData);
-    }
-    let sums = sums.columns(&kept);
-    let (a, b) = sums.total();
-    let m = inverse(&a).ok_or(Refusal::NotFinite)?;
-    let l = Cholesky::new(m.clone()).ok_or(Refusal::NotFinite)?.l();
-    let beta = &m * &b;
-    let scores: Vec<DVector<f64>> = sums.clusters.iter().map(|c| &c.b - &c.a * &beta).collect();
-    let residual = sums.clusters.iter().map(|c| c.yy - 2.0 * beta.dot(&c.b) + beta.dot(&(&c.a * &beta))).sum::<f64>().max(0.0);
-    let rows = sums.rows();
-    Ok(Fit { kept, beta, m, l, sums, scores, rows, residual })
+    fit.beta = &fit.t * &fit.gamma;
+    Ok(fit)
 }
 
-/// Columns of a Gram matrix that are independent of the kept ones before them, by one Cholesky pass.
-fn independent(gram: &DMatrix<f64>) -> Vec<usize> {
-    let k = gram.nrows();
-    let mut kept: Vec<usize> = Vec::new();
-    let mut rows: Vec<Vec<f64>> = Vec::new();
-    for j in 0..k {
-        let mut projection: Vec<f64> = Vec::with_capacity(kept.len());
-        for (i, column) in kept.iter().enumerate() {
-            let already: f64 = (0..i).map(|t| rows[i][t] * projection[t]).sum();
-            projection.push((gram[(*column, j)] - already) / rows[i][i]);
-        }
-        let left = gram[(j, j)] - projection.iter().map(|v| v * v).sum::<f64>();
-        if left > COLLINEAR * gram[(j, j)] && left > 0.0 {
-            projection.push(left.sqrt());
-            rows.push(projection);
-            kept.push(j);
-        }
-    }
-    kept
+#[inline]
+fn dot(z: &[f64], gamma: &DVector<f64>) -> f64 {
+    z.iter().zip(gamma.iter()).map(|(z, g)| z * g).sum()
 }
 
-/// The inverse of a positive definite matrix, scaled to a unit diagonal first and refined by one Newton step.
-pub(super) fn inverse(a: &DMatrix<f64>) -> Option<DMatrix<f64>> {
-    let scale = DVector::from_iterator(a.nrows(), a.diagonal().iter().map(|d| 1.0 / d.sqrt()));
-    let scaled = DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)] * scale[i] * scale[j]);
-    let rough = Cholesky::new(scaled.clone())?.inverse();
-    let fine = &rough * 2.0 - &rough * scaled * &rough;
-    let out = DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| (fine[(i, j)] + fine[(j, i)]) / 2.0 * scale[i] * scale[j]);
-    out.iter().all(|v| v.is_finite()).then_some(out)
-}
-
-/// What CR0 to CR3 and their degrees of freedom share: L'A_gL with its eigenvectors, by cluster.
-#[derive(Debug, Clone)]
-pub struct Rotated {
-    pub clusters: Vec<RotatedCluster>,
-    pub variance: Variance,
-    /// Σ z_g z_g' in rotated coordinates; the covariance is L · this · L', times c.
-    pub meat: DMatrix<f64>,
-}
-
-/// L'A_gL = W W' has the rank of the cluster's own columns, mostly far below k; h(w) − 1 is zero outside its span.
-#[derive(Debug, Clone)]
-pub struct RotatedCluster {
-    w: DMatrix<f64>,
-    u: DMatrix<f64>,
-    shift: DVector<f64>,
-}
-
-impl RotatedCluster {
-    fn new(fit: &Fit, a: &DMatrix<f64>, variance: Variance) -> RotatedCluster {
-        let support: Vec<usize> = (0..a.nrows()).filter(|i| a[(*i, *i)] > 0.0).collect();
-        let own = a.select_rows(&support).select_columns(&support).symmetric_eigen();
-        let largest = own.eigenvalues.iter().copied().fold(0.0, f64::max);
-        let ranks: Vec<usize> = (0..support.len()).filter(|i| own.eigenvalues[*i] > 1e-14 * largest).collect();
-        let root = DVector::from_iterator(ranks.len(), ranks.iter().map(|i| own.eigenvalues[*i].sqrt()));
-        let w = fit.l.select_rows(&support).transpose() * own.eigenvectors.select_columns(&ranks) * DMatrix::from_diagonal(&root);
-        let power = match variance {
-            Variance::Cr2 => -0.5,
-            Variance::Cr3 => -1.0,
-            _ => return RotatedCluster { u: DMatrix::zeros(w.nrows(), 0), shift: DVector::zeros(0), w },
-        };
-        let gram = (w.transpose() * &w).symmetric_eigen();
-        let used: Vec<usize> = (0..ranks.len()).filter(|i| gram.eigenvalues[*i] > 1e-15).collect();
-        let eigenvalues = gram.eigenvalues.select_rows(&used);
-        let u = &w * gram.eigenvectors.select_columns(&used) * DMatrix::from_diagonal(&eigenvalues.map(|v| 1.0 / v.sqrt()));
-        let shift = eigenvalues.map(|v| if 1.0 - v > 1e-10 { (1.0 - v).powf(power) - 1.0 } else { -1.0 });
-        RotatedCluster { w, u, shift }
+impl<R: Rows> Fit<'_, R> {
+    /// Adds up over rows; `work` gets the row, z and the mean outcome after absorption.
+    fn sum(&self, width: usize, work: impl Fn(usize, &[f64], f64, &mut [f64]) + Sync) -> Vec<f64> {
+        passes::sum(self.rows.len(), width, |range, sums| {
+            let mut values = vec![0.0; self.rows.width() + 1];
+            let mut z = vec![0.0; self.kept.len()];
+            for row in range {
+                let y = self.read(row, &mut values, &mut z);
+                work(row, &z, y, sums);
+            }
+        })
     }
 
-    /// S_g v
-    pub fn s(&self, v: &DMatrix<f64>) -> DMatrix<f64> {
-        &self.w * (self.w.transpose() * v)
-    }
-
-    /// U diag(h) U' v
-    pub fn h(&self, v: &DMatrix<f64>) -> DMatrix<f64> {
-        let mut inner = self.u.transpose() * v;
-        for (mut row, shift) in inner.row_iter_mut().zip(self.shift.iter()) {
-            row *= *shift;
-        }
-        v + &self.u * inner
-    }
-}
-
-impl Fit {
-    pub fn clusters(&self) -> usize {
-        self.sums.clusters.len()
+    #[inline]
+    fn read(&self, row: usize, values: &mut [f64], z: &mut [f64]) -> f64 {
+        self.absorbed.read(self.rows, row, values);
+        rotate(&self.t, &self.kept, values, z);
+        values[values.len() - 1]
     }
 
     /// Where column `column` of the caller's design stands among the kept ones. Refuses a dropped one.
@@ -190,79 +182,154 @@ impl Fit {
         self.kept.iter().position(|k| *k == column).ok_or(Refusal::Collinear)
     }
 
-    /// A contrast given in the caller's columns, in the kept ones. Refuses one that touches a dropped column.
+    /// A contrast given in the caller's columns, in the basis: T'c. Refuses one that touches a dropped column.
     pub fn contrast(&self, weights: &[(usize, f64)]) -> Result<DVector<f64>, Refusal> {
         let mut c = DVector::zeros(self.kept.len());
         for (column, weight) in weights.iter().filter(|(_, w)| *w != 0.0) {
             c[self.position(*column)?] += weight;
         }
-        Ok(c)
+        Ok(self.t.transpose() * c)
     }
 
-    /// The factor c of a variance. Refuses a clustered variance from one cluster, and n ≤ K where n − K divides.
-    pub fn factor(&self, variance: Variance) -> Result<f64, Refusal> {
-        let (g, n, k) = (self.clusters() as f64, self.rows, self.kept.len() as f64);
-        if variance != Variance::Classical && g < 2.0 {
-            return Err(Refusal::OneCluster);
+    /// K: kept columns and what the effects count.
+    pub fn coefficients(&self, count: EffectCount) -> f64 {
+        let levels = self.rows.levels();
+        let clusterings = self.rows.clusters().len();
+        let effects: usize = match count {
+            EffectCount::None => 0,
+            _ if levels.is_empty() => 0,
+            _ => {
+                let nested = |effect: usize| count == EffectCount::Nested && (0..clusterings.min(2)).any(|c| is_nested(self.rows, effect, c));
+                let counted: usize = levels.iter().enumerate().map(|(effect, levels)| if nested(effect) { 1 } else { *levels }).sum();
+                counted + 1 - levels.len()
+            }
+        };
+        (self.kept.len() + effects) as f64
+    }
+
+    /// The smallest number of clusters among the first two clusterings; none: 0.
+    pub fn clusters(&self) -> f64 {
+        self.rows.clusters().iter().take(2).copied().min().unwrap_or(0) as f64
+    }
+
+    /// The variance and, if `degrees` is set, the adjusted clusters that Satterthwaite's degrees of freedom and HTZ stand on. With three
+    /// clusterings the rows' third is the intersection of the first two. Refuses what `Variance::factor` refuses, two clusterings with
+    /// leverage adjustment, and effects of too many levels to be held beside each other.
+    pub fn sandwich(&self, variance: Variance, count: EffectCount, degrees: bool) -> Result<Sandwich, Refusal> {
+        let k = self.kept.len();
+        let c = variance.factor(self.clusters(), self.n, self.coefficients(count))?;
+        if variance == Variance::Classical {
+            let s2 = self.residual / (self.n - self.coefficients(count));
+            return Ok(Sandwich::of(DMatrix::identity(k, k) * s2));
         }
-        if matches!(variance, Variance::Classical | Variance::Cr1s) && n <= k {
-            return Err(Refusal::NoResidual);
+        let two_way = self.rows.clusters().len() == 3;
+        if two_way && variance.is_clustered() {
+            if variance.adjustment() != Adjustment::None {
+                return Err(Refusal::TwoWay);
+            }
+            let middle = self.middle(0) + self.middle(1) - self.middle(2);
+            return Ok(Sandwich::of(middle * c));
         }
-        Ok(match variance {
-            Variance::Classical => self.residual / (n - k),
-            Variance::Cr1 => g / (g - 1.0),
-            Variance::Cr1s => g / (g - 1.0) * (n - 1.0) / (n - k),
-            Variance::Cr0 | Variance::Cr2 | Variance::Cr3 => 1.0,
+        if variance.adjustment() == Adjustment::None && !degrees {
+            let middle = if variance.is_clustered() { self.middle(0) } else { self.row_middle() };
+            return Ok(Sandwich::of(middle * c));
+        }
+        leverage::sandwich(self, self.rows, variance, c, degrees)
+    }
+
+    /// The clusters of the first clustering as they are, for the bootstrap.
+    pub fn unadjusted(&self) -> Result<Sandwich, Refusal> {
+        leverage::clusters(self, self.rows)
+    }
+
+    /// Scores Z_g'W_g e_g of a clustering, G × k row by row.
+    pub fn scores(&self, clustering: usize) -> Vec<f64> {
+        let k = self.kept.len();
+        self.sum(self.rows.clusters()[clustering] * k, |row, z, y, sums| {
+            let left = mass(self.rows, row) * (y - dot(z, &self.gamma));
+            let at = self.rows.cluster(clustering, row) as usize * k;
+            sums[at..at + k].iter_mut().zip(z).for_each(|(sum, z)| *sum += z * left);
         })
     }
 
-    /// Rotates all clusters once for a variance; cost G k³. Classical has no clusters and is treated as CR0 here.
-    pub fn rotate(&self, variance: Variance) -> Rotated {
+    fn middle(&self, clustering: usize) -> DMatrix<f64> {
         let k = self.kept.len();
-        let mut meat = DMatrix::zeros(k, k);
-        let clusters = self
-            .sums
-            .clusters
-            .iter()
-            .zip(&self.scores)
-            .map(|(cluster, score)| {
-                let rotated = RotatedCluster::new(self, &cluster.a, variance);
-                let turned = self.l.transpose() * score;
-                let z = rotated.h(&DMatrix::from_column_slice(k, 1, turned.as_slice()));
-                meat += &z * z.transpose();
-                rotated
-            })
-            .collect();
-        Rotated { clusters, variance, meat }
+        let mut middle = DMatrix::zeros(k, k);
+        for score in self.scores(clustering).chunks(k.max(1)) {
+            let score = DVector::from_column_slice(score);
+            middle.ger(1.0, &score, &score, 1.0);
+        }
+        middle
     }
 
-    /// The covariance of contrasts C (k × q): C' V C, q × q.
-    pub fn covariance(&self, rotated: &Rotated, contrasts: &DMatrix<f64>) -> Result<DMatrix<f64>, Refusal> {
-        let c = self.factor(rotated.variance)?;
-        if rotated.variance == Variance::Classical {
-            return Ok(contrasts.transpose() * &self.m * contrasts * c);
-        }
-        let a = self.l.transpose() * contrasts;
-        Ok(a.transpose() * &rotated.meat * a * c)
+    /// Σ w² e² z z' over single rows.
+    fn row_middle(&self) -> DMatrix<f64> {
+        let k = self.kept.len();
+        let sums = self.sum(k * k, |row, z, y, sums| {
+            let square = self.square(row, y, dot(z, &self.gamma));
+            for (i, own) in z.iter().enumerate() {
+                sums[i * k..(i + 1) * k].iter_mut().zip(z).for_each(|(sum, z)| *sum += own * z * square);
+            }
+        });
+        DMatrix::from_row_slice(k, k, &sums)
     }
 
-    /// A contrast c'β with its error, two-sided p and interval of level `level`. Refuses a variance of zero.
-    pub fn estimate(&self, rotated: &Rotated, contrast: &DVector<f64>, df: Df, level: f64) -> Result<Estimate, Refusal> {
-        let variance = self.covariance(rotated, &DMatrix::from_column_slice(contrast.len(), 1, contrast.as_slice()))?[(0, 0)];
-        let working = contrast.dot(&(&self.m * contrast)) * self.residual / self.rows;
-        if variance <= 1e-14 * working || !variance.is_finite() {
-            return Err(Refusal::NoVariance);
-        }
+    /// Σ n w² z z', row by row.
+    pub(super) fn weighted_square(&self) -> DMatrix<f64> {
+        let k = self.kept.len();
+        let sums = self.sum(k * k, |row, z, _, sums| {
+            let square = mass(self.rows, row) * self.rows.weight(row);
+            for (i, own) in z.iter().enumerate() {
+                sums[i * k..(i + 1) * k].iter_mut().zip(z).for_each(|(sum, z)| *sum += own * z * square);
+            }
+        });
+        DMatrix::from_row_slice(k, k, &sums)
+    }
+
+    /// w² Σ e² over the n rows that row stands for.
+    pub(super) fn square(&self, row: usize, y: f64, fitted: f64) -> f64 {
+        let (n, total, squares) = self.rows.sums(row);
+        let weight = self.rows.weight(row);
+        weight * weight * ((squares - total * total / n).max(0.0) + n * (y - fitted) * (y - fitted))
+    }
+
+    /// z, the residual of the mean outcome, and w² Σ e² of a row.
+    pub(super) fn row(&self, row: usize, values: &mut [f64], z: &mut [f64]) -> (f64, f64) {
+        let y = self.read(row, values, z);
+        let fitted = dot(z, &self.gamma);
+        (y - fitted, self.square(row, y, fitted))
+    }
+
+    /// A contrast a'γ (from `contrast`) with its error. `residual` is n − K. Refuses a variance of zero and degrees of freedom that do
+    /// not exist.
+    pub fn estimate(&self, sandwich: &Sandwich, a: &DVector<f64>, df: Df, count: EffectCount, level: f64) -> Result<Estimate, Refusal> {
         let df = match df {
-            Df::Satterthwaite => satterthwaite::df(self, rotated, contrast)?,
-            Df::Clusters => self.clusters() as f64 - 1.0,
-            Df::Residual => self.rows - self.kept.len() as f64,
-            Df::Given(df) => df,
+            Df::Satterthwaite => Some(sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0].ok_or(Refusal::NoVariance)?),
+            Df::Clusters => Some(self.clusters() - 1.0),
+            Df::Residual => Some(self.n - self.coefficients(count)),
+            Df::Normal => None,
+            Df::Given(df) => Some(df),
         };
-        let (estimate, se) = (contrast.dot(&self.beta), variance.sqrt());
-        let statistic = estimate / se;
-        let half = critical(level, Some(df)).ok_or(Refusal::NoResidual)? * se;
-        let p = two_sided(statistic, Some(df)).ok_or(Refusal::NotFinite)?;
-        Ok(Estimate { estimate, se, statistic, df, p, low: estimate - half, high: estimate + half })
+        let variance = a.dot(&(&sandwich.middle * a));
+        let working = a.norm_squared() * self.residual / self.n;
+        estimate(a.dot(&self.gamma), variance, working, df, level)
     }
+
+    /// Tests that contrasts (columns of `a`, from `contrast`) are zero.
+    pub fn joint(&self, sandwich: &Sandwich, a: &DMatrix<f64>, lower: Option<f64>) -> Result<Joint, Refusal> {
+        sandwich.joint(a, &self.gamma, lower)
+    }
+}
+
+/// An estimate of given variance with p and interval; `working` is what the variance would be without clusters. Refuses a variance that
+/// is zero beside it.
+pub fn estimate(estimate: f64, variance: f64, working: f64, df: Option<f64>, level: f64) -> Result<Estimate, Refusal> {
+    if !variance.is_finite() || variance <= 1e-14 * working || variance <= 0.0 {
+        return Err(Refusal::NoVariance);
+    }
+    let se = variance.sqrt();
+    let statistic = estimate / se;
+    let half = critical(level, df).ok_or(Refusal::NoResidual)? * se;
+    let p = two_sided(statistic, df).ok_or(Refusal::NotFinite)?;
+    Ok(Estimate { estimate, se, statistic, df, p, low: estimate - half, high: estimate + half })
 }

@@ -1,5 +1,8 @@
 //! Randomisation inference: how often the recorded rule of assignment would have given as much by chance.
 
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng;
+
 /// The answer; `p` counts |statistic| ≥ |observed| with ties within 1e-10, relative to max(1, |observed|).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Randomised {
@@ -49,52 +52,88 @@ pub fn compare(observed: f64, statistics: impl IntoIterator<Item = Option<f64>>,
     })
 }
 
-/// All assignments that keep the number treated in each block: `blocks[i]` and `treated[i]` of unit i. `None` above `most`.
-pub fn assignments(blocks: &[usize], treated: &[bool], most: usize) -> Option<Vec<Vec<bool>>> {
-    let mut all = vec![vec![false; blocks.len()]];
-    let mut names: Vec<usize> = blocks.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    for name in names {
-        let units: Vec<usize> = (0..blocks.len()).filter(|i| blocks[*i] == name).collect();
-        let chosen = units.iter().filter(|i| treated[**i]).count();
-        let choices = combinations(units.len(), chosen, most / all.len().max(1))?;
-        all = all
-            .iter()
-            .flat_map(|before| {
-                let units = &units;
-                choices.iter().map(move |choice| {
-                    let mut next = before.clone();
-                    for place in choice {
-                        next[units[*place]] = true;
-                    }
-                    next
-                })
-            })
-            .collect();
-    }
-    Some(all)
+/// A design that keeps the number treated in each block.
+#[derive(Debug, Clone)]
+pub struct Assignments {
+    blocks: Vec<Block>,
+    units: usize,
+    /// All assignments are made; otherwise this many are drawn.
+    pub exact: bool,
+    pub draws: u64,
 }
 
-fn combinations(n: usize, k: usize, most: usize) -> Option<Vec<Vec<usize>>> {
-    let mut count = 1u128;
-    for i in 0..k {
-        count = count * (n - i) as u128 / (i + 1) as u128;
-        if count > u128::from(u64::MAX) {
-            return None;
+#[derive(Debug, Clone)]
+struct Block {
+    units: Vec<usize>,
+    treated: usize,
+}
+
+impl Assignments {
+    /// `blocks[i]` and `treated[i]` of unit i. All assignments when there are no more than `most`, else `most` draws.
+    pub fn new(blocks: &[usize], treated: &[bool], most: u64) -> Assignments {
+        let mut found: std::collections::BTreeMap<usize, Block> = std::collections::BTreeMap::new();
+        for (unit, (block, treated)) in blocks.iter().zip(treated).enumerate() {
+            let block = found.entry(*block).or_insert(Block { units: Vec::new(), treated: 0 });
+            block.units.push(unit);
+            block.treated += usize::from(*treated);
+        }
+        let blocks: Vec<Block> = found.into_values().collect();
+        let mut count = 1.0_f64;
+        for block in &blocks {
+            for i in 0..block.treated {
+                count *= (block.units.len() - i) as f64 / (i + 1) as f64;
+            }
+        }
+        // Products of binomials are whole numbers; below 2^52 rounding finds them.
+        let exact = count.round() <= most as f64;
+        Assignments { blocks, units: treated.len(), exact, draws: if exact { count.round() as u64 } else { most } }
+    }
+
+    /// Makes each assignment in turn.
+    pub fn each(&self, random: &mut ChaCha20Rng, mut visit: impl FnMut(&[bool])) {
+        let mut z = vec![false; self.units];
+        if self.exact {
+            self.enumerate(0, &mut z, &mut visit);
+            return;
+        }
+        let mut order: Vec<Vec<usize>> = self.blocks.iter().map(|block| block.units.clone()).collect();
+        for _ in 0..self.draws {
+            for (block, order) in self.blocks.iter().zip(&mut order) {
+                for place in 0..order.len() {
+                    if place < block.treated {
+                        let other = place + below(random, (order.len() - place) as u32) as usize;
+                        order.swap(place, other);
+                    }
+                    z[order[place]] = place < block.treated;
+                }
+            }
+            visit(&z);
         }
     }
-    if count > most as u128 {
-        return None;
+
+    fn enumerate(&self, at: usize, z: &mut Vec<bool>, visit: &mut impl FnMut(&[bool])) {
+        let Some(block) = self.blocks.get(at) else { return visit(z) };
+        let (n, k) = (block.units.len(), block.treated);
+        let mut current: Vec<usize> = (0..k).collect();
+        loop {
+            block.units.iter().for_each(|unit| z[*unit] = false);
+            current.iter().for_each(|place| z[block.units[*place]] = true);
+            self.enumerate(at + 1, z, visit);
+            let Some(i) = (0..k).rev().find(|i| current[*i] != i + n - k) else { return };
+            current[i] += 1;
+            for j in i + 1..k {
+                current[j] = current[j - 1] + 1;
+            }
+        }
     }
-    let mut out = Vec::new();
-    let mut current: Vec<usize> = (0..k).collect();
+}
+
+/// A number in 0..n without bias (Lemire 2019).
+fn below(random: &mut ChaCha20Rng, n: u32) -> u32 {
     loop {
-        out.push(current.clone());
-        let Some(i) = (0..k).rev().find(|i| current[*i] != i + n - k) else { return Some(out) };
-        current[i] += 1;
-        for j in i + 1..k {
-            current[j] = current[j - 1] + 1;
+        let product = u64::from(random.next_u32()) * u64::from(n);
+        if product as u32 >= n.wrapping_neg() % n {
+            return (product >> 32) as u32;
         }
     }
 }
@@ -102,18 +141,35 @@ fn combinations(n: usize, k: usize, most: usize) -> Option<Vec<Vec<usize>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::rand_core::SeedableRng;
 
     #[test]
     fn two_pairs_have_four_assignments_and_ties_count() {
-        let all = assignments(&[0, 0, 1, 1], &[true, false, false, true], 100).unwrap();
-        assert_eq!(all.len(), 4);
+        let design = Assignments::new(&[0, 0, 1, 1], &[true, false, false, true], 100);
+        assert_eq!((design.exact, design.draws), (true, 4));
         let y = [1.0, 0.0, 0.0, 1.0];
-        let statistic = |z: &Vec<bool>| Some(z.iter().zip(y).map(|(z, y)| if *z { y } else { -y }).sum::<f64>());
-        let found = compare(2.0, all.iter().map(statistic), true).unwrap();
+        let mut statistics = Vec::new();
+        let mut random = ChaCha20Rng::from_seed([0; 32]);
+        design.each(&mut random, |z| statistics.push(Some(z.iter().zip(y).map(|(z, y)| if *z { y } else { -y }).sum::<f64>())));
+        let found = compare(2.0, statistics, true).unwrap();
         assert_eq!((found.extreme, found.greater, found.p), (2, 1, 0.5));
-        assert!(assignments(&[0; 40], &[true; 40].map(|_| true), 10).is_some());
-        let half: Vec<bool> = (0..40).map(|i| i % 2 == 0).collect();
-        assert!(assignments(&[0; 40], &half, 10_000).is_none());
+        assert!(Assignments::new(&[0; 40], &[true; 40], 10).exact);
+    }
+
+    #[test]
+    fn a_draw_keeps_the_number_treated_in_each_block() {
+        let treated: Vec<bool> = (0..60).map(|i| i % 3 == 0).collect();
+        let blocks: Vec<usize> = (0..60).map(|i| i / 20).collect();
+        let count = |z: &[bool], block: usize| z.iter().zip(&blocks).filter(|(z, b)| **z && **b == block).count();
+        let wanted: Vec<usize> = (0..3).map(|block| count(&treated, block)).collect();
+        let design = Assignments::new(&blocks, &treated, 500);
+        assert!(!design.exact);
+        let mut how_often = vec![0; 60];
+        design.each(&mut ChaCha20Rng::from_seed([1; 32]), |z| {
+            assert_eq!((0..3).map(|block| count(z, block)).collect::<Vec<_>>(), wanted);
+            how_often.iter_mut().zip(z).for_each(|(sum, z)| *sum += i32::from(*z));
+        });
+        assert!(how_often.iter().all(|times| (100..240).contains(times)), "{how_often:?}");
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! Wild cluster bootstrap of one coefficient, from sums by cluster.
+//! Wild cluster bootstrap of one coefficient, from scores by cluster.
 //!
-//! WCR (Cameron, Gelbach and Miller 2008) draws y* = Xβ̃ + v_g ẽ_g from the fit under the null. With s̃_g = b_g − A_g β̃ and W = Σ v_h s̃_h:
-//! β*_j − β̃_j = m_j'W and the scores of the draw are v_g s̃_g − A_g M W, so each t* costs G k and no rows are touched. Errors are CR1S.
-//! "31" (MacKinnon, Nielsen and Webb 2023) takes s̃_g at the coefficients fitted without cluster g.
+//! WCR (Cameron, Gelbach and Miller 2008) draws y* = Xβ̃ + v_g ẽ_g from the fit under the null θ = r. In an orthonormal basis, with a the
+//! contrast and S_g = Z_g'WZ_g: s̃_g = s_g + S_g a (θ̂ − r)/a'a, W = Σ v_h s̃_h, θ* − r = a'W and the scores of the draw are
+//! a'(v_g s̃_g − S_g W), so each t* costs G k and no row is touched. Errors are CR1S.
+//! "31" (MacKinnon, Nielsen and Webb 2023) takes s̃_g at the coefficients fitted without cluster g, which adds S_g P (P(I − S_g)P)⁺ P s̃_g
+//! with P the projection off a (the identity where the null is not imposed).
 
 use super::Refusal;
-use super::ols::{Fit, Variance, inverse};
+use super::sandwich::{Block, Sandwich};
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
@@ -46,28 +48,36 @@ pub struct Wild {
     pub below: u32,
 }
 
-/// Bootstraps the coefficient of the caller's column `column` against 0. Refuses what CR1S refuses, and no defined draw.
-pub fn bootstrap(fit: &Fit, column: usize, plan: Plan, random: &mut ChaCha20Rng) -> Result<Wild, Refusal> {
-    let j = fit.position(column)?;
-    let k = fit.kept.len();
-    let factor = fit.factor(Variance::Cr1s)?;
-    let mj: DVector<f64> = fit.m.column(j).into_owned();
-    let se = (factor * fit.scores.iter().map(|s| mj.dot(s).powi(2)).sum::<f64>()).sqrt();
-    if se <= 0.0 || !se.is_finite() {
+/// Bootstraps the contrast `a` (in the basis) of estimate `theta` against `null`. `clusters` are a fit's clusters without adjustment and
+/// `factor` the c of its CR1S. Refuses a variance of zero, and no defined draw.
+pub fn bootstrap(
+    clusters: &Sandwich,
+    a: &DVector<f64>,
+    theta: f64,
+    null: f64,
+    factor: f64,
+    plan: Plan,
+    random: &mut ChaCha20Rng,
+) -> Result<Wild, Refusal> {
+    let a = a.clone().insert_rows(0, clusters.front, 0.0);
+    let k = a.len();
+    let own: Vec<f64> = clusters.blocks.iter().map(|block| a.dot(&block.score)).collect();
+    let se = (factor * own.iter().map(|s| s * s).sum::<f64>()).sqrt();
+    if !(se > 0.0 && se.is_finite()) {
         return Err(Refusal::NoVariance);
     }
-    let statistic = fit.beta[j] / se;
-    let scores = drawn_scores(fit, j, plan)?;
-    let clusters = scores.len();
+    let statistic = (theta - null) / se;
+    let scores: Vec<DVector<f64>> = clusters.blocks.iter().map(|block| drawn_score(block, &a, theta - null, plan)).collect::<Result<_, _>>()?;
+    let count = scores.len();
     // Row by row, so that a draw is two passes over plain slices.
     let flat: Vec<f64> = scores.iter().flat_map(|s| s.iter().copied()).collect();
-    let own: Vec<f64> = scores.iter().map(|s| mj.dot(s)).collect();
-    let pull: Vec<f64> = fit.sums.clusters.iter().flat_map(|c| (&fit.m * (&c.a * &mj)).iter().copied().collect::<Vec<_>>()).collect();
-    let exact = plan.weights == Weights::Rademacher && clusters < 31 && (1u64 << clusters) <= u64::from(plan.draws);
-    let draws = if exact { 1u32 << clusters } else { plan.draws };
+    let own: Vec<f64> = scores.iter().map(|s| a.dot(s)).collect();
+    let pull: Vec<f64> = clusters.blocks.iter().flat_map(|block| block.gram_times(&a).iter().copied().collect::<Vec<_>>()).collect();
+    let exact = plan.weights == Weights::Rademacher && count < 31 && (1u64 << count) <= u64::from(plan.draws);
+    let draws = if exact { 1u32 << count } else { plan.draws };
     let tolerance = 1e-9 * statistic.abs().max(1.0);
-    let mut out = Wild { estimate: fit.beta[j], se, statistic, p: 0.0, draws, exact, greater: 0, tied: 0, undefined: 0, above: 0, below: 0 };
-    let mut v = vec![1.0; clusters];
+    let mut out = Wild { estimate: theta, se, statistic, p: 0.0, draws, exact, greater: 0, tied: 0, undefined: 0, above: 0, below: 0 };
+    let mut v = vec![1.0; count];
     let mut sum = vec![0.0; k];
     for draw in 0..draws {
         if exact {
@@ -79,8 +89,10 @@ pub fn bootstrap(fit: &Fit, column: usize, plan: Plan, random: &mut ChaCha20Rng)
         }
         sum.fill(0.0);
         let mut effect = 0.0;
+        let mut size = 0.0;
         for (g, weight) in v.iter().enumerate() {
             effect += weight * own[g];
+            size += own[g] * own[g];
             for (total, score) in sum.iter_mut().zip(&flat[g * k..(g + 1) * k]) {
                 *total += weight * score;
             }
@@ -91,7 +103,8 @@ pub fn bootstrap(fit: &Fit, column: usize, plan: Plan, random: &mut ChaCha20Rng)
             squares += (weight * own[g] - fitted).powi(2);
         }
         let t = effect / (factor * squares).sqrt();
-        if !t.is_finite() {
+        // 0/0 comes as rounding over rounding.
+        if !t.is_finite() || squares <= 1e-24 * size {
             out.undefined += 1;
             continue;
         }
@@ -109,37 +122,26 @@ pub fn bootstrap(fit: &Fit, column: usize, plan: Plan, random: &mut ChaCha20Rng)
     Ok(out)
 }
 
-/// s̃_g for every cluster: at the restricted or unrestricted fit, with or without the cluster itself.
-fn drawn_scores(fit: &Fit, j: usize, plan: Plan) -> Result<Vec<DVector<f64>>, Refusal> {
-    let k = fit.kept.len();
-    let free: Vec<usize> = (0..k).filter(|i| !plan.impose_null || *i != j).collect();
-    let (a, b) = fit.sums.total();
-    let solve = |a: &DMatrix<f64>, b: &DVector<f64>, pseudo: bool| -> Result<DVector<f64>, Refusal> {
-        let mut beta = DVector::zeros(k);
-        if free.is_empty() {
-            return Ok(beta);
-        }
-        let (a, b) = (a.select_rows(&free).select_columns(&free), b.select_rows(&free));
-        let inverted = match inverse(&a) {
-            Some(inverse) => inverse,
-            // Without a cluster a column may be empty (its own stratum): the least-norm solution.
-            None if pseudo => a.pseudo_inverse(1e-10).map_err(|_| Refusal::NotFinite)?,
-            None => return Err(Refusal::NotFinite),
-        };
-        for (place, value) in free.iter().zip((inverted * b).iter()) {
-            beta[*place] = *value;
-        }
-        Ok(beta)
-    };
-    let whole = solve(&a, &b, false)?;
-    fit.sums
-        .clusters
-        .iter()
-        .map(|cluster| {
-            let beta = if plan.leave_out { solve(&(&a - &cluster.a), &(&b - &cluster.b), true)? } else { whole.clone() };
-            Ok(&cluster.b - &cluster.a * beta)
-        })
-        .collect()
+/// s̃_g: at the restricted or unrestricted fit, with or without the cluster itself.
+fn drawn_score(block: &Block, a: &DVector<f64>, beyond: f64, plan: Plan) -> Result<DVector<f64>, Refusal> {
+    let size = a.norm_squared();
+    let mut score = block.score.clone();
+    if plan.impose_null {
+        score += block.gram_times(a) * (beyond / size);
+    }
+    if !plan.leave_out {
+        return Ok(score);
+    }
+    let k = a.len();
+    let project = |m: DMatrix<f64>| if plan.impose_null { &m - a * (a.transpose() * &m) / size } else { m };
+    let gram = block.gram();
+    let free = project(project(DMatrix::identity(k, k) - &gram).transpose());
+    // Without a cluster a column may be empty (its own stratum): the least-norm solution.
+    let eigen = ((&free + free.transpose()) / 2.0).symmetric_eigen();
+    let turned = eigen.eigenvectors.transpose() * project(DMatrix::from_column_slice(k, 1, score.as_slice()));
+    let solved = DMatrix::from_fn(k, 1, |i, _| if eigen.eigenvalues[i] > 1e-10 { turned[(i, 0)] / eigen.eigenvalues[i] } else { 0.0 });
+    let moved = project(&eigen.eigenvectors * solved);
+    Ok(score + gram * moved.column(0))
 }
 
 fn fill(v: &mut [f64], weights: Weights, random: &mut ChaCha20Rng) {

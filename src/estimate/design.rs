@@ -1,0 +1,619 @@
+//! The model of a formula on a table: outcome, columns with their terms, clusters, effects.
+
+use super::answer::Answer;
+use super::evaluate::evaluate;
+use super::expression::Expression;
+use super::formula::{Formula, Outcome, Quantity, Variable};
+use super::table::{Codes, Column, Levels, Table};
+use crate::error::{Error, Result};
+use crate::stats::cells::Rows;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// One factor of a design column: the value of a level, or of a number.
+#[derive(Debug, Clone)]
+enum Piece {
+    /// By code; missing is never reached.
+    Look {
+        column: usize,
+        values: Vec<f64>,
+    },
+    Number {
+        column: usize,
+        shift: f64,
+        scale: f64,
+    },
+}
+
+/// A column of the model.
+#[derive(Debug, Clone)]
+pub struct Term {
+    pub name: String,
+    /// The variables it is made of, by text and by the columns they name: for `terms` and `joint`.
+    pub parts: Vec<(String, BTreeSet<String>)>,
+    pieces: Vec<Piece>,
+}
+
+/// A grouping of rows into 0..count, with the column it came from.
+#[derive(Debug, Clone)]
+pub struct Grouping {
+    pub codes: Codes,
+    /// Level of the file's column for each group.
+    pub names: Vec<String>,
+}
+
+impl Grouping {
+    pub fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    #[inline]
+    pub fn at(&self, row: usize) -> u32 {
+        self.codes.at(row)
+    }
+
+    /// The groups of some rows, numbered anew without those that have none.
+    pub fn keep(&self, rows: &[u32]) -> Grouping {
+        let mut present = vec![false; self.count()];
+        rows.iter().for_each(|row| present[self.at(*row as usize) as usize] = true);
+        let mut new = vec![0; self.count()];
+        let mut names = Vec::new();
+        for (group, name) in self.names.iter().enumerate().filter(|(group, _)| present[*group]) {
+            new[group] = names.len() as u32;
+            names.push(name.clone());
+        }
+        let codes = rows.iter().map(|row| new[self.at(*row as usize) as usize]).collect();
+        Grouping { codes: Codes::pack(codes, names.len()), names }
+    }
+}
+
+/// What a spec asks of the rows.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    pub clusters: &'a [String],
+    pub weights: Option<&'a str>,
+    pub blocks: Option<&'a str>,
+    pub time: Option<&'a str>,
+    pub reference: &'a BTreeMap<String, String>,
+    /// A missing outcome is an answer of its own (`lee`).
+    pub keep_missing_outcome: bool,
+    /// The outcome `cbind(a, b)` counts successes and failures.
+    pub counts: bool,
+}
+
+/// The rows of a fit.
+#[derive(Debug, Clone)]
+pub struct Design {
+    pub n: usize,
+    pub dropped: usize,
+    texts: Vec<String>,
+    columns: Vec<Arc<Column>>,
+    /// Columns of the outcome: one, or two for `cbind` and `surv`.
+    pub outcome: Vec<usize>,
+    pub outcome_names: Vec<String>,
+    pub terms: Vec<Term>,
+    /// Terms of the formula's first term: the treatment.
+    pub treatment: Vec<usize>,
+    pub clusters: Vec<Grouping>,
+    cluster_counts: Vec<usize>,
+    pub effects: Vec<Grouping>,
+    effect_counts: Vec<usize>,
+    pub random: Vec<Grouping>,
+    pub block: Option<Grouping>,
+    weight: Option<usize>,
+    time: Option<usize>,
+    counts: bool,
+}
+
+fn refused(line: impl Into<String>) -> Error {
+    Error::refused("estimate", line)
+}
+
+impl Design {
+    /// Evaluates a formula on a table and leaves out rows where a quantity it uses is missing.
+    pub fn new(formula: &Formula, table: &Table, request: &Request) -> Result<Design> {
+        let mut texts: Vec<String> = Vec::new();
+        let mut columns: Vec<Arc<Column>> = Vec::new();
+        let mut slot = |quantity: &Quantity| -> Result<usize> {
+            if let Some(at) = texts.iter().position(|text| *text == quantity.text) {
+                return Ok(at);
+            }
+            columns.push(evaluate(&quantity.expression, table)?);
+            texts.push(quantity.text.clone());
+            Ok(columns.len() - 1)
+        };
+        for quantity in formula.quantities() {
+            slot(quantity)?;
+        }
+        let extra: Vec<&str> = request.clusters.iter().map(String::as_str).chain(request.weights).chain(request.blocks).chain(request.time).collect();
+        for name in extra {
+            slot(&Quantity { text: name.to_string(), expression: Expression::Column(name.to_string()) })?;
+        }
+        let known = texts.clone();
+        let at = |text: &str| known.iter().position(|own| own == text).unwrap_or(0);
+        let outcome_texts: Vec<String> = match &formula.outcome {
+            None => Vec::new(),
+            Some(Outcome::Value(y)) => vec![y.text.clone()],
+            Some(Outcome::Pair(several)) => several.iter().map(|y| y.text.clone()).collect(),
+            Some(Outcome::Survival(time, event)) => vec![time.text.clone(), event.text.clone()],
+        };
+        let outcome: Vec<usize> = outcome_texts.iter().map(|text| at(text)).collect();
+        for (text, column) in outcome_texts.iter().zip(&outcome) {
+            if columns[*column].is_text() {
+                return Err(refused(format!("{text}: the outcome is text; give a number or a comparison")));
+            }
+        }
+        let before = table.rows;
+        let checked: Vec<&Column> = columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !(request.keep_missing_outcome && outcome.contains(at)))
+            .map(|(_, column)| column.as_ref())
+            .collect();
+        let complete = complete_rows(&checked, before);
+        if let Some(rows) = &complete {
+            columns = columns.iter().map(|column| Arc::new(column.take(rows))).collect();
+        }
+        let n = complete.map_or(before, |rows| rows.len());
+        let mut design = Design {
+            n,
+            dropped: before - n,
+            outcome,
+            outcome_names: outcome_texts,
+            terms: Vec::new(),
+            treatment: Vec::new(),
+            clusters: Vec::new(),
+            cluster_counts: Vec::new(),
+            effects: Vec::new(),
+            effect_counts: Vec::new(),
+            random: Vec::new(),
+            block: None,
+            weight: request.weights.map(at),
+            time: request.time.map(at),
+            counts: request.counts,
+            texts,
+            columns,
+        };
+        for cluster in request.clusters {
+            let grouping = design.grouping(at(cluster));
+            design.clusters.push(grouping);
+        }
+        if let [first, second] = design.clusters.as_slice() {
+            let both = intersect(first, second, n);
+            design.clusters.push(both);
+        }
+        design.cluster_counts = design.clusters.iter().map(Grouping::count).collect();
+        design.effects = formula.effects.iter().map(|effect| design.grouping(at(&effect.text))).collect();
+        design.effect_counts = design.effects.iter().map(Grouping::count).collect();
+        design.random = formula.random.iter().map(|group| design.grouping(at(&group.text))).collect();
+        design.block = request.blocks.map(|block| design.grouping(at(block)));
+        if let (Some(weight), Some(name)) = (design.weight, request.weights) {
+            let column = &design.columns[weight];
+            if column.is_text() || (0..n).any(|row| column.number(row) <= 0.0) {
+                return Err(refused(format!("weights {name}: every weight must be a positive number")));
+            }
+        }
+        if let (Some(time), Some(name)) = (design.time, request.time) {
+            if design.columns[time].is_text() {
+                return Err(refused(format!("time {name}: the column is text; give numbers")));
+            }
+        }
+        if formula.intercept && formula.effects.is_empty() {
+            design.terms.push(Term { name: "(Intercept)".to_string(), parts: Vec::new(), pieces: Vec::new() });
+        }
+        for (number, term) in formula.terms.iter().enumerate() {
+            let start = design.terms.len();
+            let mut columns: Vec<Term> = vec![Term { name: String::new(), parts: Vec::new(), pieces: Vec::new() }];
+            for variable in term {
+                let own = design.variable(variable, &at, request.reference)?;
+                // The first factor of an interaction varies fastest, as in R.
+                columns = own.iter().flat_map(|right| columns.iter().map(move |left| left.times(right))).collect();
+            }
+            design.terms.extend(columns);
+            if formula.first == Some(number) {
+                design.treatment = (start..design.terms.len()).collect();
+            }
+        }
+        Ok(design)
+    }
+
+    fn variable(&self, variable: &Variable, at: &dyn Fn(&str) -> usize, reference: &BTreeMap<String, String>) -> Result<Vec<Term>> {
+        let number = |x: &Quantity, name: &str, shift: f64, scale: f64| -> Result<Term> {
+            let column = at(&x.text);
+            if self.columns[column].is_text() {
+                return Err(refused(format!("{name}: the column is text; give a number")));
+            }
+            let piece = match self.columns[column].as_ref() {
+                Column::Coded { levels: Levels::Numbers(values), .. } => {
+                    let values = std::iter::once(f64::NAN).chain(values.iter().map(|value| (value - shift) * scale)).collect();
+                    Piece::Look { column, values }
+                }
+                _ => Piece::Number { column, shift, scale },
+            };
+            Ok(Term { name: name.to_string(), parts: vec![part(name, x)], pieces: vec![piece] })
+        };
+        match variable {
+            Variable::Plain(x) if self.columns[at(&x.text)].is_text() => self.levels(x, at, reference.get(&x.text).map(String::as_str), true),
+            Variable::Plain(x) => Ok(vec![number(x, &x.text, 0.0, 1.0)?]),
+            Variable::Factor(x) => self.levels(x, at, reference.get(&x.text).map(String::as_str), true),
+            Variable::Centred(x, scaled) => {
+                let column = &self.columns[at(&x.text)];
+                let name = format!("{}({})", if *scaled { "scale" } else { "center" }, x.text);
+                let n = self.n as f64;
+                let mean = (0..self.n).map(|row| column.number(row)).sum::<f64>() / n;
+                let spread = ((0..self.n).map(|row| (column.number(row) - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+                let scale = if *scaled && spread > 0.0 { 1.0 / spread } else { 1.0 };
+                let term = number(x, &name, mean, scale)?;
+                Ok(vec![term])
+            }
+            Variable::Levels { factor, by, reference } => {
+                let levels = self.levels(factor, at, reference.as_deref(), false)?;
+                let Some(by) = by else { return Ok(levels) };
+                let x = number(by, &by.text, 0.0, 1.0)?;
+                Ok(levels.iter().map(|level| level.times(&x)).collect())
+            }
+        }
+    }
+
+    /// An indicator for each level but the reference: the first, or the one named.
+    fn levels(&self, x: &Quantity, at: &dyn Fn(&str) -> usize, reference: Option<&str>, default: bool) -> Result<Vec<Term>> {
+        let column = at(&x.text);
+        let Column::Coded { levels, codes } = self.columns[column].as_ref() else {
+            return Err(refused(format!("{}: too many different numbers for a factor", x.text)));
+        };
+        let mut present = vec![false; levels.len() + 1];
+        for row in 0..self.n {
+            present[codes.at(row) as usize] = true;
+        }
+        let order: Vec<usize> = levels.order().into_iter().filter(|level| present[level + 1]).collect();
+        let out = match reference {
+            Some(name) => {
+                let found = order.iter().copied().find(|level| is_level(levels, *level, name));
+                if found.is_none() {
+                    let known: Vec<String> = order.iter().take(20).map(|level| levels.name(*level)).collect();
+                    return Err(refused(format!("{}: no row has the reference level {name}; there are {}", x.text, known.join(", "))));
+                }
+                found
+            }
+            None if default => order.first().copied(),
+            None => None,
+        };
+        Ok(order
+            .into_iter()
+            .filter(|level| Some(*level) != out)
+            .map(|level| {
+                let mut values = vec![0.0; levels.len() + 1];
+                values[level + 1] = 1.0;
+                Term {
+                    name: format!("{}[{}]", x.text.trim_matches('`'), levels.name(level)),
+                    parts: vec![part(&x.text, x)],
+                    pieces: vec![Piece::Look { column, values }],
+                }
+            })
+            .collect())
+    }
+
+    fn grouping(&self, column: usize) -> Grouping {
+        let (levels, codes) = self.columns[column].coded();
+        let mut new = vec![u32::MAX; levels.len() + 1];
+        let mut names = Vec::new();
+        let packed = (0..self.n)
+            .map(|row| {
+                let code = codes.at(row) as usize;
+                if new[code] == u32::MAX {
+                    new[code] = names.len() as u32;
+                    names.push(levels.name(code.max(1) - 1));
+                }
+                new[code]
+            })
+            .collect();
+        Grouping { codes: Codes::pack(packed, names.len()), names }
+    }
+
+    /// A quantity of the formula as groups, its names in the language's order of levels.
+    pub fn group(&self, quantity: &Quantity) -> Result<Grouping> {
+        let column = self.texts.iter().position(|text| *text == quantity.text);
+        let column = column.ok_or_else(|| refused(format!("{}: not a column of the spec", quantity.text)))?;
+        let found = self.grouping(column);
+        let (levels, codes) = self.columns[column].coded();
+        let mut rank = vec![u32::MAX; found.count()];
+        let mut names = Vec::new();
+        let mut own = vec![usize::MAX; levels.len() + 1];
+        for row in 0..self.n {
+            own[codes.at(row) as usize] = found.at(row) as usize;
+        }
+        for level in levels.order() {
+            if own[level + 1] != usize::MAX {
+                rank[own[level + 1]] = names.len() as u32;
+                names.push(levels.name(level));
+            }
+        }
+        let codes = Codes::pack((0..self.n).map(|row| rank[found.at(row) as usize]).collect(), names.len());
+        Ok(Grouping { codes, names })
+    }
+
+    pub fn is_text(&self, quantity: &Quantity) -> bool {
+        self.texts.iter().position(|text| *text == quantity.text).is_some_and(|column| self.columns[column].is_text())
+    }
+
+    /// An answer with this design's counts.
+    pub fn answer(&self, method: &str) -> Answer {
+        let clusters = self.cluster_counts.iter().take(2).min().map(|count| *count as u64);
+        let n = if self.counts { (0..self.n).map(|row| self.sums(row).0).sum::<f64>() as u64 } else { self.n as u64 };
+        Answer { method: method.to_string(), n: Some(n), clusters, dropped: Some(self.dropped as u64), ..Answer::default() }
+    }
+
+    /// Terms all of whose variables are among these columns (all terms for an empty list); where there is none, terms with any of them.
+    /// Refuses a list that names nothing.
+    pub fn chosen(&self, columns: &[String], key: &str) -> Result<Vec<usize>> {
+        let names = |part: &(String, BTreeSet<String>)| {
+            columns.contains(&part.0)
+                || columns.iter().any(|c| part.1.len() == 1 && part.1.contains(c))
+                || part.1.iter().all(|own| columns.contains(own))
+        };
+        let all = |term: &Term| columns.contains(&term.name) || !term.parts.is_empty() && term.parts.iter().all(names);
+        let some = |term: &Term| term.parts.iter().any(names);
+        let find = |rule: &dyn Fn(&Term) -> bool| (0..self.terms.len()).filter(|at| rule(&self.terms[*at])).collect::<Vec<usize>>();
+        if columns.is_empty() {
+            return Ok((0..self.terms.len()).collect());
+        }
+        let found = find(&all);
+        let found = if found.is_empty() { find(&some) } else { found };
+        if found.is_empty() {
+            return Err(refused(format!("{key} {}: no term of the formula belongs to it", columns.join(" "))));
+        }
+        Ok(found)
+    }
+
+    /// The outcome, if every row has the same.
+    pub fn only_outcome(&self) -> Option<f64> {
+        let first = if self.n == 0 { return None } else { self.y(0) };
+        (1..self.n).all(|row| self.y(row) == first).then_some(first)
+    }
+
+    /// Lin (2013): every covariate (not of the treatment) centred at its mean and multiplied with every treatment column.
+    pub fn centre_and_interact(&mut self) -> Result<()> {
+        if !self.effects.is_empty() {
+            return Err(refused("method lin: takes no absorbed effects; put them on the right as factor( )"));
+        }
+        let covariates: Vec<usize> = (0..self.terms.len()).filter(|at| !self.treatment.contains(at) && !self.terms[*at].parts.is_empty()).collect();
+        let mut centred = Vec::new();
+        for at in &covariates {
+            let term = &self.terms[*at];
+            let values: Vec<f64> = (0..self.n).map(|row| self.product(term, row)).collect();
+            let shift = values.iter().sum::<f64>() / self.n as f64;
+            let name = format!("center({})", term.name);
+            let piece = match term.pieces.as_slice() {
+                [Piece::Look { column, values }] => Piece::Look { column: *column, values: values.iter().map(|value| value - shift).collect() },
+                [Piece::Number { column, shift: own, scale }] => Piece::Number { column: *column, shift: own + shift / scale, scale: *scale },
+                _ => Piece::Number { column: self.columns.len(), shift, scale: 1.0 },
+            };
+            let parts = term.parts.clone();
+            if term.pieces.len() != 1 {
+                self.columns.push(Arc::new(Column::Numbers(values)));
+            }
+            centred.push(Term { name, parts, pieces: vec![piece] });
+        }
+        let treatment: Vec<Term> = self.treatment.iter().map(|at| self.terms[*at].clone()).collect();
+        for (at, term) in covariates.iter().zip(&centred) {
+            self.terms[*at] = term.clone();
+        }
+        self.terms.extend(centred.iter().flat_map(|x| treatment.iter().map(move |t| t.times(x))));
+        Ok(())
+    }
+
+    /// Leaves out, again and again, rows that are alone in a level of an absorbed effect.
+    pub fn drop_singletons(&mut self) {
+        loop {
+            let counts: Vec<Vec<u32>> = self
+                .effects
+                .iter()
+                .map(|effect| {
+                    let mut counts = vec![0; effect.count()];
+                    (0..self.n).for_each(|row| counts[effect.at(row) as usize] += 1);
+                    counts
+                })
+                .collect();
+            let alone = |row: u32| self.effects.iter().zip(&counts).any(|(effect, counts)| counts[effect.at(row as usize) as usize] == 1);
+            let rows: Vec<u32> = (0..self.n as u32).filter(|row| !alone(*row)).collect();
+            if rows.len() == self.n {
+                return;
+            }
+            self.keep(&rows);
+        }
+    }
+
+    /// Keeps these rows; groups without rows are gone.
+    pub fn keep(&mut self, rows: &[u32]) {
+        self.columns = self.columns.iter().map(|column| Arc::new(column.take(rows))).collect();
+        self.n = rows.len();
+        let shrink = |groups: &mut Vec<Grouping>| groups.iter_mut().for_each(|group| *group = group.keep(rows));
+        shrink(&mut self.clusters);
+        shrink(&mut self.effects);
+        shrink(&mut self.random);
+        self.block = self.block.as_ref().map(|block| block.keep(rows));
+        self.cluster_counts = self.clusters.iter().map(Grouping::count).collect();
+        self.effect_counts = self.effects.iter().map(Grouping::count).collect();
+    }
+
+    /// Some rows without the treatment's terms, absorbed effects as dummies, `unit` as the clusters: what a studentised statistic
+    /// partials out. Refuses a treatment that enters other terms too.
+    pub fn without_treatment(&self, rows: &[u32], unit: &[usize], treatment: &Quantity) -> Result<Design> {
+        let mut out = self.clone();
+        out.keep(rows);
+        let own: BTreeSet<usize> = self.treatment.iter().copied().collect();
+        let mut terms = Vec::new();
+        for effect in &out.effects {
+            let codes = Codes::pack((0..out.n).map(|row| effect.at(row) + 1).collect(), effect.count());
+            let column = out.columns.len();
+            out.columns.push(Arc::new(Column::Coded { levels: Levels::Texts(effect.names.clone()), codes }));
+            for level in 0..effect.count() {
+                let mut values = vec![0.0; effect.count() + 1];
+                values[level + 1] = 1.0;
+                terms.push(Term { name: String::new(), parts: Vec::new(), pieces: vec![Piece::Look { column, values }] });
+            }
+        }
+        for (at, term) in self.terms.iter().enumerate().filter(|(at, _)| !own.contains(at)) {
+            if term.parts.iter().any(|(text, _)| *text == treatment.text) {
+                return Err(refused(format!(
+                    "statistic t: the treatment {} also enters {}; give a formula where it stands alone",
+                    treatment.text, self.terms[at].name
+                )));
+            }
+            terms.push(term.clone());
+        }
+        out.terms = terms;
+        (out.effects, out.effect_counts) = (Vec::new(), Vec::new());
+        let count = unit.iter().max().map_or(0, |last| last + 1);
+        let codes = Codes::pack(unit.iter().map(|unit| *unit as u32).collect(), count);
+        out.clusters = vec![Grouping { codes, names: vec![String::new(); count] }];
+        out.cluster_counts = vec![count];
+        Ok(out)
+    }
+
+    #[inline]
+    fn product(&self, term: &Term, row: usize) -> f64 {
+        let mut product = 1.0;
+        for piece in &term.pieces {
+            product *= match piece {
+                Piece::Look { column, values } => match self.columns[*column].as_ref() {
+                    Column::Coded { codes, .. } => values[codes.at(row) as usize],
+                    Column::Numbers(_) => f64::NAN,
+                },
+                Piece::Number { column, shift, scale } => (self.columns[*column].number(row) - shift) * scale,
+            };
+            if product == 0.0 {
+                break;
+            }
+        }
+        product
+    }
+
+    /// The columns that covariates and weight are made of.
+    pub fn covariates(&self) -> Vec<&Column> {
+        let column = |piece: &Piece| match piece {
+            Piece::Look { column, .. } | Piece::Number { column, .. } => *column,
+        };
+        let used: BTreeSet<usize> = self.terms.iter().flat_map(|term| term.pieces.iter().map(column)).chain(self.weight).collect();
+        used.into_iter().map(|at| self.columns[at].as_ref()).collect()
+    }
+
+    /// Times of the rows, where a column of them was given.
+    pub fn times(&self) -> Option<Vec<f64>> {
+        self.time.map(|column| (0..self.n).map(|row| self.value(column, row)).collect())
+    }
+
+    #[inline]
+    pub fn value(&self, column: usize, row: usize) -> f64 {
+        self.columns[column].number(row)
+    }
+
+    /// The outcome of a row, the first of its columns.
+    #[inline]
+    pub fn y(&self, row: usize) -> f64 {
+        self.columns[self.outcome[0]].number(row)
+    }
+}
+
+fn part(text: &str, x: &Quantity) -> (String, BTreeSet<String>) {
+    let mut columns = BTreeSet::new();
+    x.expression.columns(&mut columns);
+    (text.to_string(), columns)
+}
+
+impl Term {
+    fn times(&self, right: &Term) -> Term {
+        let name = if self.name.is_empty() { right.name.clone() } else { format!("{}:{}", self.name, right.name) };
+        let parts = self.parts.iter().chain(&right.parts).cloned().collect();
+        Term { name, parts, pieces: self.pieces.iter().chain(&right.pieces).cloned().collect() }
+    }
+}
+
+/// Whether a level goes by a name: numbers by value.
+fn is_level(levels: &Levels, level: usize, name: &str) -> bool {
+    match levels {
+        Levels::Texts(texts) => texts[level] == name,
+        Levels::Numbers(values) => match name {
+            "TRUE" => values[level] == 1.0,
+            "FALSE" => values[level] == 0.0,
+            _ => name.parse::<f64>().is_ok_and(|value| value == values[level]),
+        },
+    }
+}
+
+/// Rows without a missing value; `None` when that is all of them.
+fn complete_rows(columns: &[&Column], rows: usize) -> Option<Vec<u32>> {
+    let may_miss: Vec<&&Column> = columns.iter().filter(|column| (0..rows).any(|row| column.is_missing(row))).collect();
+    if may_miss.is_empty() {
+        return None;
+    }
+    Some((0..rows as u32).filter(|row| may_miss.iter().all(|column| !column.is_missing(*row as usize))).collect())
+}
+
+fn intersect(first: &Grouping, second: &Grouping, n: usize) -> Grouping {
+    let mut found: HashMap<(u32, u32), u32> = HashMap::new();
+    let mut names = Vec::new();
+    let codes = (0..n)
+        .map(|row| {
+            let pair = (first.at(row), second.at(row));
+            *found.entry(pair).or_insert_with(|| {
+                names.push(String::new());
+                names.len() as u32 - 1
+            })
+        })
+        .collect();
+    Grouping { codes: Codes::pack(codes, names.len()), names }
+}
+
+impl Rows for Design {
+    fn len(&self) -> usize {
+        self.n
+    }
+
+    fn width(&self) -> usize {
+        self.terms.len()
+    }
+
+    #[inline]
+    fn x(&self, row: usize, into: &mut [f64]) {
+        for (value, term) in into.iter_mut().zip(&self.terms) {
+            *value = self.product(term, row);
+        }
+    }
+
+    #[inline]
+    fn sums(&self, row: usize) -> (f64, f64, f64) {
+        let y = self.y(row);
+        if self.counts {
+            return (y + self.value(self.outcome[1], row), y, y);
+        }
+        (1.0, y, y * y)
+    }
+
+    #[inline]
+    fn weight(&self, row: usize) -> f64 {
+        self.weight.map_or(1.0, |column| self.columns[column].number(row))
+    }
+
+    fn is_weighted(&self) -> bool {
+        self.weight.is_some()
+    }
+
+    #[inline]
+    fn cluster(&self, clustering: usize, row: usize) -> u32 {
+        self.clusters[clustering].at(row)
+    }
+
+    fn clusters(&self) -> &[usize] {
+        &self.cluster_counts
+    }
+
+    #[inline]
+    fn effect(&self, effect: usize, row: usize) -> u32 {
+        self.effects[effect].at(row)
+    }
+
+    fn levels(&self) -> &[usize] {
+        &self.effect_counts
+    }
+}

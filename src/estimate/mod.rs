@@ -1,0 +1,28 @@
+//! `vecino estimate`: the statistics of `stats` on any CSV or Parquet file, in a small language of formulas and keys.
+//!
+//! Data flow down this list: a spec names a file and a method; the file's columns are read, derived, filtered and collapsed; a formula
+//! makes a design of them; the method answers with rows, every missing number with its reason.
+
+pub mod answer;
+pub mod spec;
+pub mod table;
+mod dictionary;
+mod blocks;
+mod separated;
+mod parquet;
+pub mod read;
+pub mod expression;
+pub mod evaluate;
+pub mod rows;
+pub mod formula;
+pub mod design;
+mod compress;
+mod linear;
+mod difference;
+mod randomised;
+mod generalised;
+mod survival;
+mod association;
+mod planning;
+pub mod run;
+pub mod command;

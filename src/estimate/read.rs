@@ -1,0 +1,289 @@
+//! A data file's columns, read once. `.csv` and `.csv.gz` come in blocks on all processors, `.parquet` column by column; only the
+//! columns that are wanted are held.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use super::blocks::Source;
+use super::parquet;
+use super::separated::{self, Fault, Wanted};
+use super::table::Table;
+use crate::error::{Error, Result};
+
+/// One block of the file in memory for each thread.
+const BLOCK: usize = 1 << 20;
+
+enum Kind {
+    Plain,
+    Packed,
+    Parquet,
+}
+
+/// The columns that are wanted, in the file's order. Refuses a wanted column that is not there, or that is there twice, and a file that
+/// cannot be read as rows of equal width.
+pub fn read(path: &Path, wanted: &BTreeSet<String>) -> Result<Table> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    match kind(path)? {
+        Kind::Parquet => parquet::read(path, wanted, threads),
+        kind => rows(path, &kind, wanted, BLOCK, threads),
+    }
+}
+
+/// The names of the file's columns, in their order.
+pub fn names(path: &Path) -> Result<Vec<String>> {
+    match kind(path)? {
+        Kind::Parquet => parquet::names(path),
+        kind => Ok(header(path, &mut open(path, &kind, BLOCK)?)?.0),
+    }
+}
+
+fn kind(path: &Path) -> Result<Kind> {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    match name {
+        name if name.ends_with(".csv") => Ok(Kind::Plain),
+        name if name.ends_with(".csv.gz") => Ok(Kind::Packed),
+        name if name.ends_with(".parquet") => Ok(Kind::Parquet),
+        _ => Err(refused(path, "the name ends neither in .csv nor in .csv.gz nor in .parquet; these are read, convert the file to one of them")),
+    }
+}
+
+pub fn refused(path: &Path, what: impl std::fmt::Display) -> Error {
+    Error::refused("estimate-data", format!("{}: {what}", path.display()))
+}
+
+/// The file, opened. Refuses one that is not there, may not be read, or is empty.
+pub fn file(path: &Path) -> Result<File> {
+    let why = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => refused(path, "there is no such file; check the name and the folder"),
+        io::ErrorKind::PermissionDenied => refused(path, "the file may not be read; give this user read access"),
+        _ => refused(path, format!("the file cannot be read ({error}); check the disk")),
+    };
+    let file = File::open(path).map_err(why)?;
+    let about = file.metadata().map_err(why)?;
+    if about.is_dir() {
+        return Err(refused(path, "this is a folder; name a file"));
+    }
+    if about.is_file() && about.len() == 0 {
+        return Err(refused(path, "the file is empty; it needs a line of column names and a row for each unit"));
+    }
+    Ok(file)
+}
+
+fn open(path: &Path, kind: &Kind, block: usize) -> Result<Source> {
+    let file = file(path)?;
+    Ok(match kind {
+        Kind::Packed => Source::new(Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file))), block),
+        _ => Source::new(Box::new(file), block),
+    })
+}
+
+fn reading(path: &Path, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            refused(path, format!("the compressed file is damaged or cut off ({error}); copy it again"))
+        }
+        _ => refused(path, format!("the file cannot be read ({error})")),
+    }
+}
+
+fn header(path: &Path, source: &mut Source) -> Result<(Vec<String>, usize)> {
+    let (names, lines) = source
+        .header()
+        .map_err(|error| reading(path, &error))?
+        .ok_or_else(|| refused(path, "the file has no line of column names; write them on its first line"))?;
+    if names.iter().any(|name| name.contains(&0)) {
+        return Err(refused(path, "line 1 holds a zero byte, so the file is not text in UTF-8; save it as CSV in UTF-8"));
+    }
+    Ok((names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(), lines))
+}
+
+/// The places of the wanted columns, in the file's order.
+pub fn places(path: &Path, names: &[String], wanted: &BTreeSet<String>) -> Result<Vec<usize>> {
+    let lost: Vec<String> = wanted.iter().filter(|name| !names.contains(name)).map(|name| format!("`{name}`")).collect();
+    if !lost.is_empty() {
+        return Err(refused(path, format!("there is no column {}; there {}", lost.join(", "), listed(names))));
+    }
+    let places: Vec<usize> = (0..names.len()).filter(|at| wanted.contains(&names[*at])).collect();
+    match places.iter().find(|at| names[..**at].contains(&names[**at])) {
+        Some(twice) => Err(refused(path, format!("the header names the column `{}` twice; rename one of the two", names[*twice]))),
+        None => Ok(places),
+    }
+}
+
+/// “are a, b, c”, twenty at most.
+pub fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(20).map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", ");
+    match names.len() {
+        0 => "are no columns at all".to_string(),
+        1 => format!("is only {shown}"),
+        2..=20 => format!("are {shown}"),
+        more => format!("are {shown} and {} more", more - 20),
+    }
+}
+
+/// The table of the wanted columns and the names of the others.
+pub fn table(rows: usize, names: Vec<String>, places: &[usize], columns: Vec<super::table::Column>) -> Table {
+    let columns = places.iter().zip(columns).map(|(at, column)| (names[*at].clone(), Arc::new(column))).collect();
+    let others = names.into_iter().enumerate().filter(|(at, _)| !places.contains(at)).map(|(_, name)| name).collect();
+    Table { rows, columns, others }
+}
+
+fn rows(path: &Path, kind: &Kind, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
+    let mut text = Vec::new();
+    loop {
+        let mut source = open(path, kind, block)?;
+        let (names, header_lines) = header(path, &mut source)?;
+        let columns = places(path, &names, wanted)?;
+        text.resize(columns.len(), false);
+        let size = if matches!(kind, Kind::Plain) { std::fs::metadata(path).ok().map(|about| about.len()) } else { None };
+        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size };
+        match separated::read(source, &wanted, threads) {
+            Ok((rows, held)) => return Ok(table(rows, names, &columns, held)),
+            Err(Fault::Line(line, what)) => return Err(refused(path, format!("line {line} {what}"))),
+            Err(Fault::Reading(error)) => return Err(reading(path, &error)),
+            // Read again, this column as text: so many numbers before the first text are rare.
+            Err(Fault::Text(column)) => text[column] = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::estimate::dictionary::{Cell, cell};
+    use crate::estimate::table::{Codes, Column, Levels};
+
+    fn written(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn wanted(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    fn of(text: &str, names: &[&str]) -> Result<Table> {
+        let folder = tempfile::tempdir().unwrap();
+        read(&written(&folder, "Rows.CSV", text.as_bytes()), &wanted(names))
+    }
+
+    fn shown(column: &Column) -> Vec<String> {
+        let (levels, codes) = column.coded();
+        (0..codes.len()).map(|row| if codes.at(row) == 0 { "·".to_string() } else { levels.name(codes.at(row) as usize - 1) }).collect()
+    }
+
+    #[test]
+    fn a_column_is_numeric_only_if_every_other_cell_is_a_number() {
+        let table =
+            of("\u{FEFF}a,b,\"c\",d\r\n1,TRUE,x, 1\r\nNA,1,NA,\"\"\r\n1.0,FALSE,TRUE,NaN\r\n2e1,,\"a,\"\"b\"\"\",-0\r\n\r\n", &["a", "b", "c", "d"])
+                .unwrap();
+        let columns: Vec<Vec<String>> = table.columns.iter().map(|(_, column)| shown(column)).collect();
+        assert_eq!(columns, [["1", "·", "1", "20"], ["1", "1", "0", "·"], ["x", "·", "TRUE", "a,\"b\""], ["1", "·", "·", "0"]]);
+        assert_eq!(table.columns.iter().map(|(_, column)| column.is_text()).collect::<Vec<bool>>(), [false, false, true, false]);
+    }
+
+    #[test]
+    fn only_wanted_columns_are_held_in_the_order_of_the_file() {
+        let table = of("a,b,b,c\n1,\u{7f},2,3\n", &["c", "a"]).unwrap();
+        assert_eq!(table.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>(), ["a", "c"]);
+        assert_eq!((table.rows, table.others), (1, vec!["b".to_string(), "b".to_string()]));
+        assert_eq!(of("a,b\n1,2\n3,4", &[]).unwrap().rows, 2);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_the_line_and_the_reason() {
+        let refused = |text: &[u8], file: &str, names: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            read(&written(&folder, file, text), &wanted(names)).unwrap_err().to_string()
+        };
+        let of = |text: &str| refused(text.as_bytes(), "a.csv", &["a"]);
+        assert!(of("").contains("empty"));
+        assert!(of("\n\n").contains("no line of column names"));
+        assert!(of("b,c\n1,2\n").contains("no column `a`; there are `b`, `c`"));
+        assert!(of("a,b,a\n1,2,3\n").contains("`a` twice"));
+        assert!(of("a,b\n1,2\n3\n").contains("line 3 has 1 fields and the header 2"));
+        assert!(of("a,b\n\"1\n\",2\n3,4,5\n").contains("line 4 has 3 fields"));
+        assert!(of("a,b\n1,2\n\"3,4\n").contains("line 3 opens a quote"));
+        assert!(of("a,b\n1,2\nx\0,4\n").contains("line 3 holds a zero byte"));
+        assert!(refused(b"a,b\n1,2\n2,\xFF\n\xFF,3\n", "a.csv", &["a"]).contains("line 4 holds bytes in column 1"));
+        assert!(refused(b"a,b\n1,2\n", "a.csv.gz", &["a"]).contains("damaged"));
+        assert!(refused(b"PAR1 and no more PAR1", "a.parquet", &["a"]).contains("damaged"));
+        assert!(refused(b"a\n1\n", "a.txt", &["a"]).contains(".parquet"));
+        assert!(read(Path::new("/none/such.csv"), &wanted(&["a"])).unwrap_err().to_string().contains("no such file"));
+    }
+
+    #[test]
+    fn a_packed_file_reads_like_the_plain_one_and_is_refused_when_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let text: String = std::iter::once("a,b\n".to_string()).chain((0..20_000).map(|i| format!("{},t{}\n", i % 7, i % 11))).collect();
+        let plain = read(&written(&folder, "a.csv", text.as_bytes()), &wanted(&["a", "b"])).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        assert_eq!(read(&written(&folder, "b.csv.gz", &packed), &wanted(&["a", "b"])).unwrap().columns, plain.columns);
+        let cut = read(&written(&folder, "c.csv.gz", &packed[..packed.len() / 2]), &wanted(&["a"])).unwrap_err().to_string();
+        assert!(cut.contains("damaged or cut off"), "{cut}");
+    }
+
+    #[test]
+    fn text_behind_a_hundred_thousand_measurements_makes_all_of_them_text() {
+        let text: String = std::iter::once("a,b\n".to_string()).chain((0..100_000).map(|i| format!("{i}.5,{i}\n"))).collect();
+        let table = of(&format!("{text}1,2"), &["a", "b"]).unwrap();
+        assert!(matches!(table.column("a"), Some(Column::Numbers(values)) if values[100_000] == 1.0 && values[7] == 7.5));
+        assert!(matches!(table.column("b"), Some(Column::Coded { codes: Codes::Wide(_), .. })));
+        let table = of(&format!("{text}x,2"), &["a"]).unwrap();
+        let Some(Column::Coded { levels: Levels::Texts(levels), codes }) = table.column("a") else { panic!("numbers") };
+        assert_eq!((levels.len(), levels[7].as_str(), codes.at(100_000)), (100_001, "7.5", 100_001));
+    }
+
+    fn field() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => (-50..50i32).prop_map(|n| n.to_string()),
+            1 => Just(String::new()),
+            1 => Just("NA".to_string()),
+            1 => "[a-c ,\"\n]{0,12}",
+            1 => (0..9999u32).prop_map(|n| format!("{}.{n:04}", n % 3)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_reads_as_the_plain_reader_reads_it_whatever_the_blocks(
+            rows in prop::collection::vec(prop::collection::vec(field(), 3), 0..60), size in 1..200usize, crlf: bool, always: bool, threads in 1..4usize,
+        ) {
+            let mut writer = csv::WriterBuilder::new()
+                .terminator(if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') })
+                .quote_style(if always { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary })
+                .from_writer(Vec::new());
+            writer.write_record(["a", "b", "c"]).unwrap();
+            rows.iter().for_each(|row| writer.write_record(row).unwrap());
+            let bytes = writer.into_inner().unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let path = written(&folder, "a.csv", &bytes);
+            let table = super::rows(&path, &Kind::Plain, &wanted(&["a", "b", "c"]), size, threads).unwrap();
+            prop_assert_eq!(&super::rows(&path, &Kind::Plain, &wanted(&["a", "b", "c"]), 1 << 20, 1).unwrap().columns, &table.columns);
+            let plain: Vec<csv::StringRecord> = csv::Reader::from_reader(bytes.as_slice()).records().map(|row| row.unwrap()).collect();
+            prop_assert_eq!(table.rows, plain.len());
+            for (i, (_, column)) in table.columns.iter().enumerate() {
+                let text = plain.iter().any(|row| cell(row[i].as_bytes()) == Cell::Text);
+                let want: Vec<String> = plain.iter().map(|row| match cell(row[i].as_bytes()) {
+                    Cell::Missing => "·".to_string(),
+                    Cell::Number(value) if !text => format!("{value}"),
+                    _ => row[i].to_string(),
+                }).collect();
+                prop_assert_eq!(shown(column), want);
+            }
+        }
+    }
+}

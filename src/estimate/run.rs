@@ -1,0 +1,188 @@
+//! Answers specs: reads each file once, prepares its rows, calls the method.
+
+use super::answer::Answer;
+use super::design::{Design as Rows, Request};
+use super::expression::Expression;
+use super::formula::{Formula, Outcome, Quantity, Variable};
+use super::read::read;
+use super::rows::{needed, prepare};
+use super::spec::{Fault, Spec, refused};
+use super::table::Table;
+use super::{association, difference, generalised, linear, planning, randomised, survival};
+use crate::error::Result;
+use crate::stats::power::Design;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// One answer per spec, in order; a spec that is refused has its reason in its place. Data files are relative to `folder`.
+/// Refuses what is no spec at all before anything is read.
+pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::result::Result<Answer, String>>, Fault> {
+    let read: Vec<Spec> = specs.iter().map(Spec::read).collect::<std::result::Result<_, _>>()?;
+    let mut answers: Vec<Option<std::result::Result<Answer, String>>> = vec![None; specs.len()];
+    // Specs of one file together, so that it is read once and let go of before the next.
+    let mut files: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+    for (at, spec) in read.iter().enumerate() {
+        let says = |error: crate::error::Error| Err(error.lines.join("\n"));
+        match (without_data(spec), &spec.data) {
+            (Some(answer), _) => answers[at] = Some(answer.or_else(says)),
+            (None, Some(data)) => files.entry(folder.join(data)).or_default().push(at),
+            (None, None) => answers[at] = Some(says(refused(format!("method {}: give the data file", spec.method)))),
+        }
+    }
+    for (file, members) in files {
+        let wanted: Result<Vec<BTreeSet<String>>> = members.iter().map(|at| columns(&read[*at])).collect();
+        let together = wanted.and_then(|wanted| self::read(&file, &wanted.into_iter().flatten().collect()));
+        for at in members {
+            let spec = &read[at];
+            // One spec's fault in its columns is not the others'.
+            let alone;
+            let table = match &together {
+                Ok(table) => Ok(table),
+                Err(_) => {
+                    alone = columns(spec).and_then(|wanted| self::read(&file, &wanted));
+                    alone.as_ref()
+                }
+            };
+            answers[at] = Some(match table {
+                Ok(table) => with_data(spec, table, folder).map_err(|error| error.lines.join("\n")),
+                Err(error) => Err(error.lines.join("\n")),
+            });
+        }
+    }
+    let mut out = Vec::new();
+    for ((answer, spec), given) in answers.into_iter().zip(&read).zip(specs) {
+        let mut answer = answer.unwrap_or_else(|| Err("no answer".to_string()));
+        if let Ok(answer) = &mut answer {
+            let idle = spec.idle_keys(given).unwrap_or_default();
+            answer.warnings.extend(idle.iter().map(|key| format!("key {key}: method {} does not use it", spec.method)));
+        }
+        out.push(answer);
+    }
+    Ok(out)
+}
+
+/// The four methods that take no data.
+fn without_data(spec: &Spec) -> Option<Result<Answer>> {
+    let need = |key: &str, value: Option<f64>| value.ok_or_else(|| format!("{key}: give a number"));
+    let alpha = spec.alpha.unwrap_or(0.05);
+    let found = match spec.method.as_str() {
+        "adjust" => planning::adjust(&spec.p, &spec.adjust),
+        "power" => (|| {
+            let plain = Design::default();
+            planning::power(&Design {
+                p0: need("p0", spec.p0)?,
+                p1: need("p1", spec.p1)?,
+                clusters: need("clusters", spec.clusters)?,
+                size: need("size", spec.size)?,
+                icc: need("icc", spec.icc)?,
+                cv: spec.cv.unwrap_or(plain.cv),
+                alpha,
+                power: spec.power.unwrap_or(plain.power),
+                periods: spec.periods.unwrap_or(plain.periods),
+                autocorrelation: spec.autocorrelation.unwrap_or(plain.autocorrelation),
+                baseline_r2: spec.baseline_r2.unwrap_or(plain.baseline_r2),
+            })
+        })(),
+        "sequential" => planning::sequential(&spec.looks, spec.spending.as_deref().unwrap_or("obrien-fleming"), alpha),
+        "confseq" => match spec.kind.as_deref() {
+            Some(kind) => planning::confseq(kind, &spec.v, &spec.t, spec.rho, alpha),
+            None => Err("kind: give normal-mixture or asymptotic".to_string()),
+        },
+        _ => return spec.idle_keys(&Value::Null).err().map(Err),
+    };
+    Some(found.map_err(|line| refused(format!("method {}: {line}", spec.method))))
+}
+
+/// Columns of the file that a spec reads.
+fn columns(spec: &Spec) -> Result<BTreeSet<String>> {
+    let mut named = BTreeSet::new();
+    Formula::parse(spec.formula()?)?.columns(&mut named);
+    named.extend(spec.cluster.iter().chain(&spec.collapse).chain(&spec.block).chain(&spec.weights).chain(&spec.time).cloned());
+    needed(&spec.define, spec.filter.as_deref(), &named)
+}
+
+fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
+    let mut formula = Formula::parse(spec.formula()?)?;
+    if spec.cluster.len() > 2 {
+        return Err(refused("cluster: at most two columns"));
+    }
+    if spec.method != "glmm" && !formula.random.is_empty() {
+        return Err(refused(format!("method {}: takes no random intercepts; use glmm", spec.method)));
+    }
+    if !matches!(spec.method.as_str(), "ols" | "wild" | "ri") && !formula.effects.is_empty() {
+        return Err(refused(format!("method {}: takes no absorbed effects; put them on the right as factor( )", spec.method)));
+    }
+    let counts = matches!(spec.method.as_str(), "glm" | "gee" | "glmm") && matches!(&formula.outcome, Some(Outcome::Pair(two)) if two.len() == 2);
+    if matches!(spec.method.as_str(), "hazard" | "cox") {
+        // The periods, or the baseline hazard, stand for it.
+        formula.intercept = false;
+    }
+    let named = spec.cluster.iter().chain(&spec.block).chain(&spec.weights).chain(&spec.time).map(|name| Expression::Column(name.clone()));
+    let used: Vec<Expression> = formula.quantities().into_iter().map(|quantity| quantity.expression.clone()).chain(named).collect();
+    let prepared = prepare(table, &spec.define, spec.filter.as_deref(), &spec.collapse, &used)?;
+    let request = Request {
+        clusters: &spec.cluster,
+        weights: spec.weights.as_deref(),
+        blocks: spec.block.as_deref(),
+        time: spec.time.as_deref(),
+        reference: &spec.reference,
+        keep_missing_outcome: spec.method == "lee",
+        counts,
+    };
+    let mut design = Rows::new(&formula, &prepared.table, &request)?;
+    design.dropped += prepared.dropped as usize;
+    if design.n == 0 {
+        return Err(refused("no rows are left: every one was filtered out or misses a value"));
+    }
+    match spec.method.as_str() {
+        "ols" | "lin" => {
+            one_outcome(&formula)?;
+            linear::ols(spec, design)
+        }
+        "dim" => {
+            one_outcome(&formula)?;
+            let (treatment, factor) = treatment(spec, &formula)?;
+            difference::dim(spec, &design, treatment, factor)
+        }
+        "means" => {
+            one_outcome(&formula)?;
+            let groups = formula.terms.first().is_some().then(|| treatment(spec, &formula)).transpose()?;
+            let groups = groups.map(|(group, _)| Ok::<_, crate::error::Error>((group.text.trim_matches('`'), design.group(group)?))).transpose()?;
+            difference::means(spec, &design, groups)
+        }
+        "ri" => {
+            let outcome = formula.outcome.as_ref().ok_or_else(|| refused("formula: the outcome is missing on the left of ~"))?;
+            let (treatment, factor) = treatment(spec, &formula)?;
+            randomised::ri(spec, &design, outcome, treatment, factor, folder)
+        }
+        "wild" => {
+            one_outcome(&formula)?;
+            randomised::wild(spec, &design)
+        }
+        "icc" => association::icc(spec, &formula, &design),
+        "mh" => association::mantel_haenszel(spec, &formula, &design),
+        "lee" => association::lee(spec, &formula, &design),
+        "glm" | "gee" | "glmm" | "hazard" => generalised::answer(spec, &formula, &design),
+        "cox" | "km" | "logrank" => survival::answer(spec, &formula, &design),
+        other => Err(refused(format!("method \"{other}\": not known"))),
+    }
+}
+
+/// Refuses a formula without exactly one outcome.
+pub fn one_outcome(formula: &Formula) -> Result<&Quantity> {
+    match &formula.outcome {
+        Some(Outcome::Value(y)) => Ok(y),
+        Some(_) => Err(refused("formula: this method takes one outcome on the left of ~")),
+        None => Err(refused("formula: the outcome is missing on the left of ~")),
+    }
+}
+
+/// The first term on the right, and whether it is to be read as a factor. Refuses interactions and a missing one.
+pub fn treatment<'a>(spec: &Spec, formula: &'a Formula) -> Result<(&'a Quantity, bool)> {
+    match formula.first.and_then(|at| formula.terms.get(at)).map(Vec::as_slice) {
+        Some([Variable::Plain(x)]) => Ok((x, false)),
+        Some([Variable::Factor(x)]) => Ok((x, true)),
+        _ => Err(refused(format!("method {}: the first term on the right must be one column, the treatment", spec.method))),
+    }
+}

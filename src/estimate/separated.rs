@@ -1,0 +1,318 @@
+//! Comma-separated rows into columns. Each thread reads its own blocks into its own codes; blocks are joined in the file's order, so
+//! that neither the number of threads nor the size of the blocks shows in the result.
+
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use memchr::{memchr, memrchr};
+
+use super::blocks::{Block, Fields, Source, fields, newlines};
+use super::dictionary::{Cell, Numbers, Texts, cell, plain};
+use super::table::{Codes, Column, Levels};
+
+/// Rows are cut into fields so many bytes at a time: both fit the processor's cache.
+const CHUNK: usize = 1 << 15;
+
+/// What stands in the way of a column.
+pub enum Fault {
+    /// The line, from 1, and what is wrong with it.
+    Line(usize, String),
+    Reading(io::Error),
+    /// A column that was taken for numbers holds text after all.
+    Text(usize),
+}
+
+/// What is read: the place of each wanted column among `width`, whether it is text for certain, and the length of the header.
+pub struct Wanted<'a> {
+    pub width: usize,
+    pub columns: &'a [usize],
+    pub text: &'a [bool],
+    pub header_lines: usize,
+    /// Bytes, as far as the file tells.
+    pub size: Option<u64>,
+}
+
+/// A column as one thread meets it. Its codes are its own; `shared` leads from them to the codes of all.
+#[derive(Default)]
+struct Own {
+    texts: Texts,
+    shared: Vec<u32>,
+    checked: usize,
+    codes: Vec<u32>,
+    plain: bool,
+    numbers: Vec<f64>,
+}
+
+#[derive(Default)]
+struct Joined {
+    texts: Texts,
+    values: Vec<f64>,
+    codes: Codes,
+    text: bool,
+    fractions: bool,
+    plain: Option<Vec<f64>>,
+}
+
+struct Join {
+    columns: Vec<Joined>,
+    rows: usize,
+    lines: usize,
+    next: usize,
+    fault: Option<Fault>,
+}
+
+/// Reads all rows of the source on so many threads. Answers the number of rows and the columns in the order they were wanted.
+pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<(usize, Vec<Column>), Fault> {
+    let columns = wanted.text.iter().map(|text| Joined { text: *text, ..Joined::default() }).collect();
+    let join = Mutex::new(Join { columns, rows: 0, lines: wanted.header_lines, next: 0, fault: None });
+    let (source, turn) = (Mutex::new(source), Condvar::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| work(&source, &join, &turn, wanted));
+        }
+    });
+    let join = join.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match join.fault {
+        Some(fault) => Err(fault),
+        None => Ok((join.rows, join.columns.into_iter().map(Joined::finish).collect())),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn work(source: &Mutex<Source>, join: &Mutex<Join>, turn: &Condvar, wanted: &Wanted) {
+    let mut reader = Reader { own: wanted.columns.iter().map(|_| Own::default()).collect(), starts: Vec::new(), fields: Fields::default() };
+    let mut block = Block::default();
+    loop {
+        let read = match lock(source).next(&mut block) {
+            Ok(false) => return,
+            Ok(true) => Ok(()),
+            Err(error) => Err(Fault::Reading(error)),
+        };
+        let read = read.and_then(|()| reader.read(&block, wanted));
+        let mut join = lock(join);
+        while join.next != block.order && join.fault.is_none() {
+            join = turn.wait(join).unwrap_or_else(PoisonError::into_inner);
+        }
+        if join.fault.is_none() {
+            let before = join.lines;
+            join.fault = match read.and_then(|(rows, lines)| join.add(&mut reader.own, rows, lines, block.length, wanted)) {
+                Ok(()) => None,
+                Err(Fault::Line(line, what)) => Some(Fault::Line(before + line, what)),
+                Err(fault) => Some(fault),
+            };
+            join.next += 1;
+        }
+        turn.notify_all();
+        if join.fault.is_some() {
+            return;
+        }
+    }
+}
+
+struct Reader {
+    own: Vec<Own>,
+    starts: Vec<u32>,
+    fields: Fields,
+}
+
+impl Reader {
+    /// Reads a block into the thread's own columns; answers its rows and its lines.
+    fn read(&mut self, block: &Block, wanted: &Wanted) -> Result<(usize, usize), Fault> {
+        let bytes = &block.bytes;
+        for own in &mut self.own {
+            own.codes.clear();
+            own.numbers.clear();
+        }
+        if let Some(at) = memchr(0, &bytes[..block.length]) {
+            let what = "holds a zero byte, so the file is not text in UTF-8; save it as CSV in UTF-8".to_string();
+            return Err(Fault::Line(newlines(&bytes[..at]) + 1, what));
+        }
+        let (mut rows, mut lines, mut from) = (0, 0, 0);
+        while from < block.length {
+            let whole = block.quoted || wanted.width == 1 || block.length - from <= CHUNK;
+            let to = match memrchr(b'\n', &bytes[from..block.length.min(from + CHUNK)]) {
+                _ if whole => block.length,
+                Some(at) => from + at + 1,
+                None => memchr(b'\n', &bytes[from..block.length]).map_or(block.length, |at| from + at + 1),
+            };
+            // A single column takes the careful way because there an empty line has as many fields as a row.
+            let regular = if block.quoted || wanted.width == 1 { None } else { fields(bytes, from, to, wanted.width, &mut self.starts) };
+            let (more, passed) = match regular {
+                Some(more) => (self.regular(bytes, more, lines, wanted)?, more),
+                None => self.careful(&bytes[..to], from, lines, wanted)?,
+            };
+            (rows, lines, from) = (rows + more, lines + passed, to);
+        }
+        Ok((rows, lines))
+    }
+
+    fn regular(&mut self, bytes: &[u8], rows: usize, lines: usize, wanted: &Wanted) -> Result<usize, Fault> {
+        for (i, (own, column)) in self.own.iter_mut().zip(wanted.columns).enumerate() {
+            let last = column + 1 == wanted.width;
+            let span = |starts: &[u32], row: usize| {
+                let at = row * wanted.width + column;
+                let (start, end) = (starts[at] as usize, starts[at + 1] as usize - 1);
+                (start, if last && end > start && bytes[end - 1] == b'\r' { end - 1 } else { end })
+            };
+            if own.plain {
+                for row in 0..rows {
+                    let (start, end) = span(&self.starts, row);
+                    own.number(&bytes[start..end]).ok_or(Fault::Text(i))?;
+                }
+            } else {
+                own.codes.extend((0..rows).map(|row| {
+                    let (start, end) = span(&self.starts, row);
+                    own.texts.code(&bytes[start..], end - start)
+                }));
+            }
+            if let Err(new) = own.check() {
+                let row = (0..rows).find(|row| own.codes[own.codes.len() - rows + row] == new).unwrap_or(0);
+                return Err(Fault::Line(lines + row + 1, not_text(*column)));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn careful(&mut self, bytes: &[u8], mut at: usize, lines: usize, wanted: &Wanted) -> Result<(usize, usize), Fault> {
+        let (mut rows, mut passed) = (0, 0);
+        while at < bytes.len() {
+            let line = lines + passed + 1;
+            let next = self.fields.read(bytes, at).map_err(|_| Fault::Line(line, "opens a quote that is never closed; close it".to_string()))?;
+            if !self.fields.blank() {
+                if self.fields.count() != wanted.width {
+                    let what = format!("has {} fields and the header {}; give each row a field for every column", self.fields.count(), wanted.width);
+                    return Err(Fault::Line(line, what));
+                }
+                for (i, (own, column)) in self.own.iter_mut().zip(wanted.columns).enumerate() {
+                    let text = self.fields.get(bytes, *column);
+                    if own.plain {
+                        own.number(text).ok_or(Fault::Text(i))?;
+                    } else {
+                        let code = own.texts.code(text, text.len());
+                        own.codes.push(code);
+                        own.check().map_err(|_| Fault::Line(line, not_text(*column)))?;
+                    }
+                }
+                rows += 1;
+            }
+            passed += newlines(&bytes[at..next]);
+            at = next;
+        }
+        Ok((rows, passed))
+    }
+}
+
+fn not_text(column: usize) -> String {
+    format!("holds bytes in column {} that are not UTF-8; save the file in UTF-8", column + 1)
+}
+
+impl Own {
+    fn number(&mut self, text: &[u8]) -> Option<()> {
+        self.numbers.push(match cell(text) {
+            Cell::Number(value) => value,
+            Cell::Missing => f64::NAN,
+            Cell::Text => return None,
+        });
+        Some(())
+    }
+
+    /// The first new text that is not UTF-8.
+    fn check(&mut self) -> Result<(), u32> {
+        while self.checked < self.texts.count() {
+            self.checked += 1;
+            std::str::from_utf8(self.texts.text(self.checked)).map_err(|_| self.checked as u32)?;
+        }
+        Ok(())
+    }
+}
+
+impl Join {
+    fn add(&mut self, own: &mut [Own], rows: usize, lines: usize, length: usize, wanted: &Wanted) -> Result<(), Fault> {
+        if self.next == 0
+            && let Some(size) = wanted.size
+        {
+            // Room for all rows, should they be as long as the first: a column that grows would be held twice for a while.
+            let room = (rows as f64 * size as f64 / length.max(1) as f64 * 1.02) as usize;
+            self.columns.iter_mut().for_each(|column| column.codes.reserve(room));
+        }
+        self.rows += rows;
+        self.lines += lines;
+        if u32::try_from(self.rows).is_err() {
+            return Err(Fault::Line(0, "ends the 4294967295 rows that are read at most; split the file".to_string()));
+        }
+        for (i, (joined, own)) in self.columns.iter_mut().zip(own).enumerate() {
+            joined.add(own).ok_or(Fault::Text(i))?;
+        }
+        Ok(())
+    }
+}
+
+impl Joined {
+    /// None if text stands where numbers are held.
+    fn add(&mut self, own: &mut Own) -> Option<()> {
+        match &mut self.plain {
+            Some(numbers) => {
+                if !own.plain {
+                    for code in &own.codes {
+                        let text = own.texts.text(*code as usize);
+                        numbers.push(match cell(text) {
+                            Cell::Number(value) => value,
+                            Cell::Missing => f64::NAN,
+                            Cell::Text => return None,
+                        });
+                    }
+                }
+                numbers.extend_from_slice(&own.numbers);
+            }
+            None => {
+                for code in own.shared.len()..=own.texts.count() {
+                    let text = own.texts.text(code);
+                    own.shared.push(self.texts.code(text, text.len()));
+                    if self.texts.count() > self.values.len() {
+                        let cell = cell(text);
+                        self.text |= cell == Cell::Text;
+                        let value = if let Cell::Number(value) = cell { value } else { f64::NAN };
+                        self.fractions |= value.fract() > 0.0 || value.fract() < 0.0;
+                        self.values.push(value);
+                    }
+                }
+                self.codes.extend(own.codes.iter().map(|code| own.shared[*code as usize]), self.texts.count());
+                if !self.text && plain(self.texts.count(), self.fractions) {
+                    let codes = std::mem::take(&mut self.codes);
+                    let mut numbers = Vec::with_capacity(codes.capacity());
+                    numbers.extend((0..codes.len()).map(|row| if codes.at(row) == 0 { f64::NAN } else { self.values[codes.at(row) as usize - 1] }));
+                    *self = Joined { plain: Some(numbers), ..Joined::default() };
+                }
+            }
+        }
+        if self.plain.is_some() && !own.plain {
+            *own = Own { plain: true, ..Own::default() };
+        }
+        Some(())
+    }
+
+    fn finish(self) -> Column {
+        let Joined { texts, values, mut codes, text, plain, .. } = self;
+        if let Some(mut numbers) = plain {
+            numbers.shrink_to_fit();
+            return Column::Numbers(numbers);
+        }
+        let (levels, map) = if text {
+            let (levels, map) = texts.levels();
+            (Levels::Texts(levels), map)
+        } else {
+            // Texts that differ may be one number: 1, 1.0 and TRUE.
+            let mut numbers = Numbers::default();
+            let map = std::iter::once(0).chain(values.iter().map(|value| numbers.code(*value))).collect::<Vec<u32>>();
+            (Levels::Numbers(numbers.levels()), map)
+        };
+        if map.iter().enumerate().any(|(old, new)| old != *new as usize) {
+            codes = codes.through(&map, levels.len());
+        }
+        codes.shrink();
+        Column::Coded { levels, codes }
+    }
+}

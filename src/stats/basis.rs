@@ -1,0 +1,139 @@
+//! An orthonormal basis of a model's columns, from their cross-products.
+//!
+//! Z = X T with Z'WZ = I, T upper triangular: T is the inverse of the Cholesky factor of X'WX. Where a column is nearly explained by those
+//! before it, the cross-products are taken again in the basis found so far (Cholesky QR twice: Yamamoto, Nakatsukasa, Yanagisawa and
+//! Fukaya 2015), which makes the factor as exact as one from the rows. Columns enter from left to right.
+
+use super::Refusal;
+use super::absorb::{Absorbed, mass};
+use super::cells::Rows;
+use super::passes;
+use nalgebra::{DMatrix, DVector};
+
+/// A column whose part orthogonal to those before it is below this share of its norm is dropped.
+const COLLINEAR: f64 = 1e-7;
+/// Shares of squares: above the first a factor is exact at once; what is below the second is rounding.
+const PLAIN: f64 = 1e-6;
+const ROUNDING: f64 = 1e-15;
+
+#[derive(Debug, Clone)]
+pub struct Basis {
+    /// Kept columns, in order.
+    pub kept: Vec<usize>,
+    /// kept × kept, upper triangular: z = x T.
+    pub t: DMatrix<f64>,
+    /// Z'Wy, the first approximation of the coefficients in the basis.
+    pub gamma: DVector<f64>,
+}
+
+/// Finds the basis of the rows' covariates after absorption. Refuses a model without columns and numbers that are not finite.
+pub fn basis(rows: &impl Rows, absorbed: &Absorbed) -> Result<Basis, Refusal> {
+    let width = rows.width();
+    let norm: Vec<f64> = passes::sum(rows.len(), width, |range, sums| {
+        let mut x = vec![0.0; width];
+        for row in range {
+            rows.x(row, &mut x);
+            let mass = mass(rows, row);
+            sums.iter_mut().zip(&x).for_each(|(sum, x)| *sum += mass * x * x);
+        }
+    });
+    if norm.iter().any(|square| !square.is_finite()) {
+        return Err(Refusal::NotFinite);
+    }
+    let mut kept: Vec<usize> = (0..width).filter(|column| norm[*column] > 0.0).collect();
+    loop {
+        match factor(rows, absorbed, &kept, &norm)? {
+            Factored::Basis(t, gamma) => return Ok(Basis { kept, t, gamma }),
+            Factored::Collinear(columns) => kept.retain(|column| !columns.contains(column)),
+        }
+    }
+}
+
+enum Factored {
+    Basis(DMatrix<f64>, DVector<f64>),
+    Collinear(Vec<usize>),
+}
+
+fn factor(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], norm: &[f64]) -> Result<Factored, Refusal> {
+    let k = kept.len();
+    let mut t = DMatrix::from_diagonal(&DVector::from_iterator(k, kept.iter().map(|column| 1.0 / norm[*column].sqrt())));
+    // A column's part orthogonal to those before it is this times its length in the present basis.
+    let mut scale = vec![1.0; k];
+    for pass in 0..4 {
+        let (gram, cross) = cross_products(rows, absorbed, kept, (pass > 0).then_some(&t), &t);
+        if gram.iter().chain(cross.iter()).any(|v| !v.is_finite()) {
+            return Err(Refusal::NotFinite);
+        }
+        let mut upper = DMatrix::<f64>::zeros(k, k);
+        let mut plain = true;
+        let mut collinear = Vec::new();
+        for j in 0..k {
+            for i in 0..j {
+                let already: f64 = (0..i).map(|r| upper[(r, i)] * upper[(r, j)]).sum();
+                upper[(i, j)] = (gram[(i, j)] - already) / upper[(i, i)];
+            }
+            let left = gram[(j, j)] - (0..j).map(|r| upper[(r, j)] * upper[(r, j)]).sum::<f64>();
+            plain &= left > PLAIN * gram[(j, j)];
+            let swept_away = pass == 0 && gram[(j, j)] < COLLINEAR * COLLINEAR;
+            if swept_away || pass > 0 && scale[j] * left.max(0.0).sqrt() < COLLINEAR {
+                collinear.push(kept[j]);
+            }
+            // A column that looks collinear gets its direction from rounding; the next pass shows what it really has.
+            upper[(j, j)] = left.max(ROUNDING * gram[(j, j)]).max(f64::MIN_POSITIVE).sqrt();
+            scale[j] *= upper[(j, j)];
+        }
+        if !collinear.is_empty() {
+            return Ok(Factored::Collinear(collinear));
+        }
+        let inverse = upper.solve_upper_triangular(&DMatrix::identity(k, k)).ok_or(Refusal::NotFinite)?;
+        t *= &inverse;
+        if plain {
+            return Ok(Factored::Basis(t, inverse.transpose() * cross));
+        }
+    }
+    Err(Refusal::NotFinite)
+}
+
+/// Z'WZ and Z'Wy in the columns x T; without a T to apply to rows (the first pass) X'WX is taken sparsely and turned afterwards.
+fn cross_products(
+    rows: &impl Rows,
+    absorbed: &Absorbed,
+    kept: &[usize],
+    turn: Option<&DMatrix<f64>>,
+    t: &DMatrix<f64>,
+) -> (DMatrix<f64>, DVector<f64>) {
+    let (k, width) = (kept.len(), rows.width());
+    let sums = passes::sum(rows.len(), (k + 1) * (k + 1), |range, sums| {
+        let mut values = vec![0.0; width + 1];
+        let mut z = vec![0.0; k + 1];
+        for row in range {
+            absorbed.read(rows, row, &mut values);
+            match turn {
+                None => z.iter_mut().zip(kept).for_each(|(z, column)| *z = values[*column]),
+                Some(t) => rotate(t, kept, &values, &mut z),
+            }
+            z[k] = values[width];
+            let mass = mass(rows, row);
+            for i in 0..k {
+                if z[i] != 0.0 {
+                    let own = mass * z[i];
+                    sums[i * (k + 1) + i..(i + 1) * (k + 1)].iter_mut().zip(&z[i..]).for_each(|(sum, z)| *sum += own * z);
+                }
+            }
+        }
+    });
+    let gram = DMatrix::from_fn(k, k, |i, j| sums[i.min(j) * (k + 1) + i.max(j)]);
+    let cross = DVector::from_fn(k, |i, _| sums[i * (k + 1) + k]);
+    match turn {
+        Some(_) => (gram, cross),
+        None => (t.transpose() * gram * t, t.transpose() * cross),
+    }
+}
+
+/// z = x T for the kept columns of `values`.
+#[inline]
+pub fn rotate(t: &DMatrix<f64>, kept: &[usize], values: &[f64], z: &mut [f64]) {
+    for (j, z) in z.iter_mut().enumerate().take(kept.len()) {
+        *z = t.column(j).iter().take(j + 1).zip(kept).map(|(t, column)| t * values[*column]).sum();
+    }
+}

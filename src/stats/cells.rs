@@ -1,0 +1,108 @@
+//! Rows of a model, and cells: rows that share cluster, effects, weight and covariates, counted once with the sums of their outcome.
+//!
+//! Every linear estimator reads `Rows`: a table of single rows is the case n = 1, tallies are cells with n > 1, one code answers both.
+
+/// What a linear model needs to know of its data. A row stands for `n` rows with the same covariates.
+pub trait Rows: Sync {
+    fn len(&self) -> usize;
+    /// Number of covariates, the intercept among them.
+    fn width(&self) -> usize;
+    /// Writes the covariates of a row.
+    fn x(&self, row: usize, into: &mut [f64]);
+    /// n, Σ y and Σ y² of a row.
+    fn sums(&self, row: usize) -> (f64, f64, f64);
+    /// Weight of each of the n rows; positive.
+    fn weight(&self, _row: usize) -> f64 {
+        1.0
+    }
+    fn is_weighted(&self) -> bool {
+        false
+    }
+    /// Cluster in each clustering, 0..clusters. Without a clustering there are none.
+    fn cluster(&self, clustering: usize, row: usize) -> u32;
+    /// Number of clusters of each clustering.
+    fn clusters(&self) -> &[usize];
+    /// Level of each absorbed effect, 0..levels.
+    fn effect(&self, _effect: usize, _row: usize) -> u32 {
+        0
+    }
+    /// Number of levels of each absorbed effect.
+    fn levels(&self) -> &[usize] {
+        &[]
+    }
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Cells in memory, with at most one clustering. `x` holds `width` covariates a cell, one cell after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Cells {
+    pub width: usize,
+    pub x: Vec<f64>,
+    /// 0..clusters.
+    pub cluster: Vec<u32>,
+    pub clusters: usize,
+    /// Rows in the cell, and Σ y and Σ y² over them; for a 0/1 outcome both are the number of ones.
+    pub n: Vec<f64>,
+    pub y: Vec<f64>,
+    pub yy: Vec<f64>,
+}
+
+impl Cells {
+    pub fn new(width: usize) -> Cells {
+        Cells { width, ..Cells::default() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.n.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.n.is_empty()
+    }
+
+    pub fn row(&self, cell: usize) -> &[f64] {
+        &self.x[cell * self.width..(cell + 1) * self.width]
+    }
+
+    pub fn push(&mut self, cluster: u32, x: &[f64], n: f64, y: f64, yy: f64) {
+        self.x.extend_from_slice(x);
+        self.cluster.push(cluster);
+        self.clusters = self.clusters.max(cluster as usize + 1);
+        self.n.push(n);
+        self.y.push(y);
+        self.yy.push(yy);
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> f64 {
+        self.n.iter().sum()
+    }
+}
+
+impl Rows for Cells {
+    fn len(&self) -> usize {
+        self.n.len()
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn x(&self, row: usize, into: &mut [f64]) {
+        into.copy_from_slice(self.row(row));
+    }
+
+    fn sums(&self, row: usize) -> (f64, f64, f64) {
+        (self.n[row], self.y[row], self.yy[row])
+    }
+
+    fn cluster(&self, _clustering: usize, row: usize) -> u32 {
+        self.cluster[row]
+    }
+
+    fn clusters(&self) -> &[usize] {
+        std::slice::from_ref(&self.clusters)
+    }
+}

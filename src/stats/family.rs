@@ -1,0 +1,232 @@
+//! Exponential families and their links, over sums of rows with one linear predictor.
+//!
+//! E y = μ, var y = φ V(μ), g(μ) = η. Over n rows with sum y: score in η Σ (y − μ) d / V, Fisher information n d² / V, d = dμ/dη
+//! (Nelder and Wedderburn 1972; McCullagh and Nelder 1989). Probabilities near 0 and 1 are worked from their smaller side.
+
+use super::Refusal;
+use super::cells::Cells;
+use statrs::function::gamma::ln_gamma;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    Binomial,
+    Poisson,
+    Gaussian,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    Logit,
+    /// ln(−ln(1 − μ))
+    Cloglog,
+    Log,
+    Identity,
+}
+
+/// What one linear predictor means: the mean, 1 − mean for a probability, dμ/dη and V(μ).
+#[derive(Debug, Clone, Copy)]
+pub struct Point {
+    pub mu: f64,
+    pub other: f64,
+    pub d: f64,
+    pub v: f64,
+}
+
+impl Family {
+    pub fn canonical(self) -> Link {
+        match self {
+            Family::Binomial => Link::Logit,
+            Family::Poisson => Link::Log,
+            Family::Gaussian => Link::Identity,
+        }
+    }
+
+    /// Whether every linear predictor gives a mean of the family.
+    pub fn allows(self, link: Link) -> bool {
+        match self {
+            Family::Binomial => matches!(link, Link::Logit | Link::Cloglog),
+            Family::Poisson => link == Link::Log,
+            Family::Gaussian => matches!(link, Link::Identity | Link::Log),
+        }
+    }
+
+    /// Refuses outcomes the family cannot have: other than 0 and 1 (binomial), below 0 (poisson), and numbers that are not finite.
+    pub fn check(self, cells: &Cells) -> Result<(), Refusal> {
+        if cells.rows() <= 0.0 || cells.width == 0 {
+            return Err(Refusal::NoData);
+        }
+        for c in 0..cells.len() {
+            let (n, y, yy) = (cells.n[c], cells.y[c], cells.yy[c]);
+            if !(n.is_finite() && y.is_finite() && yy.is_finite() && n >= 0.0 && cells.row(c).iter().all(|x| x.is_finite())) {
+                return Err(Refusal::NotFinite);
+            }
+            let possible = match self {
+                Family::Binomial => y >= 0.0 && y <= n && (yy - y).abs() <= 1e-9 * n,
+                Family::Poisson => y >= 0.0,
+                Family::Gaussian => true,
+            };
+            if !possible {
+                return Err(Refusal::OutsideFamily);
+            }
+        }
+        Ok(())
+    }
+
+    /// The direction in which a cell's likelihood keeps rising without end: −1 all zeros, 1 all ones, 0 neither.
+    pub fn pull(self, n: f64, y: f64) -> i8 {
+        match self {
+            Family::Binomial | Family::Poisson if y == 0.0 => -1,
+            Family::Binomial if y == n => 1,
+            _ => 0,
+        }
+    }
+
+    /// Σ (y − μ) d / V over a cell.
+    pub fn score(self, p: &Point, n: f64, y: f64) -> f64 {
+        match self {
+            Family::Binomial => y * (p.d / p.mu) - (n - y) * (p.d / p.other),
+            Family::Poisson => y - n * p.mu,
+            Family::Gaussian => (y - n * p.mu) * p.d,
+        }
+    }
+
+    /// Minus the slope of the score of a cell in η; for gaussian its expectation.
+    pub fn curvature(self, link: Link, p: &Point, n: f64, y: f64) -> f64 {
+        let fisher = n * p.d * p.d / p.v;
+        if link != Link::Cloglog {
+            return fisher;
+        }
+        let hazard = p.d / p.other;
+        let bend = if hazard < 1e-4 { hazard / 2.0 + hazard * hazard / 12.0 } else { hazard / p.mu - 1.0 };
+        y * (p.d / p.mu) * bend + (n - y) * hazard
+    }
+
+    /// Σ (y − μ) over a cell.
+    pub fn residual(self, p: &Point, n: f64, y: f64) -> f64 {
+        if self == Family::Binomial { y * p.other - (n - y) * p.mu } else { y - n * p.mu }
+    }
+
+    /// Σ (y − μ)² over a cell.
+    pub fn residual_squares(self, p: &Point, n: f64, y: f64, yy: f64) -> f64 {
+        if self == Family::Binomial {
+            y * p.other * p.other + (n - y) * p.mu * p.mu
+        } else {
+            let e = y - n * p.mu;
+            (if n > 0.0 { yy - y * y / n } else { 0.0 }).max(0.0) + if n > 0.0 { e * e / n } else { 0.0 }
+        }
+    }
+
+    /// The log-likelihood of a cell but for what does not depend on μ; for gaussian with variance 1, and without −n/2 ln 2π.
+    pub fn log_likelihood(self, p: &Point, n: f64, y: f64, yy: f64) -> f64 {
+        match self {
+            Family::Binomial => {
+                let ones = if y > 0.0 { y * if p.mu < 0.5 { p.mu.ln() } else { (-p.other).ln_1p() } } else { 0.0 };
+                let zeros = if n > y { (n - y) * if p.other < 0.5 { p.other.ln() } else { (-p.mu).ln_1p() } } else { 0.0 };
+                ones + zeros
+            }
+            Family::Poisson => y * p.mu.ln() - n * p.mu,
+            Family::Gaussian => -0.5 * self.residual_squares(p, n, y, yy),
+        }
+    }
+
+    /// What one row as given adds to a log-likelihood whatever the coefficients: ln C(n, y) for `y` of `n` counts, −ln y! for a Poisson count.
+    pub fn log_constant(self, n: f64, y: f64) -> f64 {
+        match self {
+            Family::Binomial => ln_gamma(n + 1.0) - ln_gamma(y + 1.0) - ln_gamma(n - y + 1.0),
+            Family::Poisson => -ln_gamma(y + 1.0),
+            Family::Gaussian => 0.0,
+        }
+    }
+
+    /// The point at a linear predictor. It is held where its square neither overflows nor vanishes.
+    pub fn at(self, link: Link, eta: f64) -> Point {
+        let (mu, other, d) = match link {
+            Link::Logit => {
+                let small = (-eta.abs().min(300.0)).exp();
+                let (tail, rest) = (small / (1.0 + small), 1.0 / (1.0 + small));
+                let (mu, other) = if eta < 0.0 { (tail, rest) } else { (rest, tail) };
+                (mu, other, tail * rest)
+            }
+            Link::Cloglog => {
+                let hazard = eta.clamp(-300.0, 5.8).exp();
+                let other = (-hazard).exp();
+                (-(-hazard).exp_m1(), other, hazard * other)
+            }
+            Link::Log => {
+                let mu = eta.clamp(-300.0, 150.0).exp();
+                (mu, 1.0, mu)
+            }
+            Link::Identity => (eta, 1.0, 1.0),
+        };
+        let v = match self {
+            Family::Binomial => mu * other,
+            Family::Poisson => mu,
+            Family::Gaussian => 1.0,
+        };
+        Point { mu, other, d, v }
+    }
+}
+
+impl Link {
+    /// g(μ); none where it is not finite.
+    pub fn of(self, mu: f64) -> Option<f64> {
+        let eta = match self {
+            Link::Logit => (mu / (1.0 - mu)).ln(),
+            Link::Cloglog => (-(-mu).ln_1p()).ln(),
+            Link::Log => mu.ln(),
+            Link::Identity => mu,
+        };
+        eta.is_finite().then_some(eta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [(Family, Link); 5] = [
+        (Family::Binomial, Link::Logit),
+        (Family::Binomial, Link::Cloglog),
+        (Family::Poisson, Link::Log),
+        (Family::Gaussian, Link::Identity),
+        (Family::Gaussian, Link::Log),
+    ];
+
+    #[test]
+    fn the_score_is_the_slope_of_the_log_likelihood_and_the_curvature_that_of_the_score() {
+        for (family, link) in ALL {
+            for eta in [-2.0, -0.1, 0.7, 1.4] {
+                let (n, y, yy) = (7.0, 3.0, 3.0);
+                let value = |eta| family.log_likelihood(&family.at(link, eta), n, y, yy);
+                let slope = (value(eta + 1e-5) - value(eta - 1e-5)) / 2e-5;
+                assert!((slope - family.score(&family.at(link, eta), n, y)).abs() < 1e-7, "{family:?} {link:?} {eta}");
+                if family != Family::Gaussian {
+                    let score = |eta| family.score(&family.at(link, eta), n, y);
+                    let slope = (score(eta + 1e-5) - score(eta - 1e-5)) / 2e-5;
+                    assert!((slope + family.curvature(link, &family.at(link, eta), n, y)).abs() < 1e-7, "{family:?} {link:?} {eta}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_undoes_its_mean() {
+        for (family, link) in ALL {
+            for eta in [-3.0, 0.2, 1.1] {
+                assert!((link.of(family.at(link, eta).mu).unwrap() - eta).abs() < 1e-12);
+            }
+        }
+        assert_eq!(Link::Logit.of(0.0), None);
+    }
+
+    #[test]
+    fn nothing_overflows_at_absurd_predictors() {
+        for (family, link) in ALL {
+            for eta in [-1e9, -800.0, 800.0, 1e9] {
+                let p = family.at(link, eta);
+                let numbers = [p.mu, p.d, p.v, p.d * p.d / p.v, family.score(&p, 2.0, 1.0), family.log_likelihood(&p, 2.0, 1.0, 1.0)];
+                assert!(numbers.iter().all(|v| v.is_finite()), "{family:?} {link:?} {eta} {numbers:?}");
+            }
+        }
+    }
+}

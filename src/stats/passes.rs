@@ -1,0 +1,42 @@
+//! Passes over many rows on several threads. The parts depend on the number of rows alone, so that sums round alike on every machine.
+
+use std::ops::Range;
+
+/// Below this many rows a thread costs more than it saves.
+const WORTH: usize = 20_000;
+const PARTS: usize = 4;
+
+/// Runs `work` on consecutive parts of 0..len; answers in order.
+pub fn parts<A: Send>(len: usize, work: impl Fn(Range<usize>) -> A + Sync) -> Vec<A> {
+    parts_when(len, len >= WORTH, work)
+}
+
+/// The same where the caller knows whether the work is worth threads.
+pub fn parts_when<A: Send>(len: usize, worth: bool, work: impl Fn(Range<usize>) -> A + Sync) -> Vec<A> {
+    let count = if worth { PARTS } else { 1 };
+    let bounds: Vec<Range<usize>> = (0..count).map(|i| len * i / count..len * (i + 1) / count).collect();
+    if count == 1 {
+        return bounds.into_iter().map(work).collect();
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = bounds.iter().cloned().map(|range| scope.spawn(|| work(range))).collect();
+        threads.into_iter().zip(bounds).map(|(thread, range)| thread.join().unwrap_or_else(|_| work(range))).collect()
+    })
+}
+
+/// Sums of equal length, one from each part, added in order.
+pub fn sum(len: usize, width: usize, work: impl Fn(Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
+    let all = parts(len, |range| {
+        let mut own = vec![0.0; width];
+        work(range, &mut own);
+        own
+    });
+    let mut all = all.into_iter();
+    let mut total = all.next().unwrap_or_else(|| vec![0.0; width]);
+    for own in all {
+        for (sum, value) in total.iter_mut().zip(own) {
+            *sum += value;
+        }
+    }
+    total
+}

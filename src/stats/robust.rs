@@ -1,0 +1,63 @@
+//! Robust errors of a generalised linear model, on the response scale.
+//!
+//! With D = dμ/dη, W = 1/V(μ), Φ = V(μ) and M = (X'DWDX)⁻¹ the model is a least-squares one in the rows D X (McCullagh and Nelder 1989,
+//! section 9.2; the convention of clubSandwich), so that every variance of `ols` and Satterthwaite's degrees of freedom follow from
+//! `sandwich`. M = L L', Z = D X L.
+
+use super::Refusal;
+use super::generalised::{Fit, Working};
+use super::ols::Variance;
+use super::sandwich::{Block, Raw, Sandwich};
+use nalgebra::{Cholesky, DMatrix, DVector};
+
+/// A variance in the basis Z, and the turn between basis and coefficients: β = L γ, a = L'c.
+#[derive(Debug, Clone)]
+pub struct Robust {
+    pub sandwich: Sandwich,
+    pub turn: DMatrix<f64>,
+    pub gamma: DVector<f64>,
+}
+
+/// The variance of a fit; `clusters` is the number of clusters of `working.cluster`, `degrees` keeps what degrees of freedom need.
+/// Refuses what `Variance::factor` refuses and an information matrix that has no root.
+pub fn robust(fit: &Fit, working: &Working, clusters: usize, variance: Variance, degrees: bool) -> Result<Robust, Refusal> {
+    let k = fit.kept.len();
+    let turn = Cholesky::new(fit.m.clone()).ok_or(Refusal::NotFinite)?.l();
+    let gamma = turn.solve_lower_triangular(&fit.beta).ok_or(Refusal::NotFinite)?;
+    if variance == Variance::Classical {
+        let middle = DMatrix::identity(k, k) * fit.dispersion.ok_or(Refusal::NoResidual)?;
+        return Ok(Robust { sandwich: Sandwich::of(middle), turn, gamma });
+    }
+    let c = variance.factor(clusters as f64, fit.rows, k as f64)?;
+    let row = |i: usize| turn.tr_mul(&DVector::from_column_slice(&working.x[i * k..(i + 1) * k]));
+    let adjustment = variance.adjustment();
+    let raw = |members: &[usize], per_row: bool| -> Raw {
+        let mut z = DMatrix::zeros(members.len(), k);
+        let mut residual = DVector::zeros(members.len());
+        for (at, i) in members.iter().enumerate() {
+            let root = if per_row { 1.0 } else { working.n[*i].sqrt() };
+            z.row_mut(at).copy_from(&(row(*i) * root).transpose());
+            residual[at] = if per_row { 1.0 } else { working.e[*i] / root };
+        }
+        let of = |values: &[f64]| DVector::from_iterator(members.len(), members.iter().map(|i| values[*i]));
+        Raw { levels: Vec::new(), z, residual, working: Some((of(&working.weight), of(&working.phi))) }
+    };
+    if variance.is_clustered() {
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); clusters];
+        working.cluster.iter().enumerate().for_each(|(i, cluster)| members[*cluster as usize].push(i));
+        members.retain(|rows| !rows.is_empty());
+        let blocks = members.iter().map(|rows| Block::new(raw(rows, false), adjustment, None)).collect();
+        return Ok(Robust { sandwich: Sandwich::new(blocks, k, c, None, 0), turn, gamma });
+    }
+    let mut sandwich = Sandwich::of(DMatrix::zeros(k, k));
+    for i in 0..working.n.len() {
+        let mut block = Block::new(raw(&[i], true), adjustment, None);
+        let score = block.own_score();
+        sandwich.middle.ger(c * working.ee[i], &score, &score, 1.0);
+        if degrees {
+            block.copies = working.n[i];
+            sandwich.blocks.push(block);
+        }
+    }
+    Ok(Robust { sandwich, turn, gamma })
+}

@@ -1,0 +1,406 @@
+//! The middle of a robust variance and the degrees of freedom that go with it, in an orthonormal basis.
+//!
+//! With Z'WZ = I, H = Z Z'W, scores s_g = Z_g'W_g A_g e_g and V = c Σ s_g s_g' (in the basis; T V T' in the columns):
+//! A_g = I for CR0 and CR1; for CR2 D_g' G_g^(+1/2) D_g with G_g = D_g [(I−H) Φ (I−H)']_gg D_g, D_g = Φ_g^(1/2), the power being the
+//! Moore-Penrose root of the inverse (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018); for CR3 (I − H_gg)⁻¹.
+//! For a contrast with a = T'c: p_g = A_g W_g Z_g a, B_gh = p_g' [(I−H) Φ (I−H)']_gh p_h, df = tr(B)² / tr(BB) (Satterthwaite).
+//! With u = Z'p, v = Z'WΦp and Q = Z'WΦWZ: B_gh = [g=h] p'Φp − u_g'v_h − v_g'u_h + u_g'Q u_h, so the cost is G k², whatever the rows.
+//!
+//! Without weights a cluster's rows count only through Z_g'Z_g, so a cluster with more rows than columns is replaced by as many rows as
+//! columns. A row may stand for n equal ones: it enters multiplied by √n.
+
+use super::Refusal;
+use super::distribution::{chi_squared_tail, f_tail};
+use nalgebra::{Cholesky, DMatrix, DVector};
+use std::collections::HashMap;
+
+/// What A_g is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adjustment {
+    None,
+    /// CR2, HC2
+    Root,
+    /// CR3, HC3
+    Inverse,
+}
+
+/// A cluster's rows before adjustment: z (m × k), weights, working variances Φ, residuals. `levels` are the coordinates of the first
+/// columns of z: absorbed levels that reach over several clusters, scaled to unit length; the other k columns are the basis.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    pub levels: Vec<u32>,
+    pub z: DMatrix<f64>,
+    pub residual: DVector<f64>,
+    /// W and Φ of each row; `None`: both 1.
+    pub working: Option<(DVector<f64>, DVector<f64>)>,
+}
+
+/// A cluster after adjustment: rows z, p = B a for any a, and the adjusted score Z'WAe.
+#[derive(Debug, Clone)]
+pub struct Block {
+    levels: Vec<u32>,
+    pub z: DMatrix<f64>,
+    b: DMatrix<f64>,
+    working: Option<(DVector<f64>, DVector<f64>)>,
+    pub score: DVector<f64>,
+    /// How many equal clusters this one stands for.
+    pub copies: f64,
+}
+
+/// Eigenvalues of I − H below this are the zero that an effect of the cluster's own leaves.
+const UNIT: f64 = 1e-10;
+
+impl Block {
+    /// Adjusts a cluster. `q` is Z'WΦWZ, which only weights need; it is the identity for least squares and likelihoods.
+    pub fn new(raw: Raw, adjustment: Adjustment, q: Option<&DMatrix<f64>>) -> Block {
+        let Raw { levels, z, residual, working } = raw;
+        let Some((w, phi)) = &working else { return Block::plain(levels, z, residual, adjustment) };
+        let m = z.nrows();
+        let wz = DMatrix::from_fn(m, z.ncols(), |i, j| w[i] * z[(i, j)]);
+        let b = match adjustment {
+            Adjustment::None => wz,
+            Adjustment::Inverse => {
+                // A'W Z = W A Z with A = (I − Z Z'W)⁻¹.
+                let hat = DMatrix::identity(m, m) - &z * wz.transpose();
+                let solved = hat.clone().lu().solve(&z).or_else(|| hat.pseudo_inverse(UNIT).ok().map(|inverse| inverse * &z));
+                let solved = solved.unwrap_or_else(|| z.clone());
+                DMatrix::from_fn(m, z.ncols(), |i, j| w[i] * solved[(i, j)])
+            }
+            Adjustment::Root => {
+                // [(I−H)Φ(I−H)']_gg = Φ − Z (WΦZ)' − (WΦZ) Z' + Z Q Z'.
+                let wpz = DMatrix::from_fn(m, z.ncols(), |i, j| phi[i] * wz[(i, j)]);
+                let cross = &z * wpz.transpose();
+                let quadratic = match q {
+                    Some(q) => &z * q * z.transpose(),
+                    None => &z * z.transpose(),
+                };
+                let d = phi.map(f64::sqrt);
+                let g = DMatrix::from_fn(m, m, |i, j| {
+                    let middle = if i == j { phi[i] } else { 0.0 } - cross[(i, j)] - cross[(j, i)] + quadratic[(i, j)];
+                    d[i] * middle * d[j]
+                });
+                let largest = phi.iter().fold(0.0_f64, |most, phi| most.max(phi * phi));
+                let eigen = g.symmetric_eigen();
+                let power = eigen.eigenvalues.map(|value| if value > UNIT * largest { value.powf(-0.5) } else { 0.0 });
+                let dwz = DMatrix::from_fn(m, z.ncols(), |i, j| d[i] * wz[(i, j)]);
+                let inner = eigen.eigenvectors.transpose() * dwz;
+                let turned = &eigen.eigenvectors * DMatrix::from_fn(m, z.ncols(), |i, j| power[i] * inner[(i, j)]);
+                DMatrix::from_fn(m, z.ncols(), |i, j| d[i] * turned[(i, j)])
+            }
+        };
+        let score = b.transpose() * &residual;
+        Block { levels, z, b, working, score, copies: 1.0 }
+    }
+
+    /// Equal weights and working variances: A_g is a power of I − Z_gZ_g'.
+    fn plain(levels: Vec<u32>, z: DMatrix<f64>, residual: DVector<f64>, adjustment: Adjustment) -> Block {
+        let power = |share: f64| match adjustment {
+            Adjustment::None => 1.0,
+            _ if 1.0 - share < UNIT => 0.0,
+            Adjustment::Root => (1.0 - share).powf(-0.5),
+            Adjustment::Inverse => 1.0 / (1.0 - share),
+        };
+        let (m, k) = z.shape();
+        if m == 1 {
+            let f = power(z.norm_squared());
+            let b = &z * f;
+            let score = b.transpose() * &residual;
+            return Block { levels, z, b, working: None, score, copies: 1.0 };
+        }
+        if m <= k {
+            if adjustment == Adjustment::None {
+                let score = z.transpose() * &residual;
+                return Block { levels, b: z.clone(), z, working: None, score, copies: 1.0 };
+            }
+            let eigen = (&z * z.transpose()).symmetric_eigen();
+            let mut inner = eigen.eigenvectors.transpose() * &z;
+            for (mut row, share) in inner.row_iter_mut().zip(eigen.eigenvalues.iter()) {
+                row *= power(*share);
+            }
+            let b = &eigen.eigenvectors * inner;
+            let score = b.transpose() * &residual;
+            return Block { levels, z, b, working: None, score, copies: 1.0 };
+        }
+        // Rows √λ u' have the same cross-products; the scores are turned directly, so that nothing is divided by a small λ.
+        let score = z.transpose() * &residual;
+        let eigen = (z.transpose() * &z).symmetric_eigen();
+        let roots = eigen.eigenvalues.map(|share| share.max(0.0).sqrt());
+        let powers = eigen.eigenvalues.map(power);
+        let rows = DMatrix::from_fn(k, k, |i, j| roots[i] * eigen.eigenvectors[(j, i)]);
+        let b = DMatrix::from_fn(k, k, |i, j| powers[i] * rows[(i, j)]);
+        let turned = (eigen.eigenvectors.transpose() * score).component_mul(&powers);
+        Block { levels, z: rows, b, working: None, score: eigen.eigenvectors * turned, copies: 1.0 }
+    }
+
+    /// Z'WZ of the cluster.
+    pub fn gram(&self) -> DMatrix<f64> {
+        self.z.transpose() * self.weighted(self.z.clone())
+    }
+
+    /// Z'WZ a.
+    pub fn gram_times(&self, a: &DVector<f64>) -> DVector<f64> {
+        let along = &self.z * a;
+        self.z.transpose() * self.weighted(DMatrix::from_column_slice(along.len(), 1, along.as_slice())).column(0)
+    }
+
+    fn weighted(&self, mut rows: DMatrix<f64>) -> DMatrix<f64> {
+        if let Some((w, _)) = &self.working {
+            rows.row_iter_mut().zip(w.iter()).for_each(|(mut row, w)| row *= *w);
+        }
+        rows
+    }
+
+    /// The score in the basis alone.
+    pub fn own_score(&self) -> DVector<f64> {
+        self.score.rows(self.levels.len(), self.score.len() - self.levels.len()).into_owned()
+    }
+
+    /// For contrasts a (k × q): u = Z'p, v = Z'WΦp (`None` where it is u) and p'Φp (q × q).
+    fn moments(&self, a: &DMatrix<f64>) -> (DMatrix<f64>, Option<DMatrix<f64>>, DMatrix<f64>) {
+        let own = self.b.columns(self.levels.len(), a.nrows());
+        let p = own * a;
+        let u = self.z.transpose() * &p;
+        match &self.working {
+            None => (u, None, p.transpose() * &p),
+            Some((w, phi)) => {
+                let scaled = DMatrix::from_fn(p.nrows(), p.ncols(), |i, j| phi[i] * p[(i, j)]);
+                let weighted = DMatrix::from_fn(p.nrows(), p.ncols(), |i, j| w[i] * scaled[(i, j)]);
+                (u, Some(self.z.transpose() * weighted), p.transpose() * scaled)
+            }
+        }
+    }
+}
+
+/// Σ_gh B_gh^st B_gh^uv for contrasts, from sums over clusters.
+struct Traces {
+    q: usize,
+    /// Per cluster D^st = p_s'Φp_t, K^st = u_s'v_t + v_s'u_t − u_s'Q u_t, and its copies.
+    own: Vec<(DMatrix<f64>, DMatrix<f64>, f64)>,
+    /// Σ_g q_g^s q_g^t' in the coordinates (levels, basis), doubled to (u, v) under weights.
+    outer: Outer,
+}
+
+/// Sums of outer products, dense while the coordinates are few.
+enum Outer {
+    Dense { side: usize, middle: Option<DMatrix<f64>>, sums: Vec<DMatrix<f64>> },
+    Sparse { side: usize, sums: Vec<HashMap<(u32, u32), f64>> },
+}
+
+/// Numbers up to which sums of outer products are kept in full.
+const DENSE: usize = 10_000_000;
+
+impl Traces {
+    fn new<'a>(blocks: impl Iterator<Item = &'a Block>, a: &DMatrix<f64>, q: Option<&DMatrix<f64>>, levels: usize) -> Traces {
+        let (k, count) = a.shape();
+        let weighted = q.is_some();
+        let side = if weighted { 2 * k } else { levels + k };
+        let middle = q.map(|q| {
+            // B_gh = −(u, v)_g' S (u, v)_h with S = (−Q, I; I, 0).
+            let mut s = DMatrix::zeros(2 * k, 2 * k);
+            s.view_mut((0, 0), (k, k)).copy_from(&(-q));
+            for i in 0..k {
+                s[(i, k + i)] = 1.0;
+                s[(k + i, i)] = 1.0;
+            }
+            s
+        });
+        let mut outer = if side * side * count * count <= DENSE {
+            Outer::Dense { side, middle: middle.clone(), sums: vec![DMatrix::zeros(side, side); count * count] }
+        } else {
+            Outer::Sparse { side, sums: vec![HashMap::new(); count * count] }
+        };
+        let mut own = Vec::new();
+        for block in blocks {
+            let (u, v, d) = block.moments(a);
+            let (stacked, cross) = match (&middle, v) {
+                (Some(s), v) => {
+                    let v = v.unwrap_or_else(|| u.clone());
+                    let mut stacked = DMatrix::zeros(2 * k, count);
+                    stacked.rows_mut(0, k).copy_from(&u);
+                    stacked.rows_mut(k, k).copy_from(&v);
+                    let cross = stacked.transpose() * s * &stacked;
+                    (stacked, cross)
+                }
+                (None, _) => {
+                    let cross = u.transpose() * &u;
+                    (u, cross)
+                }
+            };
+            let at: Vec<usize> =
+                if weighted { (0..2 * k).collect() } else { block.levels.iter().map(|level| *level as usize).chain(levels..levels + k).collect() };
+            outer.add(&stacked, &at, block.copies);
+            own.push((d, cross, block.copies));
+        }
+        Traces { q: count, own, outer }
+    }
+
+    /// Σ_g B_gg^ss
+    fn trace(&self, s: usize) -> f64 {
+        self.own.iter().map(|(d, cross, copies)| copies * (d[(s, s)] - cross[(s, s)])).sum()
+    }
+
+    /// Σ_gh B_gh^ab B_gh^cd
+    fn product(&self, a: usize, b: usize, c: usize, d: usize) -> f64 {
+        let diagonal: f64 = self
+            .own
+            .iter()
+            .map(|(own, cross, copies)| copies * (own[(a, b)] * own[(c, d)] - own[(a, b)] * cross[(c, d)] - own[(c, d)] * cross[(a, b)]))
+            .sum();
+        // Σ_gh (q_g^a'S q_h^b)(q_g^c'S q_h^d) = tr(S P^bd S P^ca).
+        diagonal + self.outer.trace(b * self.q + d, c * self.q + a)
+    }
+}
+
+impl Outer {
+    fn add(&mut self, stacked: &DMatrix<f64>, at: &[usize], copies: f64) {
+        let count = stacked.ncols();
+        for s in 0..count {
+            for t in 0..count {
+                match self {
+                    Outer::Dense { side, sums, .. } if at.len() == *side => {
+                        sums[s * count + t].ger(copies, &stacked.column(s), &stacked.column(t), 1.0);
+                    }
+                    Outer::Dense { sums, .. } => {
+                        let sum = &mut sums[s * count + t];
+                        for (i, row) in at.iter().enumerate() {
+                            for (j, column) in at.iter().enumerate() {
+                                sum[(*row, *column)] += copies * stacked[(i, s)] * stacked[(j, t)];
+                            }
+                        }
+                    }
+                    Outer::Sparse { sums, .. } => {
+                        for (i, row) in at.iter().enumerate() {
+                            for (j, column) in at.iter().enumerate() {
+                                *sums[s * count + t].entry((*row as u32, *column as u32)).or_insert(0.0) +=
+                                    copies * stacked[(i, s)] * stacked[(j, t)];
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn trace(&self, left: usize, right: usize) -> f64 {
+        match self {
+            Outer::Dense { middle: None, sums, .. } => sums[left].dot(&sums[right].transpose()),
+            Outer::Dense { middle: Some(s), sums, .. } => (s * &sums[left]).dot(&(s * &sums[right]).transpose()),
+            // Sorted, so that rounding does not depend on the map's order.
+            Outer::Sparse { side, sums } => {
+                let mut products: Vec<(usize, f64)> = sums[left]
+                    .iter()
+                    .filter_map(|((i, j), value)| Some((*i as usize * side + *j as usize, value * sums[right].get(&(*j, *i))?)))
+                    .collect();
+                products.sort_unstable_by_key(|(at, _)| *at);
+                products.iter().map(|(_, product)| product).sum()
+            }
+        }
+    }
+}
+
+/// Everything that contrasts need of a variance: its middle and the adjusted clusters.
+#[derive(Debug, Clone)]
+pub struct Sandwich {
+    /// k × k in the basis, the factor c included.
+    pub middle: DMatrix<f64>,
+    /// Empty where only the variance was asked for.
+    pub blocks: Vec<Block>,
+    /// Z'WΦWZ under weights.
+    pub q: Option<DMatrix<f64>>,
+    /// Number of absorbed levels that reach over clusters.
+    pub levels: usize,
+    /// Columns of the blocks' basis before those of the caller's: dummies of absorbed effects.
+    pub front: usize,
+}
+
+impl Sandwich {
+    /// A variance without clusters behind it.
+    pub fn of(middle: DMatrix<f64>) -> Sandwich {
+        Sandwich { middle, blocks: Vec::new(), q: None, levels: 0, front: 0 }
+    }
+
+    /// Σ s s' over adjusted clusters, times c.
+    pub fn new(blocks: Vec<Block>, k: usize, c: f64, q: Option<DMatrix<f64>>, levels: usize) -> Sandwich {
+        let mut middle = DMatrix::zeros(k, k);
+        for block in &blocks {
+            let score = block.own_score();
+            middle.ger(c, &score, &score, 1.0);
+        }
+        Sandwich { middle, blocks, q, levels, front: 0 }
+    }
+
+    /// Contrasts of the caller's basis in that of the blocks.
+    fn widen(&self, a: &DMatrix<f64>) -> DMatrix<f64> {
+        a.clone().insert_rows(0, self.front, 0.0)
+    }
+
+    /// Satterthwaite degrees of freedom of each column of `a` (k × q contrasts in the basis). `None` where a contrast has no variance.
+    pub fn degrees(&self, a: &DMatrix<f64>) -> Vec<Option<f64>> {
+        let wide = self.widen(a);
+        (0..a.ncols())
+            .map(|s| {
+                let traces = Traces::new(self.blocks.iter(), &wide.columns(s, 1).into_owned(), self.q.as_ref(), self.levels);
+                let (trace, square) = (traces.trace(0), traces.product(0, 0, 0, 0));
+                let size = a.column(s).norm_squared();
+                (trace > 1e-12 * size && square > 0.0).then(|| trace * trace / square).filter(|df| df.is_finite())
+            })
+            .collect()
+    }
+
+    /// η of the approximate Hotelling test for contrasts a with a'a = I (Pustejovsky and Tipton 2018, section 3.2).
+    fn eta(&self, a: &DMatrix<f64>) -> f64 {
+        let q = a.ncols();
+        let traces = Traces::new(self.blocks.iter(), &self.widen(a), self.q.as_ref(), self.levels);
+        let mut below = 0.0;
+        for s in 0..q {
+            for t in 0..q {
+                below += traces.product(s, s, t, t) + traces.product(s, t, t, s);
+            }
+        }
+        (q * (q + 1)) as f64 / below
+    }
+
+    /// Tests that the contrasts a (k × q) of the coefficients γ are zero. Refuses contrasts that depend on each other or have no
+    /// variance. HTZ is given when the clusters are there and η suffices.
+    pub fn joint(&self, a: &DMatrix<f64>, gamma: &DVector<f64>, lower: Option<f64>) -> Result<Joint, Refusal> {
+        let q = a.ncols();
+        let covariance = a.transpose() * &self.middle * a;
+        let effects = a.transpose() * gamma;
+        let scale = DVector::from_iterator(q, covariance.diagonal().iter().map(|v| 1.0 / v.sqrt()));
+        if q == 0 || scale.iter().any(|s| !s.is_finite()) {
+            return Err(Refusal::NoVariance);
+        }
+        let unit = DMatrix::from_fn(q, q, |i, j| covariance[(i, j)] * scale[i] * scale[j]);
+        // A rank below q shows as an eigenvalue at rounding.
+        let eigen = unit.symmetric_eigen();
+        if eigen.eigenvalues.iter().any(|value| *value < 1e-12 * q as f64) {
+            return Err(Refusal::NoVariance);
+        }
+        let turned = eigen.eigenvectors.transpose() * effects.component_mul(&scale);
+        let wald: f64 = turned.iter().zip(eigen.eigenvalues.iter()).map(|(t, value)| t * t / value).sum();
+        let width = q as f64;
+        let p_chi_squared = chi_squared_tail(wald, width).ok_or(Refusal::NotFinite)?;
+        let p_f = lower.and_then(|lower| f_tail(wald / width, width, lower));
+        let root = Cholesky::new(a.transpose() * a).ok_or(Refusal::Collinear)?.l();
+        let orthonormal = root.solve_lower_triangular(&a.transpose()).ok_or(Refusal::Collinear)?.transpose();
+        let htz = (!self.blocks.is_empty()).then(|| self.eta(&orthonormal)).and_then(|eta| {
+            let lower = eta - width + 1.0;
+            let f = lower / (eta * width) * wald;
+            (eta.is_finite() && lower > 0.0).then(|| Some((f, lower, f_tail(f, width, lower)?))).flatten()
+        });
+        Ok(Joint { wald, q: width, p_chi_squared, p_f, htz })
+    }
+}
+
+/// A joint test that q contrasts are zero.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Joint {
+    /// Wald Q and its χ² tail on q degrees of freedom.
+    pub wald: f64,
+    pub q: f64,
+    pub p_chi_squared: f64,
+    /// Q/q on q and the degrees of freedom below.
+    pub p_f: Option<f64>,
+    /// Approximate Hotelling's T² (HTZ): (η − q + 1)/(η q) Q, its lower degrees of freedom η − q + 1, and p.
+    pub htz: Option<(f64, f64, f64)>,
+}

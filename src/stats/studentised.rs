@@ -1,0 +1,215 @@
+//! The treatment's t under any assignment of clusters, with everything but the treatment partialled out once.
+//!
+//! With Z an orthonormal basis of the covariates, e0 what they leave of y, and d the treatment: d̃ = d − Z Z'd, τ = d̃'d̃, β = d'e0 / τ,
+//! e = e0 − β d̃ and t = β / √V, V = c Σ (d̃_g' A_g e_g)² / τ² (Frisch, Waugh and Lovell). The leverage of a cluster is
+//! H_gg = Z_gZ_g' + d̃_gd̃_g'/τ, so that CR2's root A_g = (I − H_gg)^(−1/2) needs a small matrix per cluster; where H_gg is small its power
+//! series Σ c_j H^j is summed to 1e-15 instead of taking eigenvalues.
+//! d is constant within a cluster, so a draw costs a few numbers a cluster whatever its rows.
+
+use super::Refusal;
+use super::cells::Rows;
+use super::leverage::by_cluster;
+use super::ols::{Fit, Variance};
+use super::sandwich::Adjustment;
+use nalgebra::{DMatrix, DVector};
+
+/// A cluster's rows (z, 1), at most k + 1 of them, and e0.
+#[derive(Debug)]
+struct Cluster {
+    m: usize,
+    /// m × (k + 1), row by row: the covariates' basis and √n.
+    rows: Vec<f64>,
+    residual: Vec<f64>,
+    /// Z_gZ_g', m × m, and a bound of its eigenvalues.
+    hat: Vec<f64>,
+    bound: f64,
+    /// Z_g'1, Σ n, Σ e0 n.
+    sum: Vec<f64>,
+    n: f64,
+    score: f64,
+}
+
+/// Clusters ready for any assignment.
+#[derive(Debug)]
+pub struct Studentised {
+    k: usize,
+    adjustment: Adjustment,
+    clusters: Vec<Cluster>,
+    n: f64,
+    total: f64,
+}
+
+/// Up to this bound of H the series is shorter than an eigenvalue decomposition.
+const SERIES: f64 = 0.55;
+
+impl Studentised {
+    /// From the fit of the outcome on the covariates alone, without absorbed effects. `variance` is cr0, cr1* (the factor is the same
+    /// in every draw and left out), cr2 or cr3; for single rows as units every row is its own cluster.
+    pub fn new<R: Rows>(fit: &Fit<'_, R>, rows: &R, variance: Variance) -> Studentised {
+        let k = fit.kept.len();
+        let (mut values, mut z) = (vec![0.0; rows.width() + 1], vec![0.0; k]);
+        let mut total = 0.0;
+        let clusters: Vec<Cluster> = by_cluster(rows)
+            .iter()
+            .map(|members| {
+                let mut matrix = DMatrix::zeros(members.len(), k + 1);
+                let mut residual = DVector::zeros(members.len());
+                for (i, row) in members.iter().enumerate() {
+                    let (left, squares) = fit.row(*row as usize, &mut values, &mut z);
+                    let root = rows.sums(*row as usize).0.sqrt();
+                    z.iter().enumerate().for_each(|(j, z)| matrix[(i, j)] = root * z);
+                    matrix[(i, k)] = root;
+                    residual[i] = root * left;
+                    total += squares;
+                }
+                Cluster::new(matrix, residual, k)
+            })
+            .collect();
+        let n = clusters.iter().map(|cluster| cluster.n).sum();
+        Studentised { k, adjustment: variance.adjustment(), clusters, n, total }
+    }
+
+    pub fn units(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// t of an assignment; `None` where the covariates leave nothing of it, or it has no variance.
+    pub fn statistic(&self, treated: &[bool]) -> Option<f64> {
+        let k = self.k;
+        // v = (−Z'd, d): d̃_g = rows_g v.
+        let mut v = vec![0.0; k + 1];
+        let (mut size, mut effect) = (0.0, 0.0);
+        for (cluster, _) in self.clusters.iter().zip(treated).filter(|(_, treated)| **treated) {
+            v.iter_mut().zip(&cluster.sum).for_each(|(v, sum)| *v -= sum);
+            size += cluster.n;
+            effect += cluster.score;
+        }
+        let tau = size - v[..k].iter().map(|v| v * v).sum::<f64>();
+        if tau.is_nan() || tau <= 1e-10 * self.n {
+            return None;
+        }
+        let beta = effect / tau;
+        let mut squares = 0.0;
+        let mut room = Room::default();
+        for (cluster, treated) in self.clusters.iter().zip(treated) {
+            v[k] = f64::from(u8::from(*treated));
+            squares += cluster.score(&v, beta, tau, self.adjustment, &mut room).powi(2);
+        }
+        let t = beta * tau / squares.sqrt();
+        (t.is_finite() && squares > 1e-18 * tau * self.total).then_some(t)
+    }
+}
+
+#[derive(Default)]
+struct Room {
+    along: Vec<f64>,
+    left: Vec<f64>,
+    term: Vec<f64>,
+    next: Vec<f64>,
+}
+
+impl Cluster {
+    fn new(matrix: DMatrix<f64>, residual: DVector<f64>, k: usize) -> Cluster {
+        let ones = matrix.column(k).into_owned();
+        let sum: Vec<f64> = matrix.columns(0, k).tr_mul(&ones).iter().copied().collect();
+        let (n, score) = (ones.norm_squared(), ones.dot(&residual));
+        // Rows that say the same as others are folded: all that counts is (z, 1, e0)'(z, 1, e0).
+        let (matrix, residual) = fold(matrix, residual);
+        let m = matrix.nrows();
+        let z = matrix.columns(0, k);
+        let hat = z * z.transpose();
+        let bound = (0..m).map(|i| hat.row(i).iter().map(|v| v.abs()).sum::<f64>()).fold(0.0, f64::max).min(hat.trace());
+        let flat = |matrix: &DMatrix<f64>| matrix.transpose().iter().copied().collect::<Vec<f64>>();
+        Cluster { m, rows: flat(&matrix), residual: residual.iter().copied().collect(), hat: flat(&hat), bound, sum, n, score }
+    }
+
+    /// d̃_g' A_g e_g
+    fn score(&self, v: &[f64], beta: f64, tau: f64, adjustment: Adjustment, room: &mut Room) -> f64 {
+        let m = self.m;
+        room.along.clear();
+        room.along.extend(self.rows.chunks(v.len()).map(|row| row.iter().zip(v).map(|(row, v)| row * v).sum::<f64>()));
+        room.left.clear();
+        room.left.extend(self.residual.iter().zip(&room.along).map(|(e, d)| e - beta * d));
+        let plain = dot(&room.along, &room.left);
+        if adjustment == Adjustment::None {
+            return plain;
+        }
+        let own = dot(&room.along, &room.along) / tau;
+        if m == 1 {
+            return plain * power(self.hat[0] + own, adjustment);
+        }
+        if self.bound + own > SERIES {
+            let hat = DMatrix::from_fn(m, m, |i, j| self.hat[i * m + j] + room.along[i] * room.along[j] / tau);
+            let eigen = hat.symmetric_eigen();
+            let along = eigen.eigenvectors.tr_mul(&DVector::from_column_slice(&room.along));
+            let left = eigen.eigenvectors.tr_mul(&DVector::from_column_slice(&room.left));
+            return (0..m).map(|i| along[i] * power(eigen.eigenvalues[i], adjustment) * left[i]).sum();
+        }
+        // (1 − h)^(−1/2) = Σ c_j h^j with c_j = c_{j−1} (2j − 1)/2j; (1 − h)^(−1) = Σ h^j.
+        let mut total = plain;
+        let mut coefficient = 1.0;
+        room.term.clear();
+        room.term.extend_from_slice(&room.left);
+        for j in 1..80 {
+            let pull = dot(&room.along, &room.term) / tau;
+            room.next.clear();
+            room.next.extend((0..m).map(|i| dot(&self.hat[i * m..(i + 1) * m], &room.term) + pull * room.along[i]));
+            std::mem::swap(&mut room.term, &mut room.next);
+            if adjustment == Adjustment::Root {
+                coefficient *= (2 * j - 1) as f64 / (2 * j) as f64;
+            }
+            let add = coefficient * dot(&room.along, &room.term);
+            total += add;
+            let scale = dot(&room.term, &room.term).sqrt() * (own * tau).sqrt();
+            if coefficient * scale <= 1e-15 * total.abs() {
+                break;
+            }
+        }
+        total
+    }
+}
+
+fn power(share: f64, adjustment: Adjustment) -> f64 {
+    match adjustment {
+        _ if 1.0 - share < 1e-10 => 0.0,
+        Adjustment::Root => (1.0 - share).powf(-0.5),
+        _ => 1.0 / (1.0 - share),
+    }
+}
+
+#[inline]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// As few rows as the matrix has rank, with the same products among its columns and with the residual.
+fn fold(matrix: DMatrix<f64>, residual: DVector<f64>) -> (DMatrix<f64>, DVector<f64>) {
+    if matrix.nrows() == 1 {
+        return (matrix, residual);
+    }
+    let cross = matrix.tr_mul(&residual);
+    let eigen = matrix.tr_mul(&matrix).symmetric_eigen();
+    let largest = eigen.eigenvalues.iter().copied().fold(0.0, f64::max);
+    let used: Vec<usize> = (0..eigen.eigenvalues.len()).filter(|i| eigen.eigenvalues[*i] > 1e-13 * largest).collect();
+    if used.len() >= matrix.nrows() {
+        return (matrix, residual);
+    }
+    let roots: Vec<f64> = used.iter().map(|i| eigen.eigenvalues[*i].sqrt()).collect();
+    let rows = DMatrix::from_fn(used.len(), matrix.ncols(), |i, j| roots[i] * eigen.eigenvectors[(j, used[i])]);
+    let left = DVector::from_fn(used.len(), |i, _| eigen.eigenvectors.column(used[i]).dot(&cross) / roots[i]);
+    (rows, left)
+}
+
+/// t under many assignments on several threads, in order; each assignment holds one flag a unit.
+pub fn statistics(of: &Studentised, assignments: &[Vec<bool>]) -> Vec<Option<f64>> {
+    let work = assignments.len() * of.units();
+    let parts = super::passes::parts_when(assignments.len(), work > 20_000, |range| {
+        assignments[range].iter().map(|treated| of.statistic(treated)).collect::<Vec<_>>()
+    });
+    parts.into_iter().flatten().collect()
+}
+
+/// Why an observed assignment has no t.
+pub fn observed(of: &Studentised, treated: &[bool]) -> Result<f64, Refusal> {
+    of.statistic(treated).ok_or(Refusal::NoVariance)
+}
