@@ -12,6 +12,7 @@ mod coordinator;
 mod crew;
 mod demo;
 mod draw;
+mod estimate;
 mod estimators;
 mod geo_bad;
 mod house;

@@ -102,6 +102,11 @@ pub(super) fn cells(data: &Data, rows: &Rows, binary: bool) -> Cells {
     cells
 }
 
+/// Refuses an outcome without variation before anything is fitted to rounding.
+fn vary(cells: &Cells) -> Result<&Cells, Refusal> {
+    if cells.is_flat() { Err(Refusal::NoVariation) } else { Ok(cells) }
+}
+
 /// Everything the looks are for.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
@@ -126,7 +131,10 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
     };
     let primary = rows(data, weeks, false);
     let primary_cells = cells(data, &primary, true);
-    match fit(&primary_cells).and_then(|fitted| Ok((fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?, fitted.unadjusted()?, fitted))) {
+    match vary(&primary_cells)
+        .and_then(fit)
+        .and_then(|fitted| Ok((fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?, fitted.unadjusted()?, fitted)))
+    {
         Err(why) => out.refuse("primary model", why),
         Ok((sandwich, clusters, fitted)) => {
             let estimate = |name: &str| estimate(&fitted, &sandwich, name, Df::Satterthwaite, analysis.level);
@@ -179,7 +187,7 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
         }
     }
     let means = cells(data, &rows(data, weeks, true), false);
-    match fit(&means).and_then(|fitted| Ok((fitted.sandwich(Variance::Classical, EffectCount::Nested, false)?, fitted))) {
+    match vary(&means).and_then(fit).and_then(|fitted| Ok((fitted.sandwich(Variance::Classical, EffectCount::Nested, false)?, fitted))) {
         Err(why) => out.refuse("segment means", why),
         Ok((sandwich, fitted)) => {
             for contrast in &mut out.ancova {

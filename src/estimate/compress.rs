@@ -23,7 +23,7 @@ pub struct Compressed<'a> {
 /// A key of a row's cell: position in the product of all code columns.
 struct Keys<'a> {
     columns: Vec<(&'a Column, u64)>,
-    groups: Vec<(&'a super::design::Grouping, u64)>,
+    groups: Vec<(&'a super::grouping::Grouping, u64)>,
     most: u64,
 }
 

@@ -4,11 +4,14 @@ use super::answer::Answer;
 use super::evaluate::evaluate;
 use super::expression::Expression;
 use super::formula::{Formula, Outcome, Quantity, Variable};
-use super::table::{Codes, Column, Levels, Table};
+use super::grouping::Grouping;
+use super::table::{Column, Levels, Table};
 use crate::error::{Error, Result};
 use crate::stats::cells::Rows;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+mod change;
 
 /// One factor of a design column: the value of a level, or of a number.
 #[derive(Debug, Clone)]
@@ -32,39 +35,6 @@ pub struct Term {
     /// The variables it is made of, by text and by the columns they name: for `terms` and `joint`.
     pub parts: Vec<(String, BTreeSet<String>)>,
     pieces: Vec<Piece>,
-}
-
-/// A grouping of rows into 0..count, with the column it came from.
-#[derive(Debug, Clone)]
-pub struct Grouping {
-    pub codes: Codes,
-    /// Level of the file's column for each group.
-    pub names: Vec<String>,
-}
-
-impl Grouping {
-    pub fn count(&self) -> usize {
-        self.names.len()
-    }
-
-    #[inline]
-    pub fn at(&self, row: usize) -> u32 {
-        self.codes.at(row)
-    }
-
-    /// The groups of some rows, numbered anew without those that have none.
-    pub fn keep(&self, rows: &[u32]) -> Grouping {
-        let mut present = vec![false; self.count()];
-        rows.iter().for_each(|row| present[self.at(*row as usize) as usize] = true);
-        let mut new = vec![0; self.count()];
-        let mut names = Vec::new();
-        for (group, name) in self.names.iter().enumerate().filter(|(group, _)| present[*group]) {
-            new[group] = names.len() as u32;
-            names.push(name.clone());
-        }
-        let codes = rows.iter().map(|row| new[self.at(*row as usize) as usize]).collect();
-        Grouping { codes: Codes::pack(codes, names.len()), names }
-    }
 }
 
 /// What a spec asks of the rows.
@@ -179,7 +149,7 @@ impl Design {
             design.clusters.push(grouping);
         }
         if let [first, second] = design.clusters.as_slice() {
-            let both = intersect(first, second, n);
+            let both = first.with(second, n);
             design.clusters.push(both);
         }
         design.cluster_counts = design.clusters.iter().map(Grouping::count).collect();
@@ -294,42 +264,14 @@ impl Design {
     }
 
     fn grouping(&self, column: usize) -> Grouping {
-        let (levels, codes) = self.columns[column].coded();
-        let mut new = vec![u32::MAX; levels.len() + 1];
-        let mut names = Vec::new();
-        let packed = (0..self.n)
-            .map(|row| {
-                let code = codes.at(row) as usize;
-                if new[code] == u32::MAX {
-                    new[code] = names.len() as u32;
-                    names.push(levels.name(code.max(1) - 1));
-                }
-                new[code]
-            })
-            .collect();
-        Grouping { codes: Codes::pack(packed, names.len()), names }
+        Grouping::new(&self.columns[column], self.n)
     }
 
     /// A quantity of the formula as groups, its names in the language's order of levels.
     pub fn group(&self, quantity: &Quantity) -> Result<Grouping> {
         let column = self.texts.iter().position(|text| *text == quantity.text);
         let column = column.ok_or_else(|| refused(format!("{}: not a column of the spec", quantity.text)))?;
-        let found = self.grouping(column);
-        let (levels, codes) = self.columns[column].coded();
-        let mut rank = vec![u32::MAX; found.count()];
-        let mut names = Vec::new();
-        let mut own = vec![usize::MAX; levels.len() + 1];
-        for row in 0..self.n {
-            own[codes.at(row) as usize] = found.at(row) as usize;
-        }
-        for level in levels.order() {
-            if own[level + 1] != usize::MAX {
-                rank[own[level + 1]] = names.len() as u32;
-                names.push(levels.name(level));
-            }
-        }
-        let codes = Codes::pack((0..self.n).map(|row| rank[found.at(row) as usize]).collect(), names.len());
-        Ok(Grouping { codes, names })
+        Ok(Grouping::ordered(&self.columns[column], self.n))
     }
 
     pub fn is_text(&self, quantity: &Quantity) -> bool {
@@ -369,106 +311,6 @@ impl Design {
     pub fn only_outcome(&self) -> Option<f64> {
         let first = if self.n == 0 { return None } else { self.y(0) };
         (1..self.n).all(|row| self.y(row) == first).then_some(first)
-    }
-
-    /// Lin (2013): every covariate (not of the treatment) centred at its mean and multiplied with every treatment column.
-    pub fn centre_and_interact(&mut self) -> Result<()> {
-        if !self.effects.is_empty() {
-            return Err(refused("method lin: takes no absorbed effects; put them on the right as factor( )"));
-        }
-        let covariates: Vec<usize> = (0..self.terms.len()).filter(|at| !self.treatment.contains(at) && !self.terms[*at].parts.is_empty()).collect();
-        let mut centred = Vec::new();
-        for at in &covariates {
-            let term = &self.terms[*at];
-            let values: Vec<f64> = (0..self.n).map(|row| self.product(term, row)).collect();
-            let shift = values.iter().sum::<f64>() / self.n as f64;
-            let name = format!("center({})", term.name);
-            let piece = match term.pieces.as_slice() {
-                [Piece::Look { column, values }] => Piece::Look { column: *column, values: values.iter().map(|value| value - shift).collect() },
-                [Piece::Number { column, shift: own, scale }] => Piece::Number { column: *column, shift: own + shift / scale, scale: *scale },
-                _ => Piece::Number { column: self.columns.len(), shift, scale: 1.0 },
-            };
-            let parts = term.parts.clone();
-            if term.pieces.len() != 1 {
-                self.columns.push(Arc::new(Column::Numbers(values)));
-            }
-            centred.push(Term { name, parts, pieces: vec![piece] });
-        }
-        let treatment: Vec<Term> = self.treatment.iter().map(|at| self.terms[*at].clone()).collect();
-        for (at, term) in covariates.iter().zip(&centred) {
-            self.terms[*at] = term.clone();
-        }
-        self.terms.extend(centred.iter().flat_map(|x| treatment.iter().map(move |t| t.times(x))));
-        Ok(())
-    }
-
-    /// Leaves out, again and again, rows that are alone in a level of an absorbed effect.
-    pub fn drop_singletons(&mut self) {
-        loop {
-            let counts: Vec<Vec<u32>> = self
-                .effects
-                .iter()
-                .map(|effect| {
-                    let mut counts = vec![0; effect.count()];
-                    (0..self.n).for_each(|row| counts[effect.at(row) as usize] += 1);
-                    counts
-                })
-                .collect();
-            let alone = |row: u32| self.effects.iter().zip(&counts).any(|(effect, counts)| counts[effect.at(row as usize) as usize] == 1);
-            let rows: Vec<u32> = (0..self.n as u32).filter(|row| !alone(*row)).collect();
-            if rows.len() == self.n {
-                return;
-            }
-            self.keep(&rows);
-        }
-    }
-
-    /// Keeps these rows; groups without rows are gone.
-    pub fn keep(&mut self, rows: &[u32]) {
-        self.columns = self.columns.iter().map(|column| Arc::new(column.take(rows))).collect();
-        self.n = rows.len();
-        let shrink = |groups: &mut Vec<Grouping>| groups.iter_mut().for_each(|group| *group = group.keep(rows));
-        shrink(&mut self.clusters);
-        shrink(&mut self.effects);
-        shrink(&mut self.random);
-        self.block = self.block.as_ref().map(|block| block.keep(rows));
-        self.cluster_counts = self.clusters.iter().map(Grouping::count).collect();
-        self.effect_counts = self.effects.iter().map(Grouping::count).collect();
-    }
-
-    /// Some rows without the treatment's terms, absorbed effects as dummies, `unit` as the clusters: what a studentised statistic
-    /// partials out. Refuses a treatment that enters other terms too.
-    pub fn without_treatment(&self, rows: &[u32], unit: &[usize], treatment: &Quantity) -> Result<Design> {
-        let mut out = self.clone();
-        out.keep(rows);
-        let own: BTreeSet<usize> = self.treatment.iter().copied().collect();
-        let mut terms = Vec::new();
-        for effect in &out.effects {
-            let codes = Codes::pack((0..out.n).map(|row| effect.at(row) + 1).collect(), effect.count());
-            let column = out.columns.len();
-            out.columns.push(Arc::new(Column::Coded { levels: Levels::Texts(effect.names.clone()), codes }));
-            for level in 0..effect.count() {
-                let mut values = vec![0.0; effect.count() + 1];
-                values[level + 1] = 1.0;
-                terms.push(Term { name: String::new(), parts: Vec::new(), pieces: vec![Piece::Look { column, values }] });
-            }
-        }
-        for (at, term) in self.terms.iter().enumerate().filter(|(at, _)| !own.contains(at)) {
-            if term.parts.iter().any(|(text, _)| *text == treatment.text) {
-                return Err(refused(format!(
-                    "statistic t: the treatment {} also enters {}; give a formula where it stands alone",
-                    treatment.text, self.terms[at].name
-                )));
-            }
-            terms.push(term.clone());
-        }
-        out.terms = terms;
-        (out.effects, out.effect_counts) = (Vec::new(), Vec::new());
-        let count = unit.iter().max().map_or(0, |last| last + 1);
-        let codes = Codes::pack(unit.iter().map(|unit| *unit as u32).collect(), count);
-        out.clusters = vec![Grouping { codes, names: vec![String::new(); count] }];
-        out.cluster_counts = vec![count];
-        Ok(out)
     }
 
     #[inline]
@@ -550,21 +392,6 @@ fn complete_rows(columns: &[&Column], rows: usize) -> Option<Vec<u32>> {
     Some((0..rows as u32).filter(|row| may_miss.iter().all(|column| !column.is_missing(*row as usize))).collect())
 }
 
-fn intersect(first: &Grouping, second: &Grouping, n: usize) -> Grouping {
-    let mut found: HashMap<(u32, u32), u32> = HashMap::new();
-    let mut names = Vec::new();
-    let codes = (0..n)
-        .map(|row| {
-            let pair = (first.at(row), second.at(row));
-            *found.entry(pair).or_insert_with(|| {
-                names.push(String::new());
-                names.len() as u32 - 1
-            })
-        })
-        .collect();
-    Grouping { codes: Codes::pack(codes, names.len()), names }
-}
-
 impl Rows for Design {
     fn len(&self) -> usize {
         self.n
@@ -588,6 +415,11 @@ impl Rows for Design {
             return (y + self.value(self.outcome[1], row), y, y);
         }
         (1.0, y, y * y)
+    }
+
+    #[inline]
+    fn count(&self, row: usize) -> f64 {
+        if self.counts { self.sums(row).0 } else { 1.0 }
     }
 
     #[inline]

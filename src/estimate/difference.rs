@@ -1,7 +1,8 @@
 //! `dim`: differences in means by arm: Welch, clustered, blocked, paired.
 
 use super::answer::{Answer, Row};
-use super::design::{Design, Grouping};
+use super::design::Design;
+use super::grouping::Grouping;
 use super::linear::{adjust, bare, row};
 use super::spec::{Spec, refused};
 use crate::error::Result;
@@ -32,7 +33,7 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &super::formula::Quant
             })?
         }
     };
-    let plain = groups.count() == 2 && !design.is_text(treatment) && !forced && reference.is_none();
+    let plain = groups.count() == 2 && base == 0 && !design.is_text(treatment) && !forced;
     let arm = |level: usize| -> Vec<Option<bool>> {
         (0..design.n)
             .map(|row| match groups.at(row) as usize {

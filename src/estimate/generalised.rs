@@ -96,9 +96,18 @@ fn coefficients(
     }
 }
 
-fn nothing(answer: &mut Answer, design: &Design, chosen: &[usize], why: Refusal) {
+/// Rows of a model that was not fitted. An outcome without variation has effects of 0 and the link of its value as intercept.
+fn nothing(answer: &mut Answer, design: &Design, chosen: &[usize], link: Link, why: Refusal) {
+    let value = |term: &str| match (why, term) {
+        (Refusal::NoVariation, "(Intercept)") => {
+            let (n, y) = (0..design.n).map(|at| design.sums(at)).fold((0.0, 0.0), |(n, y), own| (n + own.0, y + own.1));
+            link.of(y / n)
+        }
+        (Refusal::NoVariation, _) => Some(0.0),
+        _ => None,
+    };
     answer.warnings.push(format!("nothing was estimated: {}", why.why()));
-    answer.rows = chosen.iter().map(|at| bare(&design.terms[*at].name, None)).collect();
+    answer.rows = chosen.iter().map(|at| bare(&design.terms[*at].name, value(&design.terms[*at].name))).collect();
 }
 
 fn warn_few(answer: &mut Answer) {
@@ -174,7 +183,7 @@ fn likelihood(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer>
     let mut answer = design.answer(&spec.method);
     match generalised::fit(&cells, family, link) {
         Ok(fit) => likelihood_rows(spec, design, &mut answer, &fit, &cells, &|at| fit.position(at))?,
-        Err(why) => nothing(&mut answer, design, &design.chosen(&spec.terms, "terms")?, why),
+        Err(why) => nothing(&mut answer, design, &design.chosen(&spec.terms, "terms")?, link, why),
     }
     Ok(answer)
 }
@@ -209,7 +218,7 @@ fn hazard_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answe
             answer.warnings.extend(hazard::periods_warning(&found.left_out));
             likelihood_rows(spec, design, &mut answer, &found.fit, &found.cells, &|at| found.position(at))?;
         }
-        Err(why) => nothing(&mut answer, design, &design.chosen(&spec.terms, "terms")?, why),
+        Err(why) => nothing(&mut answer, design, &design.chosen(&spec.terms, "terms")?, link, why),
     }
     Ok(answer)
 }
@@ -239,7 +248,7 @@ fn estimating_equations(spec: &Spec, design: &Design) -> Result<Answer> {
     let found = match gee::fit(&cells, family, link, correlation, rule) {
         Ok(found) => found,
         Err(why) => {
-            nothing(&mut answer, design, &chosen, why);
+            nothing(&mut answer, design, &chosen, link, why);
             return Ok(answer);
         }
     };
@@ -271,6 +280,9 @@ fn estimating_equations(spec: &Spec, design: &Design) -> Result<Answer> {
         answer.rows.push(Row::new("alpha").with("estimate", found.alpha));
     }
     answer.rows.push(Row::new("scale").with("estimate", found.scale));
+    if found.fell_back {
+        answer.warnings.push(gee::FELL_BACK.to_string());
+    }
     if found.clusters < 40 && rule == gee::Variance::Cr0 {
         answer.warnings.push(format!("{} clusters: the sandwich is too small; vcov cr2 or cr3 corrects it", found.clusters));
     }
@@ -301,7 +313,7 @@ fn mixed_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer
     let mut answer = design.answer(&spec.method);
     let chosen = design.chosen(&spec.terms, "terms")?;
     match mixed::fit(&cells, &groups, family, points, constant) {
-        Err(why) => nothing(&mut answer, design, &chosen, why),
+        Err(why) => nothing(&mut answer, design, &chosen, link, why),
         Ok(found) => {
             coefficients(&mut answer, design, &chosen, |at| {
                 let place = found.position(at).map_err(|why| (None, why))?;

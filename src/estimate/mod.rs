@@ -15,6 +15,7 @@ pub mod expression;
 pub mod evaluate;
 pub mod rows;
 pub mod formula;
+pub mod grouping;
 pub mod design;
 mod compress;
 mod linear;

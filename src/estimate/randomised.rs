@@ -2,9 +2,10 @@
 
 use super::answer::{Answer, Row};
 use super::compress::Compressed;
-use super::design::{Design, Grouping};
+use super::design::Design;
 use super::difference::{Contrast, check_clusters, contrasts};
 use super::formula::{Outcome, Quantity};
+use super::grouping::Grouping;
 use super::linear::variance;
 use super::spec::{Spec, refused};
 use crate::error::{Error, Result};

@@ -28,21 +28,13 @@ pub struct Basis {
 
 /// Finds the basis of the rows' covariates after absorption. Refuses a model without columns and numbers that are not finite.
 pub fn basis(rows: &impl Rows, absorbed: &Absorbed) -> Result<Basis, Refusal> {
-    let width = rows.width();
-    let norm: Vec<f64> = passes::sum(rows.len(), width, |range, sums| {
-        let mut x = vec![0.0; width];
-        for row in range {
-            rows.x(row, &mut x);
-            let mass = mass(rows, row);
-            sums.iter_mut().zip(&x).for_each(|(sum, x)| *sum += mass * x * x);
-        }
-    });
-    if norm.iter().any(|square| !square.is_finite()) {
+    let (first, norm) = raw_products(rows, absorbed);
+    if first.iter().chain(&norm).any(|value| !value.is_finite()) {
         return Err(Refusal::NotFinite);
     }
-    let mut kept: Vec<usize> = (0..width).filter(|column| norm[*column] > 0.0).collect();
+    let mut kept: Vec<usize> = (0..rows.width()).filter(|column| norm[*column] > 0.0).collect();
     loop {
-        match factor(rows, absorbed, &kept, &norm)? {
+        match factor(rows, absorbed, &kept, &first, &norm)? {
             Factored::Basis(t, gamma) => return Ok(Basis { kept, t, gamma }),
             Factored::Collinear(columns) => kept.retain(|column| !columns.contains(column)),
         }
@@ -54,13 +46,19 @@ enum Factored {
     Collinear(Vec<usize>),
 }
 
-fn factor(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], norm: &[f64]) -> Result<Factored, Refusal> {
+fn factor(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], first: &[f64], norm: &[f64]) -> Result<Factored, Refusal> {
     let k = kept.len();
     let mut t = DMatrix::from_diagonal(&DVector::from_iterator(k, kept.iter().map(|column| 1.0 / norm[*column].sqrt())));
     // A column's part orthogonal to those before it is this times its length in the present basis.
     let mut scale = vec![1.0; k];
     for pass in 0..4 {
-        let (gram, cross) = cross_products(rows, absorbed, kept, (pass > 0).then_some(&t), &t);
+        let (gram, cross) = if pass == 0 {
+            let side = rows.width() + 1;
+            let gram = DMatrix::from_fn(k, k, |i, j| first[kept[i.min(j)] * side + kept[i.max(j)]] * t[(i, i)] * t[(j, j)]);
+            (gram, DVector::from_fn(k, |i, _| first[kept[i] * side + side - 1] * t[(i, i)]))
+        } else {
+            cross_products(rows, absorbed, kept, &t)
+        };
         if gram.iter().chain(cross.iter()).any(|v| !v.is_finite()) {
             return Err(Refusal::NotFinite);
         }
@@ -94,40 +92,46 @@ fn factor(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], norm: &[f64]) -
     Err(Refusal::NotFinite)
 }
 
-/// Z'WZ and Z'Wy in the columns x T; without a T to apply to rows (the first pass) X'WX is taken sparsely and turned afterwards.
-fn cross_products(
-    rows: &impl Rows,
-    absorbed: &Absorbed,
-    kept: &[usize],
-    turn: Option<&DMatrix<f64>>,
-    t: &DMatrix<f64>,
-) -> (DMatrix<f64>, DVector<f64>) {
-    let (k, width) = (kept.len(), rows.width());
-    let sums = passes::sum(rows.len(), (k + 1) * (k + 1), |range, sums| {
-        let mut values = vec![0.0; width + 1];
-        let mut z = vec![0.0; k + 1];
+/// The upper half of (X, y)'W(X, y) after absorption, k + 1 numbers a row, and Σ w x² of the columns as they came.
+fn raw_products(rows: &impl Rows, absorbed: &Absorbed) -> (Vec<f64>, Vec<f64>) {
+    let side = rows.width() + 1;
+    let mut sums = passes::sum(rows.len(), side * (side + 1), |range, sums| {
+        let (sums, norm) = sums.split_at_mut(side * side);
+        let mut values = vec![0.0; side];
         for row in range {
-            absorbed.read(rows, row, &mut values);
-            match turn {
-                None => z.iter_mut().zip(kept).for_each(|(z, column)| *z = values[*column]),
-                Some(t) => rotate(t, kept, &values, &mut z),
-            }
-            z[k] = values[width];
             let mass = mass(rows, row);
-            for i in 0..k {
-                if z[i] != 0.0 {
-                    let own = mass * z[i];
-                    sums[i * (k + 1) + i..(i + 1) * (k + 1)].iter_mut().zip(&z[i..]).for_each(|(sum, z)| *sum += own * z);
-                }
+            absorbed.read(rows, row, &mut values, |raw| {
+                norm.iter_mut().zip(raw).for_each(|(sum, x)| *sum += mass * x * x);
+            });
+            for i in (0..side).filter(|i| values[*i] != 0.0) {
+                let own = mass * values[i];
+                sums[i * side + i..(i + 1) * side].iter_mut().zip(&values[i..]).for_each(|(sum, value)| *sum += own * value);
             }
         }
     });
-    let gram = DMatrix::from_fn(k, k, |i, j| sums[i.min(j) * (k + 1) + i.max(j)]);
-    let cross = DVector::from_fn(k, |i, _| sums[i * (k + 1) + k]);
-    match turn {
-        Some(_) => (gram, cross),
-        None => (t.transpose() * gram * t, t.transpose() * cross),
-    }
+    let norm = sums.split_off(side * side);
+    (sums, norm)
+}
+
+/// Z'WZ and Z'Wy in the columns x T.
+fn cross_products(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], t: &DMatrix<f64>) -> (DMatrix<f64>, DVector<f64>) {
+    let (k, width) = (kept.len(), rows.width());
+    let side = k + 1;
+    let sums = passes::sum(rows.len(), side * side, |range, sums| {
+        let mut values = vec![0.0; width + 1];
+        let mut z = vec![0.0; side];
+        for row in range {
+            absorbed.read(rows, row, &mut values, |_| {});
+            rotate(t, kept, &values, &mut z);
+            z[k] = values[width];
+            let mass = mass(rows, row);
+            for i in 0..k {
+                let own = mass * z[i];
+                sums[i * side + i..(i + 1) * side].iter_mut().zip(&z[i..]).for_each(|(sum, z)| *sum += own * z);
+            }
+        }
+    });
+    (DMatrix::from_fn(k, k, |i, j| sums[i.min(j) * side + i.max(j)]), DVector::from_fn(k, |i, _| sums[i * side + k]))
 }
 
 /// z = x T for the kept columns of `values`.

@@ -11,6 +11,10 @@ pub trait Rows: Sync {
     fn x(&self, row: usize, into: &mut [f64]);
     /// n, Σ y and Σ y² of a row.
     fn sums(&self, row: usize) -> (f64, f64, f64);
+    /// n of a row.
+    fn count(&self, row: usize) -> f64 {
+        self.sums(row).0
+    }
     /// Weight of each of the n rows; positive.
     fn weight(&self, _row: usize) -> f64 {
         1.0
@@ -73,6 +77,13 @@ impl Cells {
         self.n.push(n);
         self.y.push(y);
         self.yy.push(yy);
+    }
+
+    /// Whether every row has the same outcome, to rounding.
+    pub fn is_flat(&self) -> bool {
+        let n = self.rows();
+        let (y, yy) = self.y.iter().zip(&self.yy).fold((0.0, 0.0), |sums, (y, yy)| (sums.0 + y, sums.1 + yy));
+        n > 0.0 && yy - y * y / n <= 1e-12 * yy.max(f64::MIN_POSITIVE)
     }
 
     /// Number of rows.

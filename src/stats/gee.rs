@@ -109,8 +109,8 @@ struct State {
 }
 
 /// Solves for the cells' outcome by `cells.cluster`. Refuses what `generalised::fit` refuses, under ar1 cells of several rows and two
-/// rows of a cluster at one time. Where the equations do not converge with the correlation, those of independence
-/// answer. The covariance has refusals of its own.
+/// rows of a cluster at one time. Where the equations do not converge with the correlation, the fit is that of independence
+/// (`fell_back`). The covariance has refusals of its own.
 pub fn fit(cells: &Cells, family: Family, link: Link, correlation: Correlation, variance: Variance) -> Result<Gee, Refusal> {
     let (start, basis, theta) = generalised::prepared(cells, family, link)?;
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); cells.clusters];

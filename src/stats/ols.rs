@@ -114,14 +114,17 @@ pub struct Fit<'a, R: Rows> {
     pub residual: f64,
 }
 
-/// Fits the rows' outcome on their covariates. `kept` says which columns stayed. Refuses no data, no column, a model that numbers cannot
-/// hold; an outcome without variation is for the caller to see.
+/// Fits the rows' outcome on their covariates. `kept` says which columns stayed. Refuses no data, no column that carries anything, a model that
+/// numbers cannot hold; an outcome without variation is for the caller to see.
 pub fn fit<R: Rows>(rows: &R) -> Result<Fit<'_, R>, Refusal> {
     if rows.is_empty() || rows.width() == 0 {
         return Err(Refusal::NoData);
     }
     let absorbed = absorb(rows)?;
     let Basis { kept, t, mut gamma } = basis(rows, &absorbed)?;
+    if kept.is_empty() {
+        return Err(Refusal::Collinear);
+    }
     let mut fit = Fit { rows, absorbed, kept, t, beta: DVector::zeros(0), n: 0.0, residual: 0.0, gamma: gamma.clone() };
     for pass in 0..3 {
         let sums = fit.sum(fit.kept.len() + 3, |row, z, y, sums| {
@@ -172,7 +175,7 @@ impl<R: Rows> Fit<'_, R> {
 
     #[inline]
     fn read(&self, row: usize, values: &mut [f64], z: &mut [f64]) -> f64 {
-        self.absorbed.read(self.rows, row, values);
+        self.absorbed.read(self.rows, row, values, |_| {});
         rotate(&self.t, &self.kept, values, z);
         values[values.len() - 1]
     }

@@ -60,11 +60,16 @@ impl Block {
         let b = match adjustment {
             Adjustment::None => wz,
             Adjustment::Inverse => {
-                // A'W Z = W A Z with A = (I − Z Z'W)⁻¹.
-                let hat = DMatrix::identity(m, m) - &z * wz.transpose();
-                let solved = hat.clone().lu().solve(&z).or_else(|| hat.pseudo_inverse(UNIT).ok().map(|inverse| inverse * &z));
-                let solved = solved.unwrap_or_else(|| z.clone());
-                DMatrix::from_fn(m, z.ncols(), |i, j| w[i] * solved[(i, j)])
+                // A'W Z = W A Z = W^½ (I − Z̃Z̃')⁻¹ Z̃ with Z̃ = W^½ Z; 0 where a cluster fits itself.
+                let root = w.map(f64::sqrt);
+                let turned = DMatrix::from_fn(m, z.ncols(), |i, j| root[i] * z[(i, j)]);
+                let eigen = (&turned * turned.transpose()).symmetric_eigen();
+                let mut inner = eigen.eigenvectors.tr_mul(&turned);
+                for (mut row, share) in inner.row_iter_mut().zip(eigen.eigenvalues.iter()) {
+                    row *= if 1.0 - share < UNIT { 0.0 } else { 1.0 / (1.0 - share) };
+                }
+                let solved = &eigen.eigenvectors * inner;
+                DMatrix::from_fn(m, z.ncols(), |i, j| root[i] * solved[(i, j)])
             }
             Adjustment::Root => {
                 // [(I−H)Φ(I−H)']_gg = Φ − Z (WΦZ)' − (WΦZ) Z' + Z Q Z'.
