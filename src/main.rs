@@ -42,7 +42,7 @@ enum Command {
     /// The life of a trial: check, freeze, assign, amend, status, analyse
     #[command(subcommand)]
     Trial(TrialCommand),
-    Estimate(estimate::command::Arguments),
+    Estimate(Box<estimate::command::Arguments>),
     /// An invented pilot under a protocol, with its truth beside it
     Simulate(analysis::simulate_command::Arguments),
     /// Preview, run, pause and prove the weekly messages

@@ -6,7 +6,11 @@ use vecino::all;
 use vecino::db::Db;
 
 fn town(folder: &Path, more: &[&str]) -> String {
-    let made = vecino(folder, &[&["demo", "--no-serve", "--households", "300"], more].concat());
+    town_of("300", folder, more)
+}
+
+fn town_of(households: &str, folder: &Path, more: &[&str]) -> String {
+    let made = vecino(folder, &[&["demo", "--no-serve", "--households", households], more].concat());
     assert_eq!(made.code, 0, "{}", made.err);
     made.out
 }
@@ -62,7 +66,8 @@ async fn the_same_seed_and_day_make_the_same_town_byte_for_byte() {
 fn a_town_in_which_nothing_works_says_so_at_its_look() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("town");
-    town(&folder, &["--no-effect", "--today", "2025-03-06"]);
+    // Of 300 homes ten segments are drawn, in six strata and four arms: too few for any estimate.
+    town_of("600", &folder, &["--no-effect", "--today", "2025-03-06"]);
     let report: serde_json::Value = serde_json::from_str(&printed(&folder, &["trial", "analyse", PROTOCOL, "--json"])).unwrap();
     assert_eq!((&report["look"], &report["trial"]), (&serde_json::json!(1), &serde_json::json!("norma-y-plan-2026")));
     for contrast in report["primary"].as_array().unwrap() {

@@ -157,7 +157,7 @@ fn webb_weights_give_few_clusters_a_finer_p_from_a_recorded_seed() {
 /// The statistic that an assignment gets by moving arms in the compressed clusters is the one the whole model gives.
 #[test]
 fn a_replayed_t_is_the_models_own() {
-    let outcome = |g: usize, w: usize| f64::from(((g * 5 + w * 3) % 7) as u32) + if g % 2 == 0 { 1.0 } else { 0.0 };
+    let outcome = |g: usize, w: usize| f64::from(((g * 5 + w * 3) % 7) as u32) + if g.is_multiple_of(2) { 1.0 } else { 0.0 };
     let rows = |treated: Option<&[bool]>| {
         cells((0..9).flat_map(|g| {
             (0..3 + g % 3).map(move |w| {

@@ -78,6 +78,7 @@ impl Comparison<'_> {
         rows.iter().find(|row| canonical(row["term"].as_str().unwrap_or_default()) == canonical(term)).map(|row| &row[field])
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn number(&mut self, term: &str, field: &str, want: &Value, spec: usize, scale: f64, sampled: bool, sign: f64) {
         let setting = |key: &str, default: f64| self.entry.compare[key].as_f64().unwrap_or(default);
         let rtol = setting("rtol", self.entry.record["rtol"].as_f64().unwrap());

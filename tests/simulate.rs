@@ -1,5 +1,7 @@
 //! The invented pilot has the truth it says it has.
 
+use std::path::Path;
+use vecino::analysis::operating::{Row, Study};
 use vecino::analysis::simulate::{Contact, Home, Parameters, Separated, Simulated, Truth, Visit, simulate};
 use vecino::analysis::simulate_command::{self, Arguments};
 use vecino::app::Options;
@@ -166,6 +168,10 @@ fn parameters_that_make_no_sense_are_refused_by_name() {
     }
 }
 
+fn arguments(experiment: &Path, out: &Path) -> Arguments {
+    Arguments { experiment: experiment.into(), out: out.into(), seed: None, no_effect: false, replicates: 1, segments: None, parameters: None }
+}
+
 #[test]
 fn the_command_writes_one_pilot_whose_files_agree_and_come_out_the_same_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -174,7 +180,7 @@ fn the_command_writes_one_pilot_whose_files_agree_and_come_out_the_same_again() 
     let options = Options { data_dir: folder.path().into(), database: None, json: true };
     let make = |name: &str, seed, no_effect| {
         let out = folder.path().join(name);
-        let arguments = Arguments { experiment: protocol.clone(), out: out.clone(), seed, no_effect, parameters: None };
+        let arguments = Arguments { seed, no_effect, ..arguments(&protocol, &out) };
         simulate_command::run(&arguments, &options, &|_| true).unwrap();
         let mut names: Vec<String> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -197,7 +203,105 @@ fn the_command_writes_one_pilot_whose_files_agree_and_come_out_the_same_again() 
     let recorded = truth["phases"]["messages"]["recorded_contrasts"]["norm"].as_f64().unwrap();
     near("recorded", recorded, 0.87 * truth["phases"]["messages"]["contrasts"]["norm"].as_f64().unwrap(), 1e-12);
     // A folder that cannot be made is one line.
-    let arguments = Arguments { experiment: protocol.clone(), out: protocol.join("x"), seed: None, no_effect: false, parameters: None };
-    let error = simulate_command::run(&arguments, &options, &|_| true).unwrap_err();
+    let error = simulate_command::run(&arguments(&protocol, &protocol.join("x")), &options, &|_| true).unwrap_err();
     assert_eq!((error.code, error.lines.len()), ("out-folder", 1));
+}
+
+/// A cheaper pilot than the default: ten homes in a segment, four weeks before and four with messages.
+fn small_pilot(segments: usize) -> (Protocol, Parameters) {
+    let mut protocol = Protocol::parse(DEFAULT, "default").unwrap();
+    protocol.population.minimum_homes = 5;
+    (protocol.calendar.baseline, protocol.calendar.messages) = ([1, 4], [5, 8]);
+    let mut parameters = Parameters::defaults().unwrap();
+    parameters.municipalities.iter_mut().for_each(|place| (place.segments, place.homes_per_segment) = (segments / 2, 10));
+    (protocol, parameters)
+}
+
+#[test]
+fn operating_characteristics_of_known_estimators_are_right() {
+    let (protocol, parameters) = small_pilot(24);
+    let replicates = 200;
+    let rows = Study::new(&protocol, &parameters, 8, replicates, true).unwrap().rows(&|_| {}).unwrap();
+    let row = |estimator: &str, contrast: &str| rows.iter().find(|r| r.estimator == estimator && r.contrast == contrast).unwrap();
+    let chance = |share: f64| 3.5 * (share * (1.0 - share) / f64::from(replicates)).sqrt();
+    for contrast in ["norm", "plan"] {
+        // A test that replays the draw is exact whatever the data are.
+        near("replayed draw", row("replayed_draw", contrast).power.unwrap(), 0.05, chance(0.05));
+        near("CR2", row("lpm_cr2", contrast).coverage.unwrap(), 0.95, chance(0.05));
+        let all: Vec<&Row> = rows.iter().filter(|r| r.contrast == contrast).collect();
+        assert_eq!(all.len(), 7);
+        // Nothing works, so the truth is 0 and a test by an interval rejects when the interval misses.
+        assert!(all.iter().all(|r| r.truth == 0.0 && r.computed == replicates && r.bias == r.mean));
+        assert!(all.iter().filter_map(|r| r.coverage.zip(r.power)).all(|(coverage, power)| (coverage + power - 1.0).abs() < 1e-9));
+        // Errors that know nothing of segments, or think they are many, are too small.
+        for short in ["lpm_classical", "lpm_cr0"] {
+            assert!(row(short, contrast).coverage.unwrap() < 0.95 - chance(0.05), "{short} {contrast}");
+            assert!(row(short, contrast).se_ratio < row("lpm_cr2", contrast).se_ratio);
+        }
+        assert!(row("replayed_draw", contrast).coverage.is_none() && row("wild_bootstrap", contrast).se_ratio.is_none());
+    }
+}
+
+#[test]
+fn a_design_without_a_segment_to_spare_gets_no_interval() {
+    // Six strata, four arms and the baseline on eight segments: every segment is fitted exactly, and CR2 would call chance an effect.
+    let (protocol, parameters) = small_pilot(8);
+    let rows = Study::new(&protocol, &parameters, 8, 5, true).unwrap().rows(&|_| {}).unwrap();
+    for row in rows.iter().filter(|r| ["lpm_cr2", "segment_means", "wild_bootstrap", "replayed_draw"].contains(&r.estimator)) {
+        assert_eq!((row.computed, row.mean, row.coverage, row.power, row.mc_error), (0, None, None, None, None), "{row:?}");
+    }
+}
+
+#[test]
+fn the_truth_of_many_pilots_is_the_effect_on_what_crews_record() {
+    let (protocol, parameters) = small_pilot(24);
+    let replicates = 60;
+    let rows = Study::new(&protocol, &parameters, 8, replicates, false).unwrap().rows(&|_| {}).unwrap();
+    let of = |no_effect: bool| rows.iter().filter(move |r| r.no_effect == no_effect && r.estimator == "lpm_cr2");
+    assert!(of(true).all(|r| r.truth == 0.0));
+    let truth = |contrast: &str| of(false).find(|r| r.contrast == contrast).unwrap().truth;
+    assert!(truth("norm") > 0.015 && truth("norm") < 0.05, "{}", truth("norm"));
+    near("simple effects add up", truth("norm_alone") + truth("plan_alone") + truth("norm:plan"), truth("norm_and_plan"), 1e-12);
+    for row in of(false) {
+        // What chance leaves of pilots this small: a standard error of at most 12 points each.
+        assert!(row.bias.unwrap().abs() < 3.5 * 0.12 / f64::from(replicates).sqrt(), "{row:?}");
+    }
+    // An observer who never errs shrinks nothing.
+    let mut sharp = parameters.clone();
+    (sharp.observation.sensitivity, sharp.observation.specificity) = (1.0, 1.0);
+    let exact = Study::new(&protocol, &sharp, 8, 2, false).unwrap().rows(&|_| {}).unwrap()[0].truth;
+    let shrunk = Study::new(&protocol, &parameters, 8, 2, false).unwrap().rows(&|_| {}).unwrap()[0].truth;
+    near("shrunk", shrunk, 0.87 * exact, 1e-12);
+}
+
+#[test]
+fn many_pilots_write_a_table_and_a_chart_and_no_rows_and_the_same_seed_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let protocol = folder.path().join("p.toml");
+    std::fs::write(&protocol, DEFAULT).unwrap();
+    let options = Options { data_dir: folder.path().into(), database: None, json: true };
+    let make = |name: &str, seed| {
+        let out = folder.path().join(name);
+        let arguments = Arguments { seed: Some(seed), replicates: 3, segments: Some(16), ..arguments(&protocol, &out) };
+        simulate_command::run(&arguments, &options, &|_| true).unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["operating.csv", "operating.svg"]);
+        names.iter().map(|file| std::fs::read_to_string(out.join(file)).unwrap()).collect::<Vec<_>>()
+    };
+    let first = make("first", 4);
+    assert_eq!(first, make("again", 4));
+    assert_ne!(first, make("other", 5));
+    let mut lines = first[0].lines();
+    assert_eq!(lines.next().unwrap(), "estimator,contrast,truth,mean,bias,se_ratio,coverage,power,mc_error");
+    // Seven estimators of two primary contrasts and five of four secondary ones, with effects and without.
+    assert_eq!(lines.count(), 2 * (7 * 2 + 5 * 4));
+    for text in &first {
+        assert!(!text.contains("NaN") && !text.contains("inf,"), "{text}");
+    }
+    assert!(first[1].starts_with("<svg") && first[1].contains("Coverage") && first[1].contains("Type I error") && first[1].contains("16 segments"));
+    // Fewer segments than arms is one line.
+    let arguments = Arguments { replicates: 2, segments: Some(3), ..arguments(&protocol, &folder.path().join("few")) };
+    let error = simulate_command::run(&arguments, &options, &|_| true).unwrap_err();
+    assert_eq!((error.code, error.lines.len()), ("few-segments", 1));
 }

@@ -32,6 +32,8 @@ pub struct Files {
     pub csv: PathBuf,
     pub parquet: PathBuf,
     pub million: PathBuf,
+    /// A panel of 100,000 rows: what a program takes to start.
+    pub small: PathBuf,
     pub households: PathBuf,
     pub tallies: PathBuf,
     /// Cells in `tallies`.
@@ -45,12 +47,13 @@ impl Files {
         std::fs::create_dir_all(folder).unwrap();
         let [csv, parquet, tallies] = panel(folder, rows);
         let million = if rows > 1_000_000 { panel(folder, 1_000_000)[1].clone() } else { parquet.clone() };
+        let small = panel(folder, 100_000)[1].clone();
         let households = folder.join("households.csv");
         if !households.exists() {
             write_households(&households);
         }
         let cells = std::fs::read_to_string(&tallies).unwrap().lines().count() - 1;
-        Files { rows, csv, parquet, million, households, tallies, cells }
+        Files { rows, csv, parquet, million, small, households, tallies, cells }
     }
 }
 
@@ -186,6 +189,7 @@ fn part(path: &Path) -> PathBuf {
 fn write_households(path: &Path) {
     let mut text = BufWriter::new(File::create(part(path)).unwrap());
     writeln!(text, "muni,cluster,hh,arm,x,y,y0").unwrap();
+    #[allow(clippy::type_complexity)]
     let mut all: Vec<([i64; 5], [(f64, f64); 2])> = Vec::new();
     visits(HOUSEHOLDS * WEEKS * 85 / 100, HOUSEHOLDS, 2, |row, _| {
         let [muni, cluster, hh, _, arm, post, _, x, y] = *row;

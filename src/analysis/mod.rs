@@ -5,7 +5,11 @@ pub mod describe;
 pub mod effects;
 pub mod load;
 pub mod model;
+pub mod operating;
+pub mod operating_report;
 pub mod page;
+pub mod parameters;
+mod pilot;
 pub mod replay;
 pub mod report;
 pub mod sections;
@@ -15,4 +19,4 @@ pub mod simulate_command;
 pub use page::routes;
 
 /// Part of every report's source hash: a report computed by older rules is computed again.
-pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 1");
+pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 2");

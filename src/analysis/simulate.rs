@@ -11,159 +11,12 @@
 //! of draws whatever comes out, so the baseline does not depend on the arms, a longer run begins with the shorter one, and a pilot
 //! without effect differs from the same pilot with effect in nothing but the effect.
 
-use crate::error::{Error, Result};
+pub use super::parameters::{Effects, Parameters};
 use crate::id::seeded_random;
 use crate::trial::protocol::{Calendar, Phase};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-
-const DEFAULTS: &str = include_str!("../../experiments/simulation-defaults.toml");
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    pub municipalities: Vec<Place>,
-    pub spread: Spread,
-    pub effects: Effects,
-    pub reach: Reach,
-    pub observation: Observer,
-    pub records: Records,
-    pub missing_reasons: BTreeMap<String, f64>,
-    pub beliefs: Beliefs,
-    pub language: LanguageShare,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Place {
-    pub segments: usize,
-    pub homes_per_segment: usize,
-    pub baseline_share: f64,
-    pub intercept: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Spread {
-    pub segment: f64,
-    pub home: f64,
-    pub segment_week: f64,
-    pub segment_phase: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Effects {
-    pub norm: f64,
-    pub plan: f64,
-    pub interaction: f64,
-    pub ramp_weeks: f64,
-    pub half_life_weeks: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reach {
-    pub delivered: f64,
-    pub no_phone: f64,
-    pub plan_uptake: f64,
-    pub opt_out_per_week: f64,
-    pub failed_final: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Observer {
-    pub sensitivity: f64,
-    pub specificity: f64,
-    pub missing: f64,
-    pub double: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Records {
-    pub not_set_out: f64,
-    pub partly: f64,
-    pub mixed: f64,
-    pub gross_if_partly: f64,
-    pub gross_if_mixed: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Beliefs {
-    pub mean_error: f64,
-    pub sd: f64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LanguageShare {
-    pub mam: f64,
-}
-
-impl Parameters {
-    /// The parameters that ship with the house, `experiments/simulation-defaults.toml`.
-    pub fn defaults() -> Result<Parameters> {
-        Self::parse(DEFAULTS, "experiments/simulation-defaults.toml")
-    }
-
-    /// Reads and checks parameters; one line per problem, with its key.
-    pub fn parse(text: &str, place: &str) -> Result<Parameters> {
-        let parameters: Parameters = toml::from_str(text)
-            .map_err(|e| Error::refused("simulation", format!("{place}: {}; mend the parameters", e.message().replace('\n', " "))))?;
-        let mut lines = Vec::new();
-        let p = &parameters;
-        for (key, share) in [
-            ("reach.delivered", p.reach.delivered),
-            ("reach.no_phone", p.reach.no_phone),
-            ("reach.plan_uptake", p.reach.plan_uptake),
-            ("reach.opt_out_per_week", p.reach.opt_out_per_week),
-            ("reach.failed_final", p.reach.failed_final),
-            ("observation.sensitivity", p.observation.sensitivity),
-            ("observation.specificity", p.observation.specificity),
-            ("observation.missing", p.observation.missing),
-            ("observation.double", p.observation.double),
-            ("records.gross_if_partly", p.records.gross_if_partly),
-            ("records.gross_if_mixed", p.records.gross_if_mixed),
-            ("language.mam", p.language.mam),
-        ] {
-            if !(0.0..=1.0).contains(&share) {
-                lines.push(format!("{place}: {key}: {share} is not a share; use 0 to 1"));
-            }
-        }
-        let outcomes = p.records.not_set_out + p.records.partly + p.records.mixed;
-        for (key, sum) in [("records", outcomes), ("missing_reasons", p.missing_reasons.values().sum())] {
-            if (sum - 1.0).abs() > 1e-9 {
-                lines.push(format!("{place}: {key}: the shares sum to {sum}; make them sum to 1"));
-            }
-        }
-        let spread = [p.spread.segment, p.spread.home, p.spread.segment_week, p.spread.segment_phase, p.beliefs.sd];
-        if spread.iter().any(|sd| !sd.is_finite() || *sd < 0.0) {
-            lines.push(format!("{place}: spread: a standard deviation is negative; use 0 or more"));
-        }
-        if p.effects.ramp_weeks <= 0.0 || p.effects.half_life_weeks <= 0.0 {
-            lines.push(format!("{place}: effects: ramp_weeks and half_life_weeks must be more than 0"));
-        }
-        if p.municipalities.is_empty() {
-            lines.push(format!("{place}: municipalities: is empty; describe at least one"));
-        }
-        if lines.is_empty() { Ok(parameters) } else { Err(Error::refused_lines("simulation", lines)) }
-    }
-
-    fn place(&self, municipality: usize) -> (f64, f64) {
-        match self.municipalities.len() {
-            0 => (0.0, 0.5),
-            n => {
-                let place = &self.municipalities[municipality % n];
-                (place.intercept, place.baseline_share)
-            }
-        }
-    }
-}
+use serde::Serialize;
 
 /// A home to simulate. `key` names its random streams and must be its own; `municipality` is the place in the protocol's list
 /// of municipalities; `segment` indexes the arms and is unique over all municipalities.
@@ -261,6 +114,35 @@ pub struct Truth {
 }
 
 impl Truth {
+    pub(super) fn add(&mut self, chances: Chances) {
+        self.home_weeks += 1;
+        self.reminder += chances.reminder;
+        self.norm += chances.norm;
+        self.plan += chances.plan;
+        self.norm_plan += chances.norm_plan;
+    }
+
+    /// From sums to averages, once.
+    pub(super) fn average(&mut self) {
+        let n = self.home_weeks.max(1) as f64;
+        for rate in [&mut self.reminder, &mut self.norm, &mut self.plan, &mut self.norm_plan] {
+            *rate /= n;
+        }
+    }
+
+    /// A contrast by its name in a protocol.
+    pub fn contrast(&self, name: &str) -> Option<f64> {
+        Some(match name {
+            "norm" => self.norm_marginal(),
+            "plan" => self.plan_marginal(),
+            "norm:plan" => self.interaction(),
+            "norm_alone" => self.norm_alone(),
+            "plan_alone" => self.plan_alone(),
+            "norm_and_plan" => self.norm_and_plan(),
+            _ => return None,
+        })
+    }
+
     pub fn norm_alone(&self) -> f64 {
         self.norm - self.reminder
     }
@@ -309,11 +191,85 @@ fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
+#[derive(Clone)]
 struct Segment {
     random: ChaCha20Rng,
     lasting: f64,
     by_phase: [f64; 4],
     this_week: f64,
+}
+
+/// A town on its way through the weeks. A draw can stand between two of them, and a copy goes on from the same week in another world.
+#[derive(Clone)]
+pub struct Town<'a> {
+    parameters: &'a Parameters,
+    calendar: &'a Calendar,
+    homes: &'a [Home],
+    segments: Vec<Segment>,
+    lasting: Vec<f64>,
+    facts: Vec<HomeFacts>,
+    streams: Vec<ChaCha20Rng>,
+    shares: Vec<f64>,
+    week: i64,
+}
+
+/// Probability that a home complies in a week under each arm, whatever its own arm is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chances {
+    pub reminder: f64,
+    pub norm: f64,
+    pub plan: f64,
+    pub norm_plan: f64,
+}
+
+impl<'a> Town<'a> {
+    /// The town before its first week.
+    pub fn new(parameters: &'a Parameters, calendar: &'a Calendar, homes: &'a [Home], seed: u64) -> Town<'a> {
+        let spread = &parameters.spread;
+        let count = homes.iter().map(|home| home.segment + 1).max().unwrap_or(0);
+        let segments: Vec<Segment> = (0..count)
+            .map(|segment| {
+                let mut random = seeded_random(seed, &format!("simulate segment {segment}"));
+                let lasting = spread.segment * normal(&mut random);
+                let by_phase = std::array::from_fn(|_| spread.segment_phase * normal(&mut random));
+                Segment { random, lasting, by_phase, this_week: 0.0 }
+            })
+            .collect();
+        let (lasting, facts): (Vec<f64>, Vec<HomeFacts>) = homes.iter().map(|home| home_facts(parameters, calendar, home, seed)).unzip();
+        let streams = homes.iter().map(|home| seeded_random(seed, &format!("simulate visits {}", home.key))).collect();
+        let shares = parameters.missing_reasons.values().copied().collect();
+        Town { parameters, calendar, homes, segments, lasting, facts, streams, shares, week: 0 }
+    }
+
+    /// Makes the next week: each home's visit and its chances, in the order of the homes. `arms[segment]` is (norm, plan).
+    pub fn next_week(&mut self, arms: &[(bool, bool)], no_effect: bool, mut each: impl FnMut(Visit, Chances)) {
+        let Parameters { spread, effects, .. } = self.parameters;
+        self.week += 1;
+        let week = self.week;
+        let phase = phase_of(self.calendar, week);
+        for segment in &mut self.segments {
+            segment.this_week = spread.segment_week * normal(&mut segment.random);
+        }
+        for (at, home) in self.homes.iter().enumerate() {
+            let segment = &self.segments[home.segment];
+            let (intercept, _) = self.parameters.place(home.municipality);
+            let base = intercept + segment.lasting + self.lasting[at] + segment.this_week + segment.by_phase[phase.map_or(3, |phase| phase as usize)];
+            let strength = if no_effect { 0.0 } else { strength(effects, self.calendar, self.facts[at].opts_out, week) };
+            let idle = logistic(base);
+            let chance = |norm: bool, plan: bool| {
+                let push = strength * push(effects, &self.facts[at], norm, plan);
+                if push == 0.0 { idle } else { logistic(base + push) }
+            };
+            let chances = Chances { reminder: idle, norm: chance(true, false), plan: chance(false, true), norm_plan: chance(true, true) };
+            let own = match arms.get(home.segment).copied().unwrap_or_default() {
+                (false, false) => chances.reminder,
+                (true, false) => chances.norm,
+                (false, true) => chances.plan,
+                (true, true) => chances.norm_plan,
+            };
+            each(visit(self.parameters, &self.shares, at, week, own, &mut self.streams[at]), chances);
+        }
+    }
 }
 
 /// Simulates weeks 1 to `through`. `arms[segment]` is (norm, plan); before the draw give (false, false) to all.
@@ -327,54 +283,24 @@ pub fn simulate(
     seed: u64,
     no_effect: bool,
 ) -> Simulated {
-    let spread = &parameters.spread;
-    let count = homes.iter().map(|home| home.segment + 1).max().unwrap_or(0);
-    let mut segments: Vec<Segment> = (0..count)
-        .map(|segment| {
-            let mut random = seeded_random(seed, &format!("simulate segment {segment}"));
-            let lasting = spread.segment * normal(&mut random);
-            let by_phase = std::array::from_fn(|_| spread.segment_phase * normal(&mut random));
-            Segment { random, lasting, by_phase, this_week: 0.0 }
-        })
-        .collect();
-    let (lasting, facts): (Vec<f64>, Vec<HomeFacts>) = homes.iter().map(|home| home_facts(parameters, calendar, home, seed)).unzip();
-    let mut streams: Vec<ChaCha20Rng> = homes.iter().map(|home| seeded_random(seed, &format!("simulate visits {}", home.key))).collect();
-    let reasons: Vec<String> = parameters.missing_reasons.keys().cloned().collect();
-    let shares: Vec<f64> = parameters.missing_reasons.values().copied().collect();
+    let mut town = Town::new(parameters, calendar, homes, seed);
     let mut visits = Vec::with_capacity(homes.len() * through.max(0) as usize);
     let mut truth = [(Phase::Baseline, Truth::default()), (Phase::Messages, Truth::default()), (Phase::After, Truth::default())];
     for week in 1..=through {
         let phase = phase_of(calendar, week);
-        for segment in &mut segments {
-            segment.this_week = spread.segment_week * normal(&mut segment.random);
-        }
-        for (at, home) in homes.iter().enumerate() {
-            let segment = &segments[home.segment];
-            let (intercept, _) = parameters.place(home.municipality);
-            let base = intercept + segment.lasting + lasting[at] + segment.this_week + segment.by_phase[phase.map_or(3, |phase| phase as usize)];
-            let strength = if no_effect { 0.0 } else { strength(&parameters.effects, calendar, facts[at].opts_out, week) };
-            let chance = |norm: bool, plan: bool| {
-                if strength == 0.0 { logistic(base) } else { logistic(base + strength * push(&parameters.effects, &facts[at], norm, plan)) }
-            };
-            let (norm, plan) = arms.get(home.segment).copied().unwrap_or_default();
+        town.next_week(arms, no_effect, |visit, chances| {
             if let Some((_, sum)) = phase.and_then(|phase| truth.get_mut(phase as usize)) {
-                sum.home_weeks += 1;
-                sum.reminder += chance(false, false);
-                sum.norm += chance(true, false);
-                sum.plan += chance(false, true);
-                sum.norm_plan += chance(true, true);
+                sum.add(chances);
             }
-            visits.push(visit(parameters, &shares, at, week, chance(norm, plan), &mut streams[at]));
-        }
+            visits.push(visit);
+        });
     }
     for (_, sum) in &mut truth {
-        let n = sum.home_weeks.max(1) as f64;
-        for rate in [&mut sum.reminder, &mut sum.norm, &mut sum.plan, &mut sum.norm_plan] {
-            *rate /= n;
-        }
+        sum.average();
     }
     let truth = truth.into_iter().filter(|(_, sum)| sum.home_weeks > 0).collect();
-    Simulated { visits, homes: facts, reasons, truth }
+    let reasons = parameters.missing_reasons.keys().cloned().collect();
+    Simulated { visits, homes: town.facts, reasons, truth }
 }
 
 fn phase_of(calendar: &Calendar, week: i64) -> Option<Phase> {

@@ -1,30 +1,51 @@
-//! `vecino simulate EXPERIMENT.toml --out DIR`: one invented pilot under a protocol, drawn by the protocol's own rules, with its truth beside it.
+//! `vecino simulate EXPERIMENT.toml --out DIR`: one invented pilot under a protocol, drawn by the protocol's own rules, with its truth beside it;
+//! or many, and what the report's estimators make of them.
 
-use super::simulate::{Contact, Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
+use super::operating::Study;
+use super::operating_report::{csv, plot, table};
+use super::pilot::{Ground, arms, drawn, with_segments};
+use super::simulate::{Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
 use crate::app::Options;
 use crate::error::{Error, Result};
-use crate::id::{MunicipalityId, SegmentId, derived};
-use crate::trial::assign::{self, Assessed};
 use crate::trial::protocol::{Phase, Protocol};
 use crate::trial::{TrialSegment, command};
-use chrono::{DateTime, Duration};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[arg(value_name = "EXPERIMENT.toml")]
     pub experiment: PathBuf,
-    /// Folder for observations.csv, households.csv, segments.csv, messages.csv and truth.json; made if it is not there
+    /// Folder for observations.csv, households.csv, segments.csv, messages.csv and truth.json, or with --replicates for operating.csv and
+    /// operating.svg; made if it is not there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Seed of the invented town [default: the protocol's]; the draw always uses the protocol's
+    /// Seed of the invented town [default: the protocol's]; the draw of a single pilot always uses the protocol's
     #[arg(long)]
     pub seed: Option<u64>,
     /// A pilot in which nothing works
     #[arg(long)]
     pub no_effect: bool,
+    /// Make this many pilots and write what the report's estimators do on them, instead of one pilot's rows
+    ///
+    /// Each pilot is a town and a draw of its own, made with effects and, from the same draw on, without (with --no-effect only without).
+    /// operating.csv has one row for each estimator and contrast, first of the pilots with effects, then of those without (truth 0), as
+    /// fractions: truth is the mean effect on the recorded outcome in the message weeks, by assignment; mean and bias of the estimate;
+    /// se_ratio the mean standard error over the standard deviation of the estimates (below 1: intervals too short); coverage the share of
+    /// intervals of the protocol's level that hold the truth; power the share of pilots with p at or below 1 minus the level, which is the
+    /// type I error where the truth is 0; mc_error the Monte Carlo standard error of coverage, or of power where coverage is empty.
+    ///
+    /// Estimators: lpm_cr2 is the report's (CR2, Satterthwaite); lpm_cr1s (t on segments − 1), lpm_cr0 (normal) and lpm_classical (t on
+    /// rows) are the same estimate with other errors; segment_means is the report's check by segment means. wild_bootstrap and
+    /// replayed_draw are tests of lpm_cr2's norm and plan with 399 draws and have no interval.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub replicates: u32,
+    /// This many segments in all instead of the parameters', shared over the municipalities in the same proportion
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub segments: Option<u32>,
     /// Other parameters than experiments/simulation-defaults.toml
     #[arg(long, value_name = "FILE.toml")]
     pub parameters: Option<PathBuf>,
@@ -43,7 +64,14 @@ pub fn run(arguments: &Arguments, options: &Options, known_wording: &(dyn Fn(&st
             Parameters::parse(&text, &place)?
         }
     };
+    let parameters = match arguments.segments {
+        None => parameters,
+        Some(total) => with_segments(&protocol, &parameters, total as usize)?,
+    };
     let seed = arguments.seed.unwrap_or(protocol.seed);
+    if arguments.replicates > 1 {
+        return many(arguments, options, &Study::new(&protocol, &parameters, seed, arguments.replicates, arguments.no_effect)?);
+    }
     let pilot = Pilot::make(&protocol, &parameters, seed, arguments.no_effect)?;
     let truth = pilot.truth(&Protocol::sha256(&text), seed, arguments.no_effect)?;
     let files: Vec<File> = vec![
@@ -71,6 +99,31 @@ pub fn run(arguments: &Arguments, options: &Options, known_wording: &(dyn Fn(&st
     Ok(())
 }
 
+/// Many pilots: the table and the chart of what the estimators do. Progress goes to stderr, once in five seconds.
+fn many(arguments: &Arguments, options: &Options, study: &Study) -> Result<()> {
+    let told = Mutex::new(Instant::now());
+    let rows = study.rows(&|done| {
+        if let Ok(mut told) = told.try_lock()
+            && told.elapsed() > Duration::from_secs(5)
+        {
+            *told = Instant::now();
+            eprintln!("{done} of {} pilots", study.replicates);
+        }
+    })?;
+    let out = arguments.out.display().to_string();
+    store(&arguments.out, &[("operating.csv", csv(&rows)?), ("operating.svg", plot(study, &rows).into_bytes())])?;
+    if options.json {
+        let document = json!({
+            "out": out, "seed": study.seed, "replicates": study.replicates, "segments": study.segments(), "no_effect": study.no_effect, "rows": rows,
+        });
+        println!("{document}");
+    } else {
+        print!("{}", table(study, &rows));
+        println!("{out}: operating.csv and operating.svg");
+    }
+    Ok(())
+}
+
 struct Pilot<'a> {
     protocol: &'a Protocol,
     parameters: &'a Parameters,
@@ -83,31 +136,7 @@ struct Pilot<'a> {
 
 impl<'a> Pilot<'a> {
     fn make(protocol: &'a Protocol, parameters: &'a Parameters, seed: u64, no_effect: bool) -> Result<Pilot<'a>> {
-        let (mut homes, mut home_codes, mut blank) = (Vec::new(), Vec::new(), Vec::new());
-        for (municipality, code) in protocol.municipalities.iter().enumerate() {
-            let Some(place) = parameters.municipalities.get(municipality % parameters.municipalities.len().max(1)) else { continue };
-            let municipality_id = MunicipalityId::parse(code)?;
-            for number in 1..=place.segments {
-                let segment = blank.len();
-                let segment_code = format!("S{number:03}");
-                for at in 1..=place.homes_per_segment {
-                    homes.push(Home { key: homes.len() as u64, municipality, segment, contact: Contact::Drawn });
-                    home_codes.push(format!("{code}-{segment_code}-{at:02}"));
-                }
-                let segment_id: SegmentId = derived("simulated segment", &[code.as_bytes(), segment_code.as_bytes()], DateTime::UNIX_EPOCH);
-                blank.push(TrialSegment {
-                    municipality_id,
-                    segment_id,
-                    code: segment_code,
-                    homes: place.homes_per_segment as i32,
-                    baseline_observed: 0,
-                    baseline_complied: 0,
-                    stratum: None,
-                    arm: None,
-                    left_out: None,
-                });
-            }
-        }
+        let Ground { homes, home_codes, segments: mut blank } = Ground::new(protocol, parameters)?;
         let calendar = &protocol.calendar;
         let before = simulate(parameters, calendar, &homes, &[], calendar.baseline[1], seed, no_effect);
         let mut observed: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); blank.len()];
@@ -118,15 +147,9 @@ impl<'a> Pilot<'a> {
             blank[segment].baseline_observed += 1;
             blank[segment].baseline_complied += i32::from(complied);
         }
-        let order: Vec<SegmentId> = blank.iter().map(|segment| segment.segment_id).collect();
-        let assessed = blank.into_iter().zip(&observed).map(|(segment, homes)| Assessed { segment, homes_observed: homes.len() as i32 }).collect();
-        let mut drawn: std::collections::BTreeMap<SegmentId, TrialSegment> =
-            assign::draw(protocol, assessed).into_iter().map(|segment| (segment.segment_id, segment)).collect();
-        let segments: Vec<TrialSegment> = order.iter().filter_map(|id| drawn.remove(id)).collect();
-        let arms: Vec<(bool, bool)> = segments
-            .iter()
-            .map(|segment| segment.arm.as_deref().and_then(|arm| protocol.arm(arm)).map_or((false, false), |arm| (arm.norm, arm.plan)))
-            .collect();
+        let observed: Vec<i32> = observed.iter().map(|homes| homes.len() as i32).collect();
+        let segments = drawn(protocol, blank, &observed);
+        let arms = arms(protocol, &segments);
         let simulated = simulate(parameters, calendar, &homes, &arms, calendar.weeks, seed, no_effect);
         Ok(Pilot { protocol, parameters, homes, home_codes, segments, simulated })
     }
@@ -157,7 +180,7 @@ impl<'a> Pilot<'a> {
             let segment = self.segment_of(visit.home);
             let week = self.protocol.week(visit.week);
             // A segment's collection day stays the same all year: Monday to Friday in turn.
-            let day = week.monday() + Duration::days((self.homes[visit.home].segment % 5) as i64);
+            let day = week.monday() + chrono::Duration::days((self.homes[visit.home].segment % 5) as i64);
             let mut row = |kind: &str, seen: Option<Seen>, reason: &str, counted: bool| {
                 let (set_out, separated, gross) = seen.map_or(("", "", false), words);
                 table.row(&[

@@ -163,10 +163,10 @@ impl Design {
                 return Err(refused(format!("weights {name}: every weight must be a positive number")));
             }
         }
-        if let (Some(time), Some(name)) = (design.time, request.time) {
-            if design.columns[time].is_text() {
-                return Err(refused(format!("time {name}: the column is text; give numbers")));
-            }
+        if let (Some(time), Some(name)) = (design.time, request.time)
+            && design.columns[time].is_text()
+        {
+            return Err(refused(format!("time {name}: the column is text; give numbers")));
         }
         if formula.intercept && formula.effects.is_empty() {
             design.terms.push(Term { name: "(Intercept)".to_string(), parts: Vec::new(), pieces: Vec::new() });

@@ -138,7 +138,7 @@ fn likelihood_rows(
     let found = robust(fit, &working, clusters, variance, wants);
     let degrees_of = |robust: &Robust, a: &DVector<f64>| -> std::result::Result<Option<f64>, Refusal> {
         Ok(match df {
-            Df::Satterthwaite => Some(robust.sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0].ok_or(Refusal::NoVariance)?),
+            Df::Satterthwaite => Some(robust.sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0]?),
             Df::Clusters => Some(clusters as f64 - 1.0),
             Df::Residual => Some(fit.rows - fit.kept.len() as f64),
             Df::Normal => None,

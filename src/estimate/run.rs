@@ -147,7 +147,7 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         }
         "means" => {
             one_outcome(&formula)?;
-            let groups = formula.terms.first().is_some().then(|| treatment(spec, &formula)).transpose()?;
+            let groups = (!formula.terms.is_empty()).then(|| treatment(spec, &formula)).transpose()?;
             let groups = groups.map(|(group, _)| Ok::<_, crate::error::Error>((group.text.trim_matches('`'), design.group(group)?))).transpose()?;
             difference::means(spec, &design, groups)
         }

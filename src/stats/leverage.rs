@@ -10,7 +10,7 @@ use super::absorb::is_nested;
 use super::cells::Rows;
 use super::ols::{Fit, Variance, fit};
 use super::passes;
-use super::sandwich::{Block, Raw, Sandwich};
+use super::sandwich::{Adjustment, Block, Raw, Sandwich};
 use nalgebra::{DMatrix, DVector};
 
 /// Dummies that may stand beside the covariates.
@@ -183,7 +183,8 @@ fn gather<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, re
         let parts = passes::parts_when(members.len(), rows.len() * k > 50_000, |range| {
             members[range].iter().map(|rows| Block::new(build(rows), adjustment, q.as_ref())).collect::<Vec<Block>>()
         });
-        return Sandwich::new(parts.into_iter().flatten().collect(), k, c, q, levels);
+        let unbiased = adjustment == Adjustment::Root && q.is_none();
+        return Sandwich { unbiased, ..Sandwich::new(parts.into_iter().flatten().collect(), k, c, q, levels) };
     }
     // Every row a cluster of its own: one that stands for n has n equal clusters, whose scores differ only by their residuals.
     let parts = passes::parts(rows.len(), |range| {
@@ -212,7 +213,7 @@ fn gather<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, re
         middle += own;
         blocks.extend(more);
     }
-    Sandwich { middle: middle * c, blocks, q, levels, front: 0 }
+    Sandwich { middle: middle * c, blocks, q, levels, unbiased: false, front: 0 }
 }
 
 /// The rows of each cluster, in order.

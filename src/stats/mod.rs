@@ -54,6 +54,8 @@ pub enum Refusal {
     NoResidual,
     /// The variance is zero: for instance a single cluster in an arm.
     NoVariance,
+    /// Clusters are fitted exactly where the contrast lies, so they say nothing about its error.
+    Saturated,
     /// Two clusterings have no leverage adjustment.
     TwoWay,
     /// More absorbed levels than can stand beside each other.
@@ -86,6 +88,7 @@ impl Refusal {
             Refusal::OneCluster => "fewer than two clusters: a clustered error does not exist",
             Refusal::NoResidual => "no residual degrees of freedom are left",
             Refusal::NoVariance => "the estimated variance is zero",
+            Refusal::Saturated => "the model fits clusters exactly where this contrast lies, so they say nothing about its error",
             Refusal::TwoWay => "two clusterings are defined for cr0, cr1 and cr1s only",
             Refusal::TooManyLevels => "the absorbed effects have too many levels for a leverage adjustment; use cr1s, or cluster at the effect",
             Refusal::NotConverged => "the computation did not converge",

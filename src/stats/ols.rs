@@ -307,7 +307,7 @@ impl<R: Rows> Fit<'_, R> {
     /// not exist.
     pub fn estimate(&self, sandwich: &Sandwich, a: &DVector<f64>, df: Df, count: EffectCount, level: f64) -> Result<Estimate, Refusal> {
         let df = match df {
-            Df::Satterthwaite => Some(sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0].ok_or(Refusal::NoVariance)?),
+            Df::Satterthwaite => Some(sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0]?),
             Df::Clusters => Some(self.clusters() - 1.0),
             Df::Residual => Some(self.n - self.coefficients(count)),
             Df::Normal => None,

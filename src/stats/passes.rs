@@ -19,8 +19,8 @@ pub fn parts_when<A: Send>(len: usize, worth: bool, work: impl Fn(Range<usize>) 
         return bounds.into_iter().map(work).collect();
     }
     std::thread::scope(|scope| {
-        let threads: Vec<_> = bounds.iter().cloned().map(|range| scope.spawn(|| work(range))).collect();
-        threads.into_iter().zip(bounds).map(|(thread, range)| thread.join().unwrap_or_else(|_| work(range))).collect()
+        let threads: Vec<_> = bounds.iter().map(|range| scope.spawn(|| work(range.start..range.end))).collect();
+        threads.into_iter().zip(&bounds).map(|(thread, range)| thread.join().unwrap_or_else(|_| work(range.start..range.end))).collect()
     })
 }
 

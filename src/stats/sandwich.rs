@@ -314,6 +314,8 @@ pub struct Sandwich {
     pub q: Option<DMatrix<f64>>,
     /// Number of absorbed levels that reach over clusters.
     pub levels: usize,
+    /// Whether the variance is unbiased under the working model: CR2 and HC2 without weights.
+    pub unbiased: bool,
     /// Columns of the blocks' basis before those of the caller's: dummies of absorbed effects.
     pub front: usize,
 }
@@ -321,7 +323,7 @@ pub struct Sandwich {
 impl Sandwich {
     /// A variance without clusters behind it.
     pub fn of(middle: DMatrix<f64>) -> Sandwich {
-        Sandwich { middle, blocks: Vec::new(), q: None, levels: 0, front: 0 }
+        Sandwich { middle, blocks: Vec::new(), q: None, levels: 0, unbiased: false, front: 0 }
     }
 
     /// Σ s s' over adjusted clusters, times c.
@@ -331,7 +333,7 @@ impl Sandwich {
             let score = block.own_score();
             middle.ger(c, &score, &score, 1.0);
         }
-        Sandwich { middle, blocks, q, levels, front: 0 }
+        Sandwich { middle, blocks, q, levels, unbiased: false, front: 0 }
     }
 
     /// Contrasts of the caller's basis in that of the blocks.
@@ -339,15 +341,20 @@ impl Sandwich {
         a.clone().insert_rows(0, self.front, 0.0)
     }
 
-    /// Satterthwaite degrees of freedom of each column of `a` (k × q contrasts in the basis). `None` where a contrast has no variance.
-    pub fn degrees(&self, a: &DMatrix<f64>) -> Vec<Option<f64>> {
+    /// Satterthwaite degrees of freedom of each column of `a` (k × q contrasts in the basis). Refuses a contrast without variance, and
+    /// under CR2 one that lies where clusters are fitted exactly: tr B is then far below a'a, which it equals for every other contrast.
+    pub fn degrees(&self, a: &DMatrix<f64>) -> Vec<Result<f64, Refusal>> {
         let wide = self.widen(a);
         (0..a.ncols())
             .map(|s| {
                 let traces = Traces::new(self.blocks.iter(), &wide.columns(s, 1).into_owned(), self.q.as_ref(), self.levels);
                 let (trace, square) = (traces.trace(0), traces.product(0, 0, 0, 0));
                 let size = a.column(s).norm_squared();
-                (trace > 1e-12 * size && square > 0.0).then(|| trace * trace / square).filter(|df| df.is_finite())
+                match trace * trace / square {
+                    _ if self.unbiased && trace < 0.5 * size => Err(Refusal::Saturated),
+                    df if trace > 1e-12 * size && df.is_finite() => Ok(df),
+                    _ => Err(Refusal::NoVariance),
+                }
             })
             .collect()
     }

@@ -5,7 +5,7 @@ use super::{AMONG, Aggregate, COMPARISON, Expression, FUNCTIONS, NOT, OPERATIONS
 use crate::error::{Error, Result};
 
 /// More operations than this are no expression a person wrote; the bound keeps nesting within the stack.
-const OPERATIONS: usize = 400;
+const OPERATIONS: usize = 150;
 
 /// The expression that a text is. Refuses what is left over.
 pub fn parse(text: &str) -> Result<Expression> {

@@ -1,0 +1,152 @@
+//! How an invented pilot behaves: the parameters of the simulation, read and checked.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const DEFAULTS: &str = include_str!("../../experiments/simulation-defaults.toml");
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    pub municipalities: Vec<Place>,
+    pub spread: Spread,
+    pub effects: Effects,
+    pub reach: Reach,
+    pub observation: Observer,
+    pub records: Records,
+    pub missing_reasons: BTreeMap<String, f64>,
+    pub beliefs: Beliefs,
+    pub language: LanguageShare,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub segments: usize,
+    pub homes_per_segment: usize,
+    pub baseline_share: f64,
+    pub intercept: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    pub segment: f64,
+    pub home: f64,
+    pub segment_week: f64,
+    pub segment_phase: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effects {
+    pub norm: f64,
+    pub plan: f64,
+    pub interaction: f64,
+    pub ramp_weeks: f64,
+    pub half_life_weeks: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    pub delivered: f64,
+    pub no_phone: f64,
+    pub plan_uptake: f64,
+    pub opt_out_per_week: f64,
+    pub failed_final: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observer {
+    pub sensitivity: f64,
+    pub specificity: f64,
+    pub missing: f64,
+    pub double: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    pub not_set_out: f64,
+    pub partly: f64,
+    pub mixed: f64,
+    pub gross_if_partly: f64,
+    pub gross_if_mixed: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beliefs {
+    pub mean_error: f64,
+    pub sd: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageShare {
+    pub mam: f64,
+}
+
+impl Parameters {
+    /// The parameters that ship with the house, `experiments/simulation-defaults.toml`.
+    pub fn defaults() -> Result<Parameters> {
+        Self::parse(DEFAULTS, "experiments/simulation-defaults.toml")
+    }
+
+    /// Reads and checks parameters; one line per problem, with its key.
+    pub fn parse(text: &str, place: &str) -> Result<Parameters> {
+        let parameters: Parameters = toml::from_str(text)
+            .map_err(|e| Error::refused("simulation", format!("{place}: {}; mend the parameters", e.message().replace('\n', " "))))?;
+        let mut lines = Vec::new();
+        let p = &parameters;
+        for (key, share) in [
+            ("reach.delivered", p.reach.delivered),
+            ("reach.no_phone", p.reach.no_phone),
+            ("reach.plan_uptake", p.reach.plan_uptake),
+            ("reach.opt_out_per_week", p.reach.opt_out_per_week),
+            ("reach.failed_final", p.reach.failed_final),
+            ("observation.sensitivity", p.observation.sensitivity),
+            ("observation.specificity", p.observation.specificity),
+            ("observation.missing", p.observation.missing),
+            ("observation.double", p.observation.double),
+            ("records.gross_if_partly", p.records.gross_if_partly),
+            ("records.gross_if_mixed", p.records.gross_if_mixed),
+            ("language.mam", p.language.mam),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                lines.push(format!("{place}: {key}: {share} is not a share; use 0 to 1"));
+            }
+        }
+        let outcomes = p.records.not_set_out + p.records.partly + p.records.mixed;
+        for (key, sum) in [("records", outcomes), ("missing_reasons", p.missing_reasons.values().sum())] {
+            if (sum - 1.0).abs() > 1e-9 {
+                lines.push(format!("{place}: {key}: the shares sum to {sum}; make them sum to 1"));
+            }
+        }
+        let spread = [p.spread.segment, p.spread.home, p.spread.segment_week, p.spread.segment_phase, p.beliefs.sd];
+        if spread.iter().any(|sd| !sd.is_finite() || *sd < 0.0) {
+            lines.push(format!("{place}: spread: a standard deviation is negative; use 0 or more"));
+        }
+        if p.effects.ramp_weeks <= 0.0 || p.effects.half_life_weeks <= 0.0 {
+            lines.push(format!("{place}: effects: ramp_weeks and half_life_weeks must be more than 0"));
+        }
+        if p.municipalities.is_empty() {
+            lines.push(format!("{place}: municipalities: is empty; describe at least one"));
+        }
+        if lines.is_empty() { Ok(parameters) } else { Err(Error::refused_lines("simulation", lines)) }
+    }
+
+    /// Intercept and baseline share of a municipality; the list starts again after its end.
+    pub(super) fn place(&self, municipality: usize) -> (f64, f64) {
+        match self.municipalities.len() {
+            0 => (0.0, 0.5),
+            n => {
+                let place = &self.municipalities[municipality % n];
+                (place.intercept, place.baseline_share)
+            }
+        }
+    }
+}
