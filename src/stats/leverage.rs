@@ -197,7 +197,9 @@ fn gather<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, re
             let mut raw = build(&[row as u32]);
             raw.z /= count.sqrt();
             raw.residual[0] = 1.0;
-            let mut block = Block::new(raw, adjustment, q.as_ref());
+            // A single row's adjustment is (1 − h)^(−1/2), whatever its weight: that of a working variance of 1/w.
+            raw.working = raw.working.map(|(w, _)| (w.clone(), w.map(|w| 1.0 / w)));
+            let mut block = Block::new(raw, adjustment, None);
             let score = block.own_score();
             middle.ger(squares / (weight * weight), &score, &score, 1.0);
             if keep {
@@ -213,7 +215,7 @@ fn gather<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, re
         middle += own;
         blocks.extend(more);
     }
-    Sandwich { middle: middle * c, blocks, q, levels, unbiased: false, front: 0 }
+    Sandwich { middle: middle * c, blocks, q: None, levels, unbiased: false, front: 0 }
 }
 
 /// The rows of each cluster, in order.

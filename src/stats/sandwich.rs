@@ -359,7 +359,7 @@ impl Sandwich {
             .collect()
     }
 
-    /// η of the approximate Hotelling test for contrasts a with a'a = I (Pustejovsky and Tipton 2018, section 3.2).
+    /// η of the approximate Hotelling test for contrasts a whose covariance under the working model is I (Pustejovsky and Tipton 2018, section 3.2).
     fn eta(&self, a: &DMatrix<f64>) -> f64 {
         let q = a.ncols();
         let traces = Traces::new(self.blocks.iter(), &self.widen(a), self.q.as_ref(), self.levels);
@@ -393,7 +393,10 @@ impl Sandwich {
         let width = q as f64;
         let p_chi_squared = chi_squared_tail(wald, width).ok_or(Refusal::NotFinite)?;
         let p_f = lower.and_then(|lower| f_tail(wald / width, width, lower));
-        let root = Cholesky::new(a.transpose() * a).ok_or(Refusal::Collinear)?.l();
+        // Contrasts turned so that their covariance under the working model is the identity: a'a, and a'Qa under weights.
+        let wide = self.widen(a);
+        let working = self.q.as_ref().map_or_else(|| wide.tr_mul(&wide), |q| wide.tr_mul(&(q * &wide)));
+        let root = Cholesky::new(working).ok_or(Refusal::Collinear)?.l();
         let orthonormal = root.solve_lower_triangular(&a.transpose()).ok_or(Refusal::Collinear)?.transpose();
         let htz = (!self.blocks.is_empty()).then(|| self.eta(&orthonormal)).and_then(|eta| {
             let lower = eta - width + 1.0;
