@@ -167,8 +167,16 @@ fn design(file: &Path, formula: &str) -> Design {
     let mut wanted = BTreeSet::from(clusters.clone());
     formula.columns(&mut wanted);
     let reference = BTreeMap::new();
-    let request =
-        Request { clusters: &clusters, weights: None, blocks: None, time: None, reference: &reference, keep_missing_outcome: false, counts: false };
+    let request = Request {
+        clusters: &clusters,
+        weights: None,
+        blocks: None,
+        time: None,
+        balance: &[],
+        reference: &reference,
+        keep_missing_outcome: false,
+        counts: false,
+    };
     Design::new(&formula, &read(file, &wanted).unwrap(), &request).unwrap()
 }
 

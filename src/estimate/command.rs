@@ -155,6 +155,12 @@ struct Keys {
     /// A recorded trial (its TOML) whose rule is replayed
     #[arg(long)]
     trial: Option<String>,
+    /// ri: columns whose balance decided whether an assignment was accepted
+    #[arg(long)]
+    balance: Vec<String>,
+    /// ri: the largest Mahalanobis distance D² between arms that was accepted
+    #[arg(long)]
+    balance_limit: Option<f64>,
     /// p-values to adjust
     #[arg(long)]
     p: Vec<f64>,
@@ -262,6 +268,8 @@ impl Keys {
         put("seed", json!(self.seed));
         put("statistic", json!(self.statistic));
         put("trial", json!(self.trial));
+        put("balance", json!(self.balance));
+        put("balance_limit", json!(self.balance_limit));
         put("p", json!(self.p));
         put("p0", json!(self.p0));
         put("p1", json!(self.p1));

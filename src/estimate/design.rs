@@ -44,6 +44,8 @@ pub struct Request<'a> {
     pub weights: Option<&'a str>,
     pub blocks: Option<&'a str>,
     pub time: Option<&'a str>,
+    /// Covariates of a rule of re-randomisation.
+    pub balance: &'a [String],
     pub reference: &'a BTreeMap<String, String>,
     /// A missing outcome is an answer of its own (`lee`).
     pub keep_missing_outcome: bool,
@@ -72,6 +74,7 @@ pub struct Design {
     pub block: Option<Grouping>,
     weight: Option<usize>,
     time: Option<usize>,
+    balance: Vec<usize>,
     counts: bool,
 }
 
@@ -95,7 +98,15 @@ impl Design {
         for quantity in formula.quantities() {
             slot(quantity)?;
         }
-        let extra: Vec<&str> = request.clusters.iter().map(String::as_str).chain(request.weights).chain(request.blocks).chain(request.time).collect();
+        let extra: Vec<&str> = request
+            .clusters
+            .iter()
+            .chain(request.balance)
+            .map(String::as_str)
+            .chain(request.weights)
+            .chain(request.blocks)
+            .chain(request.time)
+            .collect();
         for name in extra {
             slot(&Quantity { text: name.to_string(), expression: Expression::Column(name.to_string()) })?;
         }
@@ -140,10 +151,14 @@ impl Design {
             block: None,
             weight: request.weights.map(at),
             time: request.time.map(at),
+            balance: request.balance.iter().map(|name| at(name)).collect(),
             counts: request.counts,
             texts,
             columns,
         };
+        if let Some(name) = request.balance.iter().find(|name| design.columns[at(name)].is_text()) {
+            return Err(refused(format!("balance {name}: the column is text; give numbers")));
+        }
         for cluster in request.clusters {
             let grouping = design.grouping(at(cluster));
             design.clusters.push(grouping);
@@ -343,6 +358,11 @@ impl Design {
     /// Times of the rows, where a column of them was given.
     pub fn times(&self) -> Option<Vec<f64>> {
         self.time.map(|column| (0..self.n).map(|row| self.value(column, row)).collect())
+    }
+
+    /// The covariates of the re-randomisation rule in a row.
+    pub fn balance(&self, row: usize) -> impl Iterator<Item = f64> + '_ {
+        self.balance.iter().map(move |column| self.value(*column, row))
     }
 
     #[inline]

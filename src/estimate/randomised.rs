@@ -13,7 +13,7 @@ use crate::id::seeded_random;
 use crate::stats::cells::Rows;
 use crate::stats::multiple::max_t;
 use crate::stats::ols::{EffectCount, Variance, fit};
-use crate::stats::randomisation::{Assignments, compare};
+use crate::stats::randomisation::{Assignments, Balance, compare};
 use crate::stats::studentised::{Studentised, statistics};
 use crate::stats::wild::{Plan, Weights, bootstrap};
 use crate::trial::protocol::Protocol;
@@ -56,7 +56,10 @@ pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity,
     }
     for contrast in &all {
         let units = units(design, contrast)?;
-        let assignments = Assignments::new(&units.block, &units.treated, draws);
+        let mut assignments = Assignments::new(&units.block, &units.treated, draws);
+        if let Some(rule) = rule(spec, design, &units, &contrast.term, &mut answer)? {
+            assignments = assignments.with_rule(rule);
+        }
         let mut random = seeded_random(spec.seed.unwrap_or(1), "randomisation inference");
         let (observed, drawn) = if studentised {
             by_t(spec, design, &units, &assignments, &mut random, treatment)?
@@ -66,6 +69,27 @@ pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity,
         push(&mut answer, spec, contrast, &names, &observed, &drawn, assignments.exact);
     }
     Ok(answer)
+}
+
+/// The rule of re-randomisation over unit means, where one is given. Warns where the assignment itself breaks it.
+fn rule(spec: &Spec, design: &Design, units: &Units, term: &str, answer: &mut Answer) -> Result<Option<Balance>> {
+    let limit = match (spec.balance.is_empty(), spec.balance_limit) {
+        (true, None) => return Ok(None),
+        (false, Some(limit)) if limit >= 0.0 && limit.is_finite() => limit,
+        _ => return Err(refused("balance and balance_limit: give the columns and the largest accepted distance together")),
+    };
+    let mut means = vec![vec![0.0; spec.balance.len()]; units.n.len()];
+    for (row, unit) in units.rows.iter().zip(&units.unit) {
+        means[*unit].iter_mut().zip(design.balance(*row as usize)).for_each(|(mean, x)| *mean += x / units.n[*unit]);
+    }
+    let rule = Balance::new(&means, limit).map_err(|why| refused(format!("balance: {}", why.why())))?;
+    if !rule.accepts(&units.treated) {
+        let distance = rule.distance(&units.treated);
+        answer
+            .warnings
+            .push(format!("{term}: the assignment's own distance {distance:.4} is above balance_limit {limit}: this is not the rule that made it"));
+    }
+    Ok(Some(rule))
 }
 
 /// Observed statistic and drawn ones, outcome by outcome.

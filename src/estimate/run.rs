@@ -98,7 +98,7 @@ fn without_data(spec: &Spec) -> Option<Result<Answer>> {
 fn columns(spec: &Spec) -> Result<BTreeSet<String>> {
     let mut named = BTreeSet::new();
     Formula::parse(spec.formula()?)?.columns(&mut named);
-    named.extend(spec.cluster.iter().chain(&spec.collapse).chain(&spec.block).chain(&spec.weights).chain(&spec.time).cloned());
+    named.extend(spec.cluster.iter().chain(&spec.balance).chain(&spec.collapse).chain(&spec.block).chain(&spec.weights).chain(&spec.time).cloned());
     needed(&spec.define, spec.filter.as_deref(), &named)
 }
 
@@ -118,7 +118,14 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         // The periods, or the baseline hazard, stand for it.
         formula.intercept = false;
     }
-    let named = spec.cluster.iter().chain(&spec.block).chain(&spec.weights).chain(&spec.time).map(|name| Expression::Column(name.clone()));
+    let named = spec
+        .cluster
+        .iter()
+        .chain(&spec.balance)
+        .chain(&spec.block)
+        .chain(&spec.weights)
+        .chain(&spec.time)
+        .map(|name| Expression::Column(name.clone()));
     let used: Vec<Expression> = formula.quantities().into_iter().map(|quantity| quantity.expression.clone()).chain(named).collect();
     let prepared = prepare(table, &spec.define, spec.filter.as_deref(), &spec.collapse, &used)?;
     let request = Request {
@@ -126,6 +133,7 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         weights: spec.weights.as_deref(),
         blocks: spec.block.as_deref(),
         time: spec.time.as_deref(),
+        balance: &spec.balance,
         reference: &spec.reference,
         keep_missing_outcome: spec.method == "lee",
         counts,

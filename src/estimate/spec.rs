@@ -58,6 +58,9 @@ pub struct Spec {
     pub seed: Option<u64>,
     pub statistic: Option<String>,
     pub trial: Option<String>,
+    #[serde(deserialize_with = "texts")]
+    pub balance: Vec<String>,
+    pub balance_limit: Option<f64>,
     #[serde(deserialize_with = "maybe_numbers")]
     pub p: Vec<Option<f64>>,
     pub p0: Option<f64>,
@@ -97,7 +100,7 @@ pub const METHODS: [(&str, &str); 20] = [
     ("mh", "block"),
     ("icc", "cluster estimator"),
     ("wild", "cluster null impose_null bootstrap weights_type draws seed"),
-    ("ri", "cluster block draws seed statistic vcov adjust trial"),
+    ("ri", "cluster block draws seed statistic vcov adjust trial balance balance_limit"),
     ("lee", ""),
     ("adjust", "p adjust"),
     ("power", "p0 p1 clusters size icc cv alpha power periods autocorrelation baseline_r2"),

@@ -1,5 +1,7 @@
 //! Randomisation inference: how often the recorded rule of assignment would have given as much by chance.
 
+use super::Refusal;
+use nalgebra::DMatrix;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 
@@ -60,6 +62,63 @@ pub struct Assignments {
     /// All assignments are made; otherwise this many are drawn.
     pub exact: bool,
     pub draws: u64,
+    rule: Option<Balance>,
+}
+
+/// A rule of re-randomisation: only assignments whose arms are alike enough were ever accepted. With d the difference of the arms' means of
+/// k covariates over units, and S their covariance over units, D² = n₁n₀/n · d'S⁻¹d ≤ limit (Morgan and Rubin 2012).
+#[derive(Debug, Clone)]
+pub struct Balance {
+    /// One row of k whitened covariates a unit: d'S⁻¹d is the squared length of the difference of their means.
+    units: Vec<Vec<f64>>,
+    limit: f64,
+}
+
+/// Draws of which none is accepted before the rule is given up.
+const PATIENCE: u64 = 100_000;
+
+impl Balance {
+    /// `covariates[i]` are those of unit i. Columns that repeat others count once. Refuses no covariate that varies.
+    pub fn new(covariates: &[Vec<f64>], limit: f64) -> Result<Balance, Refusal> {
+        let (n, k) = (covariates.len(), covariates.first().map_or(0, Vec::len));
+        if n < 2 || k == 0 {
+            return Err(Refusal::NoData);
+        }
+        let x = DMatrix::from_fn(n, k, |i, j| covariates[i][j]);
+        let mean = x.row_mean();
+        let centred = DMatrix::from_fn(n, k, |i, j| x[(i, j)] - mean[j]);
+        let spread: Vec<f64> = (0..k).map(|j| (centred.column(j).norm_squared() / (n - 1) as f64).sqrt()).collect();
+        if spread.iter().any(|s| !s.is_finite()) || spread.iter().all(|s| *s == 0.0) {
+            return Err(Refusal::NoVariation);
+        }
+        let unit = DMatrix::from_fn(n, k, |i, j| if spread[j] > 0.0 { centred[(i, j)] / spread[j] } else { 0.0 });
+        let eigen = (unit.tr_mul(&unit) / (n - 1) as f64).symmetric_eigen();
+        let used: Vec<usize> = (0..k).filter(|j| eigen.eigenvalues[*j] > 1e-10).collect();
+        let turned = &unit * &eigen.eigenvectors;
+        let units = (0..n).map(|i| used.iter().map(|j| turned[(i, *j)] / eigen.eigenvalues[*j].sqrt()).collect()).collect();
+        Ok(Balance { units, limit })
+    }
+
+    /// D² of an assignment; infinite without two arms.
+    pub fn distance(&self, treated: &[bool]) -> f64 {
+        let k = self.units.first().map_or(0, Vec::len);
+        let mut sums = vec![0.0; k];
+        let mut count = 0.0;
+        for (unit, _) in self.units.iter().zip(treated).filter(|(_, treated)| **treated) {
+            sums.iter_mut().zip(unit).for_each(|(sum, x)| *sum += x);
+            count += 1.0;
+        }
+        // The covariates are centred over all units, so the other arm's mean is −sum / (n − count).
+        let n = self.units.len() as f64;
+        let square: f64 = sums.iter().map(|sum| (sum / count + sum / (n - count)).powi(2)).sum();
+        let distance = count * (n - count) / n * square;
+        if distance.is_finite() { distance } else { f64::INFINITY }
+    }
+
+    /// Whether the rule lets an assignment pass; ties pass.
+    pub fn accepts(&self, treated: &[bool]) -> bool {
+        self.distance(treated) <= self.limit + 1e-10 * self.limit.max(1.0)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -86,10 +145,15 @@ impl Assignments {
         }
         // Products of binomials are whole numbers; below 2^52 rounding finds them.
         let exact = count.round() <= most as f64;
-        Assignments { blocks, units: treated.len(), exact, draws: if exact { count.round() as u64 } else { most } }
+        Assignments { blocks, units: treated.len(), exact, draws: if exact { count.round() as u64 } else { most }, rule: None }
     }
 
-    /// Makes each assignment in turn.
+    /// The same design under a rule of re-randomisation.
+    pub fn with_rule(self, rule: Balance) -> Assignments {
+        Assignments { rule: Some(rule), ..self }
+    }
+
+    /// Makes each assignment in turn that the rule lets pass; drawn ones until there are enough, or hardly any passes.
     pub fn each(&self, random: &mut ChaCha20Rng, mut visit: impl FnMut(&[bool])) {
         let mut z = vec![false; self.units];
         if self.exact {
@@ -97,7 +161,8 @@ impl Assignments {
             return;
         }
         let mut order: Vec<Vec<usize>> = self.blocks.iter().map(|block| block.units.clone()).collect();
-        for _ in 0..self.draws {
+        let (mut made, mut idle) = (0, 0);
+        while made < self.draws && idle < PATIENCE {
             for (block, order) in self.blocks.iter().zip(&mut order) {
                 for place in 0..order.len() {
                     if place < block.treated {
@@ -107,12 +172,26 @@ impl Assignments {
                     z[order[place]] = place < block.treated;
                 }
             }
-            visit(&z);
+            if self.passes(&z) {
+                visit(&z);
+                (made, idle) = (made + 1, 0);
+            } else {
+                idle += 1;
+            }
         }
     }
 
+    fn passes(&self, z: &[bool]) -> bool {
+        self.rule.as_ref().is_none_or(|rule| rule.accepts(z))
+    }
+
     fn enumerate(&self, at: usize, z: &mut Vec<bool>, visit: &mut impl FnMut(&[bool])) {
-        let Some(block) = self.blocks.get(at) else { return visit(z) };
+        let Some(block) = self.blocks.get(at) else {
+            if self.passes(z) {
+                visit(z);
+            }
+            return;
+        };
         let (n, k) = (block.units.len(), block.treated);
         let mut current: Vec<usize> = (0..k).collect();
         loop {
@@ -170,6 +249,21 @@ mod tests {
             how_often.iter_mut().zip(z).for_each(|(sum, z)| *sum += i32::from(*z));
         });
         assert!(how_often.iter().all(|times| (100..240).contains(times)), "{how_often:?}");
+    }
+
+    /// Four units, x = 0 1 2 3, two treated: |difference of means| is 2, 1, 0, 0, 1, 2, and D² = difference² · (n₁n₀/n) / S² with S² = 5/3.
+    #[test]
+    fn a_rule_of_rerandomisation_keeps_only_what_it_would_have_accepted() {
+        let covariates: Vec<Vec<f64>> = (0..4).map(|i| vec![f64::from(i), 2.0 * f64::from(i)]).collect();
+        let count = |limit: f64| {
+            let rule = Balance::new(&covariates, limit).unwrap();
+            let mut kept = 0;
+            let design = Assignments::new(&[0; 4], &[true, true, false, false], 100).with_rule(rule);
+            design.each(&mut ChaCha20Rng::from_seed([0; 32]), |_| kept += 1);
+            kept
+        };
+        assert_eq!((count(0.0), count(0.6), count(0.59), count(2.4), count(2.3)), (2, 4, 2, 6, 4));
+        assert_eq!(Balance::new(&[vec![1.0], vec![1.0]], 1.0).unwrap_err(), Refusal::NoVariation);
     }
 
     #[test]
