@@ -275,9 +275,8 @@ fn wild(files: &Files, peers: &Peers, pairs: usize) {
     );
     let factor = Variance::Cr1s.factor(fitted.clusters(), fitted.n, fitted.coefficients(EffectCount::Nested)).unwrap();
     let plan = Plan { weights: Weights::Rademacher, impose_null: true, leave_out: false, draws: DRAWS };
-    let theta = contrast.dot(&fitted.gamma);
     let random = || seeded_random(1, "wild cluster bootstrap");
-    let (draws, _) = timed(9, random, |mut random| bootstrap(&clusters, &contrast, theta, 0.0, factor, plan, &mut random).unwrap());
+    let (draws, _) = timed(9, random, |mut random| bootstrap(&fitted, &clusters, &contrast, 0.0, factor, plan, &mut random).unwrap());
     let spec = json!({"method": "wild", "formula": formula, "cluster": "cluster", "draws": DRAWS});
     let (whole, row) = in_memory(5, file, &["y", "treat", "post", "muni", "cluster"], spec);
     println!("  {:<54}{:>10.1} ms", "vecino, the draws from sums", draws * 1e3);

@@ -5,11 +5,23 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::seal::Keys;
 use chrono::Duration;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Stands in the folder while a practice town is made; a folder with it holds nothing else of worth.
 pub const UNFINISHED: &str = "demo.unfinished";
+
+/// To stdout, whole. A reader that has gone away (`| head`) is no fault; a full disk is.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::refused("output", format!("standard output: the answer could not be written ({e}); make room, or write to another place")))
+        }
+        _ => Ok(()),
+    }
+}
 
 #[derive(Clone)]
 pub struct App {

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
-use vecino::app::Options;
+use vecino::app::{Options, print};
 use vecino::error::{Error, Kind, Result};
 use vecino::estimate::{self, spec::Fault};
 use vecino::norm::wording;
@@ -116,10 +116,13 @@ fn main() -> ExitCode {
 fn answer(arguments: &estimate::command::Arguments) -> ExitCode {
     match estimate::command::estimate(arguments) {
         Ok(printed) => {
-            // A reader that has seen enough closes the pipe; that is no fault.
-            let _ = std::io::stdout().lock().write_all(printed.text.as_bytes());
-            printed.refused.iter().for_each(|reason| report(&Error::refused("estimate", reason.clone())));
-            if printed.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let mut exit = ExitCode::SUCCESS;
+            let written = print(&printed.text);
+            printed.refused.iter().map(|reason| Error::refused("estimate", reason.clone())).chain(written.err()).for_each(|error| {
+                report(&error);
+                exit = ExitCode::FAILURE;
+            });
+            exit
         }
         Err(Fault::Refused(error)) => {
             report(&error);

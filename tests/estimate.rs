@@ -77,6 +77,50 @@ fn what_cannot_be_computed_is_null_with_a_reason_and_exit_0() {
     assert_eq!(median["results"][0]["estimate"], Value::Null);
 }
 
+/// What is left of an outcome that the model explains whole is rounding, and a level with one cluster has no error of its own.
+#[test]
+fn a_perfect_fit_has_no_standard_error_in_any_method() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("segment,week,arm,x,y\n");
+    for row in 0..60 {
+        let (segment, week, arm, x) = (row / 6, row % 6, row % 2, f64::from(row * row % 17) / 7.0);
+        let y = 0.1 + 0.3 * x + 0.7 * f64::from(arm) + 0.37 * f64::from(segment) + 1.1 * f64::from(week);
+        text.push_str(&format!("{segment},{week},{arm},{x},{y}\n"));
+    }
+    std::fs::write(folder.path().join("perfect.csv"), text).unwrap();
+    let answer = |spec: Value| one(folder.path(), spec).unwrap();
+    let base = |method: &str, formula: &str, vcov: Value| json!({"data": "perfect.csv", "method": method, "formula": formula, "cluster": "segment", "vcov": vcov});
+    let explained = "y ~ arm + x + segment + week";
+    for (method, formula, vcov) in [
+        ("ols", explained, json!("cr1s")),
+        ("ols", explained, json!("cr2")),
+        ("ols", explained, json!("classical")),
+        ("ols", "y ~ arm + x | segment + week", json!("cr1s")),
+        ("wild", explained, Value::Null),
+        ("glm", explained, json!("cr2")),
+        ("gee", explained, Value::Null),
+    ] {
+        let mut spec = base(method, formula, vcov);
+        if matches!(method, "glm" | "gee") {
+            spec["family"] = json!("gaussian");
+            spec["corstr"] = if method == "gee" { json!("exchangeable") } else { Value::Null };
+        }
+        let found = answer(spec);
+        assert!(found["results"].as_array().unwrap().iter().all(|row| row["se"].is_null() && row["p"].is_null()), "{method} {formula}: {found}");
+        warns(&found, "the estimated variance is zero");
+    }
+
+    // The levels b and d have one cluster each, fitted exactly: their difference has no error, whatever is drawn.
+    std::fs::write(folder.path().join("alone.csv"), "segment,y,x\n1,1.3,a\n2,2.1,a\n3,0.7,a\n4,1.1,b\n5,3.3,c\n6,2.2,c\n7,0.1,d\n").unwrap();
+    for imposed in [true, false] {
+        let spec =
+            json!({"data": "alone.csv", "method": "wild", "formula": "y ~ x", "cluster": "segment", "reference": {"x": "b"}, "impose_null": imposed});
+        let found = answer(spec);
+        assert_eq!((&found["results"][2]["term"], &found["results"][2]["p"]), (&json!("x[d]"), &Value::Null));
+        warns(&found, "x[d]: no p");
+    }
+}
+
 #[test]
 fn a_spec_that_is_refused_names_the_thing_and_the_others_are_answered() {
     let folder = tempfile::tempdir().unwrap();
@@ -123,6 +167,8 @@ fn exit_codes_tell_refusal_from_wrong_usage() {
     assert_eq!((done.code, serde_json::from_str::<Value>(&done.out).unwrap().get("error").is_some()), (1, true));
     assert!(done.err.contains("arn"), "{}", done.err);
     assert_eq!(estimate(&["--metod", "ols"]).code, 2);
+    let by_key = vecino(folder.path(), &["estimate", "--data", &data, "--method", "means", "--formula", "y ~ 1"]);
+    assert_eq!(by_key.code, 0, "{}", by_key.err);
     let spec = folder.path().join("specs.json");
     let from_file = |text: &str| {
         std::fs::write(&spec, text).unwrap();

@@ -35,7 +35,7 @@ fn wild(cells: &Cells, plan: Plan, seed: u64) -> Wild {
     let fitted = fit(cells).unwrap();
     let a = fitted.contrast(&[(1, 1.0)]).unwrap();
     let factor = Variance::Cr1s.factor(fitted.clusters(), fitted.n, fitted.coefficients(EffectCount::Nested)).unwrap();
-    bootstrap(&fitted.unadjusted().unwrap(), &a, a.dot(&fitted.gamma), 0.0, factor, plan, &mut seeded_random(seed, "wild")).unwrap()
+    bootstrap(&fitted, &fitted.unadjusted().unwrap(), &a, 0.0, factor, plan, &mut seeded_random(seed, "wild")).unwrap()
 }
 
 /// Eight clusters of unequal size in four pairs: rows, ones, pair, treated.

@@ -1,7 +1,7 @@
 //! `vecino trial analyse EXPERIMENT.toml [--json] [--look N]`
 
 use super::report::{Contrast, Report, current, refresh, stored};
-use crate::app::Options;
+use crate::app::{Options, print};
 use crate::error::{Error, Result};
 use crate::page::{p_value, points, signed_points};
 use crate::trial::{
@@ -67,11 +67,10 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
     };
     if options.json {
         let text = serde_json::to_string_pretty(&found.report).map_err(|e| Error::internal(format!("report: {e}")))?;
-        println!("{text}");
+        print(&format!("{text}\n"))
     } else {
-        print!("{}", table(&found.report));
+        print(&table(&found.report))
     }
-    Ok(())
 }
 
 /// The report for a terminal.

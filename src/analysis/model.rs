@@ -168,7 +168,7 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
                     .contrast(&[(column, 1.0)])
                     .and_then(|a| {
                         let factor = Variance::Cr1s.factor(fitted.clusters(), fitted.n, fitted.coefficients(EffectCount::Nested))?;
-                        bootstrap(&clusters, &a, a.dot(&fitted.gamma), 0.0, factor, plan, &mut random)
+                        bootstrap(&fitted, &clusters, &a, 0.0, factor, plan, &mut random)
                     })
                     .ok()
                     .map(|w| w.p);

@@ -5,7 +5,7 @@ use super::operating::Study;
 use super::operating_report::{csv, plot, table};
 use super::pilot::{Ground, arms, drawn, with_segments};
 use super::simulate::{Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
-use crate::app::Options;
+use crate::app::{Options, print};
 use crate::error::{Error, Result};
 use crate::trial::protocol::{Phase, Protocol};
 use crate::trial::{TrialSegment, command};
@@ -116,12 +116,10 @@ fn many(arguments: &Arguments, options: &Options, study: &Study) -> Result<()> {
         let document = json!({
             "out": out, "seed": study.seed, "replicates": study.replicates, "segments": study.segments(), "no_effect": study.no_effect, "rows": rows,
         });
-        println!("{document}");
+        print(&format!("{document}\n"))
     } else {
-        print!("{}", table(study, &rows));
-        println!("{out}: operating.csv and operating.svg");
+        print(&format!("{}{out}: operating.csv and operating.svg\n", table(study, &rows)))
     }
-    Ok(())
 }
 
 struct Pilot<'a> {

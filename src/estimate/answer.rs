@@ -95,6 +95,16 @@ impl Answer {
         })
     }
 
+    /// No number is missing without a word: what no method foresaw is a number beyond what floating point holds.
+    pub fn explain(&mut self) {
+        let lacks = |row: &Row| row.fields.iter().any(|(name, field)| *field == Field::Null && matches!(name.as_str(), "estimate" | "se"));
+        if self.warnings.is_empty()
+            && let Some(row) = self.rows.iter().find(|row| lacks(row))
+        {
+            self.warnings.push(format!("{}: a number is too large or too small to be computed; look at the column's values and its unit", row.term));
+        }
+    }
+
     /// Columns lined up, numbers to six digits, warnings below.
     pub fn table(&self) -> String {
         let mut names: Vec<&str> = Vec::new();

@@ -14,8 +14,11 @@ use std::path::{Path, PathBuf};
 pub struct Arguments {
     /// A .csv, .csv.gz or .parquet file; NA and empty cells are missing
     data: Option<PathBuf>,
+    /// The data file by the name of its key
+    #[arg(long = "data", value_name = "DATA", conflicts_with = "data", hide = true)]
+    named: Option<PathBuf>,
     /// A JSON file with one spec or a list of specs; data is then relative to it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "method", "formula"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "named", "method", "formula"])]
     spec: Option<PathBuf>,
     /// Answer as JSON instead of a table
     #[arg(long)]
@@ -304,7 +307,7 @@ pub fn estimate(arguments: &Arguments) -> Result<Printed, Fault> {
             if arguments.keys.method.is_none() {
                 return Err(Fault::Usage("give --method, or --spec FILE; see  vecino estimate --help".to_string()));
             }
-            (vec![arguments.keys.spec(arguments.data.as_deref())?], PathBuf::new(), false)
+            (vec![arguments.keys.spec(arguments.data.as_deref().or(arguments.named.as_deref()))?], PathBuf::new(), false)
         }
         Some(file) => {
             let place = file.display();

@@ -66,6 +66,11 @@ pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity,
         } else {
             by_difference(&units, |visit| assignments.each(&mut random, visit))
         };
+        let made = drawn.first().map_or(0, Vec::len) as u64;
+        if !assignments.exact && made < assignments.draws {
+            let term = &contrast.term;
+            answer.warnings.push(format!("{term}: only {made} of {} draws: hardly any assignment meets balance_limit", assignments.draws));
+        }
         push(&mut answer, spec, contrast, &names, &observed, &drawn, assignments.exact);
     }
     Ok(answer)
@@ -383,7 +388,7 @@ fn wild_rows<R: Rows>(spec: &Spec, design: &Design, rows: &R) -> Result<Answer> 
         let factor = Variance::Cr1s.factor(fitted.clusters(), fitted.n, fitted.coefficients(EffectCount::Nested));
         let found = factor.and_then(|factor| {
             let clusters = fitted.unadjusted()?;
-            bootstrap(&clusters, &contrast, theta, null, factor, plan, &mut random)
+            bootstrap(fitted, &clusters, &contrast, null, factor, plan, &mut random)
         });
         match found {
             Ok(found) => answer.rows.push(

@@ -54,6 +54,7 @@ pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::resul
     for ((answer, spec), given) in answers.into_iter().zip(&read).zip(specs) {
         let mut answer = answer.unwrap_or_else(|| Err("no answer".to_string()));
         if let Ok(answer) = &mut answer {
+            answer.explain();
             let idle = spec.idle_keys(given).unwrap_or_default();
             answer.warnings.extend(idle.iter().map(|key| format!("key {key}: method {} does not use it", spec.method)));
         }

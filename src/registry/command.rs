@@ -2,7 +2,7 @@
 
 use super::indicators::{self, Row};
 use super::{export, import};
-use crate::app::Options;
+use crate::app::{Options, print};
 use crate::clock::show_day;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
@@ -78,11 +78,11 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
             let rows = indicators::table(&mut tx, as_of).await?;
             tx.commit().await?;
             if options.json {
-                println!("{}", json!({"as_of": as_of, "indicators": rows}));
+                print(&format!("{}\n", json!({"as_of": as_of, "indicators": rows})))?;
             } else if csv {
-                print!("{}", as_csv(as_of, &rows)?);
+                print(&as_csv(as_of, &rows)?)?;
             } else {
-                print!("{}", as_lines(as_of, &rows));
+                print(&as_lines(as_of, &rows))?;
             }
         }
         Command::Export { municipality, out } => {

@@ -11,6 +11,7 @@
 use super::cells::Cells;
 use super::family::{Family, Link, Point};
 use super::generalised::{self, position};
+use super::ols::PERFECT;
 use super::orthonormal::{Basis, add_outer, mirror};
 use super::working_correlation::Times;
 use super::{Refusal, passes};
@@ -218,7 +219,7 @@ impl Model<'_> {
 
     /// φ and α at the state's means; α goes the share `pace` of its way.
     fn moments(&self, state: &mut State, skip: Option<usize>, pace: f64) -> Result<(), Refusal> {
-        let (mut rows, mut squares, mut products, mut pairs, mut most) = (0.0, 0.0, 0.0, 0.0, 0.0_f64);
+        let (mut rows, mut squares, mut whole, mut products, mut pairs, mut most) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0_f64);
         let mut residuals: Vec<Vec<f64>> = Vec::new();
         for (g, members) in self.members.iter().enumerate() {
             let own = members.iter().map(|i| self.pearson(*i, &state.points[*i]));
@@ -229,13 +230,14 @@ impl Model<'_> {
                 let (n, r, rr) = own.fold((0.0, 0.0, 0.0), |(n, r, rr), (m, s, ss)| (n + m, r + s, rr + ss));
                 rows += n;
                 squares += rr;
+                whole += members.iter().map(|i| self.cells.yy[self.basis.used[*i]] / state.points[*i].v).sum::<f64>();
                 products += (r * r - rr) / 2.0;
                 pairs += n * (n - 1.0) / 2.0;
                 most = most.max(n);
             }
         }
         state.scale = squares / rows;
-        if !(state.scale.is_finite() && state.scale > 0.0) {
+        if !(state.scale.is_finite() && squares > PERFECT * whole) {
             return Err(Refusal::NoVariance);
         }
         let found = if let Some(times) = &self.times {

@@ -100,6 +100,9 @@ pub struct Estimate {
     pub high: f64,
 }
 
+/// A residual sum of squares below this share of Σ w y² is rounding: the model fits perfectly and has no error to speak of.
+pub const PERFECT: f64 = 1e-26;
+
 /// A fitted model. Matrices are in the kept columns; the others were collinear.
 pub struct Fit<'a, R: Rows> {
     rows: &'a R,
@@ -110,7 +113,7 @@ pub struct Fit<'a, R: Rows> {
     pub beta: DVector<f64>,
     /// Number of rows, Σ n.
     pub n: f64,
-    /// Σ w e².
+    /// Σ w e²; 0 where what is left of the outcome is rounding.
     pub residual: f64,
 }
 
@@ -127,7 +130,7 @@ pub fn fit<R: Rows>(rows: &R) -> Result<Fit<'_, R>, Refusal> {
     }
     let mut fit = Fit { rows, absorbed, kept, t, beta: DVector::zeros(0), n: 0.0, residual: 0.0, gamma: gamma.clone() };
     for pass in 0..3 {
-        let sums = fit.sum(fit.kept.len() + 3, |row, z, y, sums| {
+        let sums = fit.sum(fit.kept.len() + 4, |row, z, y, sums| {
             let k = z.len();
             let (n, total, squares) = fit.rows.sums(row);
             let fitted = dot(z, &fit.gamma);
@@ -137,10 +140,11 @@ pub fn fit<R: Rows>(rows: &R) -> Result<Fit<'_, R>, Refusal> {
             sums[k] += n;
             sums[k + 1] += weight * ((squares - total * total / n).max(0.0) + n * (y - fitted) * (y - fitted));
             sums[k + 2] += weight * n * y * y;
+            sums[k + 3] += weight * squares;
         });
         let k = fit.kept.len();
         let gradient = DVector::from_column_slice(&sums[..k]);
-        (fit.n, fit.residual) = (sums[k], sums[k + 1]);
+        (fit.n, fit.residual) = (sums[k], if sums[k + 1] > PERFECT * sums[k + 3] { sums[k + 1] } else { 0.0 });
         // What is left of Z'We is rounding of the cross-products; a step of γ removes it.
         if pass == 2 || gradient.norm() <= 1e-13 * sums[k + 2].sqrt() {
             break;
@@ -313,6 +317,9 @@ impl<R: Rows> Fit<'_, R> {
             Df::Normal => None,
             Df::Given(df) => Some(df),
         };
+        if self.residual == 0.0 {
+            return Err(Refusal::NoVariance);
+        }
         let variance = a.dot(&(&sandwich.middle * a));
         let working = a.norm_squared() * self.residual / self.n;
         estimate(a.dot(&self.gamma), variance, working, df, level)
@@ -320,17 +327,22 @@ impl<R: Rows> Fit<'_, R> {
 
     /// Tests that contrasts (columns of `a`, from `contrast`) are zero.
     pub fn joint(&self, sandwich: &Sandwich, a: &DMatrix<f64>, lower: Option<f64>) -> Result<Joint, Refusal> {
+        if self.residual == 0.0 {
+            return Err(Refusal::NoVariance);
+        }
         sandwich.joint(a, &self.gamma, lower)
     }
+}
+
+/// A variance, unless it is zero beside `working`: exact zeros come as rounding.
+pub fn not_zero(variance: f64, working: f64) -> Result<f64, Refusal> {
+    if variance.is_finite() && variance > 1e-14 * working && variance > 0.0 { Ok(variance) } else { Err(Refusal::NoVariance) }
 }
 
 /// An estimate of given variance with p and interval; `working` is what the variance would be without clusters. Refuses a variance that
 /// is zero beside it.
 pub fn estimate(estimate: f64, variance: f64, working: f64, df: Option<f64>, level: f64) -> Result<Estimate, Refusal> {
-    if !variance.is_finite() || variance <= 1e-14 * working || variance <= 0.0 {
-        return Err(Refusal::NoVariance);
-    }
-    let se = variance.sqrt();
+    let se = not_zero(variance, working)?.sqrt();
     let statistic = estimate / se;
     let half = critical(level, df).ok_or(Refusal::NoResidual)? * se;
     let p = two_sided(statistic, df).ok_or(Refusal::NotFinite)?;

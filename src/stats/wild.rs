@@ -7,6 +7,8 @@
 //! with P the projection off a (the identity where the null is not imposed).
 
 use super::Refusal;
+use super::cells::Rows;
+use super::ols::{Fit, not_zero};
 use super::sandwich::{Block, Sandwich};
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha20Rng;
@@ -48,24 +50,26 @@ pub struct Wild {
     pub below: u32,
 }
 
-/// Bootstraps the contrast `a` (in the basis) of estimate `theta` against `null`. `clusters` are a fit's clusters without adjustment and
-/// `factor` the c of its CR1S. Refuses a variance of zero, and no defined draw.
-pub fn bootstrap(
+/// Bootstraps the contrast `a` (in the basis) of a fit against `null`. `clusters` are its clusters without adjustment and `factor` the c of
+/// its CR1S. Refuses a variance of zero, and no defined draw.
+pub fn bootstrap<R: Rows>(
+    fitted: &Fit<'_, R>,
     clusters: &Sandwich,
     a: &DVector<f64>,
-    theta: f64,
     null: f64,
     factor: f64,
     plan: Plan,
     random: &mut ChaCha20Rng,
 ) -> Result<Wild, Refusal> {
-    let a = a.clone().insert_rows(0, clusters.front, 0.0);
-    let k = a.len();
-    let own: Vec<f64> = clusters.blocks.iter().map(|block| a.dot(&block.score)).collect();
-    let se = (factor * own.iter().map(|s| s * s).sum::<f64>()).sqrt();
-    if !(se > 0.0 && se.is_finite()) {
+    if fitted.residual == 0.0 {
         return Err(Refusal::NoVariance);
     }
+    let theta = a.dot(&fitted.gamma);
+    let working = a.norm_squared() * fitted.residual / fitted.n;
+    let a = a.clone().insert_rows(0, clusters.front, 0.0);
+    let k = a.len();
+    let variance = factor * clusters.blocks.iter().map(|block| a.dot(&block.score).powi(2)).sum::<f64>();
+    let se = not_zero(variance, working)?.sqrt();
     let statistic = (theta - null) / se;
     let scores: Vec<DVector<f64>> = clusters.blocks.iter().map(|block| drawn_score(block, &a, theta - null, plan)).collect::<Result<_, _>>()?;
     let count = scores.len();

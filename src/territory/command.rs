@@ -5,12 +5,11 @@ use super::check::{self, Report, Verdict};
 use super::export::{self, Format};
 use super::import::{self, Kind, Request};
 use crate::account::audit;
-use crate::app::Options;
+use crate::app::{Options, print};
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
 use clap::Subcommand;
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
@@ -189,13 +188,5 @@ fn deliver(text: &str, out: Option<&Path>) -> Result<()> {
         Some(path) => std::fs::write(path, text).map_err(|e| {
             Error::refused("file-unwritable", format!("{}: the file cannot be written ({e}); check the folder and its rights", path.display()))
         }),
-    }
-}
-
-/// To stdout; a reader that has gone away (`| head`) is no fault.
-fn print(text: &str) -> Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::internal(format!("stdout: {e}"))),
-        _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use super::freeze::{municipalities_exist, unchanged};
 use super::protocol::Protocol;
 use super::{Trial, amend, assign, find_if_any, freeze, status};
-use crate::app::{App, Options};
+use crate::app::{App, Options, print};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use serde_json::json;
@@ -172,11 +172,11 @@ async fn show(app: &App, trial: &Trial, as_json: bool) -> Result<()> {
     let mut tx = app.db.read().await?;
     let status = status::status(&mut tx, trial, app.clock.today()).await?;
     if as_json {
-        println!("{}", serde_json::to_value(&status).map_err(|e| Error::internal(format!("status: {e}")))?);
+        let document = serde_json::to_value(&status).map_err(|e| Error::internal(format!("status: {e}")))?;
+        print(&format!("{document}\n"))
     } else {
-        status.lines(trial).iter().for_each(|line| println!("{line}"));
+        print(&(status.lines(trial).join("\n") + "\n"))
     }
-    Ok(())
 }
 
 async fn show_draw(app: &App, trial: &Trial, as_json: bool) -> Result<()> {
@@ -190,7 +190,5 @@ async fn show_draw(app: &App, trial: &Trial, as_json: bool) -> Result<()> {
         println!("{document}");
         return Ok(());
     }
-    println!("{}: drawn with seed {} from protocol sha256 {}", trial.id, trial.seed, trial.sha256);
-    draw.lines().iter().for_each(|line| println!("{line}"));
-    Ok(())
+    print(&format!("{}: drawn with seed {} from protocol sha256 {}\n{}\n", trial.id, trial.seed, trial.sha256, draw.lines().join("\n")))
 }
