@@ -121,6 +121,45 @@ fn a_perfect_fit_has_no_standard_error_in_any_method() {
     }
 }
 
+/// Four arms are drawn together by the protocol's rule, and each contrast is the one of its two arms alone.
+#[test]
+fn the_recorded_trial_is_replayed_with_all_its_arms() {
+    let folder = tempfile::tempdir().unwrap();
+    let arms = ["control", "norm", "norm_plan", "plan"];
+    let mut text = String::from("segment,stratum,arm,week,y,x\n");
+    for segment in 0..32 {
+        let arm = (segment * 5 + segment / 4) % 4;
+        for week in 0..4 + segment % 3 {
+            let y = (segment * 7 + week * 5) % 11 + 6 * i32::from(arm == 1);
+            text.push_str(&format!("{segment},s{},{},{week},{y},{}\n", segment / 16, arms[arm as usize], (segment * segment) % 9));
+        }
+    }
+    std::fs::write(folder.path().join("trial.csv"), text).unwrap();
+    std::fs::write(folder.path().join("trial.toml"), include_str!("../experiments/norma-y-plan-2026.toml")).unwrap();
+    let replay = |statistic: &str, draws: u32| {
+        let mut spec =
+            json!({"data": "trial.csv", "method": "ri", "formula": "y ~ arm + x", "cluster": "segment", "block": "stratum", "trial": "trial.toml"});
+        (spec["statistic"], spec["draws"]) = (json!(statistic), json!(draws));
+        one(folder.path(), spec).unwrap()
+    };
+    let (plain, studentised) = (replay("difference", 2_000), replay("t", 500));
+    for (number, arm) in arms.iter().enumerate().skip(1) {
+        let two = json!(format!("arm %in% c('control', '{arm}')"));
+        let mut spec = json!({"data": "trial.csv", "method": "ols", "formula": "y ~ arm + x", "cluster": "segment", "vcov": "cr2"});
+        spec["filter"] = two.clone();
+        let model = one(folder.path(), spec).unwrap();
+        let means = one(folder.path(), json!({"data": "trial.csv", "method": "dim", "formula": "y ~ arm", "filter": two})).unwrap();
+        let close = |a: &Value, b: &Value| (a.as_f64().unwrap() / b.as_f64().unwrap() - 1.0).abs() < 1e-9;
+        assert_eq!(studentised["results"][number - 1]["term"], json!(format!("arm[{arm}]")));
+        assert!(close(&studentised["results"][number - 1]["estimate"], &model["results"][1]["statistic"]), "{studentised} {model}");
+        assert!(close(&plain["results"][number - 1]["estimate"], &means["results"][0]["estimate"]), "{plain} {means}");
+        for found in [&plain, &studentised] {
+            let p = found["results"][number - 1]["p"].as_f64().unwrap();
+            assert!(if *arm == "norm" { p < 0.01 } else { p > 0.05 }, "{arm}: {found}");
+        }
+    }
+}
+
 #[test]
 fn a_spec_that_is_refused_names_the_thing_and_the_others_are_answered() {
     let folder = tempfile::tempdir().unwrap();

@@ -169,8 +169,8 @@ fn a_replayed_t_is_the_models_own() {
     };
     let covariates = rows(None);
     let fitted = fit(&covariates).unwrap();
-    for variance in [Variance::Cr0, Variance::Cr2, Variance::Cr3] {
-        let engine = Studentised::new(&fitted, &covariates, variance);
+    for variance in [Variance::Cr0, Variance::Cr1s, Variance::Cr2, Variance::Cr3] {
+        let engine = Studentised::new(&fitted, &covariates, variance).unwrap();
         for turn in 0..9 {
             let z: Vec<bool> = (0..9).map(|g| (g + turn) % 9 < 4).collect();
             let whole = estimate(&rows(Some(&z)), 3, variance, Df::Clusters).unwrap().statistic;

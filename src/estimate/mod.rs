@@ -20,6 +20,8 @@ pub mod design;
 mod compress;
 mod linear;
 mod difference;
+mod units;
+mod replayed;
 mod randomised;
 mod generalised;
 mod survival;

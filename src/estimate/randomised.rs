@@ -3,38 +3,23 @@
 use super::answer::{Answer, Row};
 use super::compress::Compressed;
 use super::design::Design;
-use super::difference::{Contrast, check_clusters, contrasts};
+use super::difference::contrasts;
 use super::formula::{Outcome, Quantity};
-use super::grouping::Grouping;
-use super::linear::variance;
+use super::replayed::replayed;
 use super::spec::{Spec, refused};
-use crate::error::{Error, Result};
+use super::units::{Units, engines, push, units};
+use crate::error::Result;
 use crate::id::seeded_random;
 use crate::stats::cells::Rows;
-use crate::stats::multiple::max_t;
 use crate::stats::ols::{EffectCount, Variance, fit};
-use crate::stats::randomisation::{Assignments, Balance, compare};
-use crate::stats::studentised::{Studentised, statistics};
+use crate::stats::randomisation::{Assignments, Balance};
+use crate::stats::studentised::statistics;
 use crate::stats::wild::{Plan, Weights, bootstrap};
-use crate::trial::protocol::Protocol;
-use crate::trial::randomise::draw;
 use nalgebra::DVector;
 use std::path::Path;
 
 /// Draws of one answer may not need more than this many statistics in memory.
 const MOST: u64 = 20_000_000;
-
-/// The units of a contrast: which arm, which block, and for each outcome n and Σy.
-struct Units {
-    treated: Vec<bool>,
-    block: Vec<usize>,
-    n: Vec<f64>,
-    /// Outcome by outcome.
-    y: Vec<Vec<f64>>,
-    rows: Vec<u32>,
-    /// Unit of each of `rows`.
-    unit: Vec<usize>,
-}
 
 pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity, factor: bool, folder: &Path) -> Result<Answer> {
     let mut answer = design.answer(&spec.method);
@@ -52,7 +37,7 @@ pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity,
     }
     let all = contrasts(spec, design, treatment, factor)?;
     if spec.trial.is_some() {
-        return replayed(spec, design, answer, &all, &names, draws, studentised, folder);
+        return replayed(spec, design, answer, &all, &names, draws, studentised.then_some(treatment), folder);
     }
     for contrast in &all {
         let units = units(design, contrast)?;
@@ -100,48 +85,6 @@ fn rule(spec: &Spec, design: &Design, units: &Units, term: &str, answer: &mut An
 /// Observed statistic and drawn ones, outcome by outcome.
 type Drawn = (Vec<Option<f64>>, Vec<Vec<Option<f64>>>);
 
-fn units(design: &Design, contrast: &Contrast) -> Result<Units> {
-    let rows: Vec<u32> = (0..design.n as u32).filter(|row| contrast.arm[*row as usize].is_some()).collect();
-    let clusters = design.clusters.first();
-    if let Some(clusters) = clusters {
-        check_clusters(contrast, clusters)?;
-    }
-    let count = clusters.map_or(design.n, Grouping::count);
-    let mut number = vec![usize::MAX; count];
-    let mut units = Units {
-        treated: Vec::new(),
-        block: Vec::new(),
-        n: Vec::new(),
-        y: vec![Vec::new(); design.outcome.len()],
-        unit: Vec::with_capacity(rows.len()),
-        rows: Vec::new(),
-    };
-    for row in &rows {
-        let row = *row as usize;
-        let key = clusters.map_or(row, |clusters| clusters.at(row) as usize);
-        let block = design.block.as_ref().map_or(0, |block| block.at(row) as usize);
-        if number[key] == usize::MAX {
-            number[key] = units.n.len();
-            units.treated.push(contrast.arm[row] == Some(true));
-            units.block.push(block);
-            units.n.push(0.0);
-            units.y.iter_mut().for_each(|y| y.push(0.0));
-        }
-        let unit = number[key];
-        if units.block[unit] != block {
-            let name = clusters.map_or(String::new(), |clusters| clusters.names[clusters.at(row) as usize].clone());
-            return Err(refused(format!("block: cluster {name} lies in two blocks; a unit is assigned within one")));
-        }
-        units.n[unit] += 1.0;
-        for (y, column) in units.y.iter_mut().zip(&design.outcome) {
-            y[unit] += design.value(*column, row);
-        }
-        units.unit.push(unit);
-    }
-    units.rows = rows;
-    Ok(units)
-}
-
 fn by_difference(units: &Units, each: impl FnOnce(&mut dyn FnMut(&[bool]))) -> Drawn {
     let (n, totals): (f64, Vec<f64>) = (units.n.iter().sum(), units.y.iter().map(|y| y.iter().sum()).collect());
     let differences = |z: &[bool]| -> Vec<Option<f64>> {
@@ -170,13 +113,13 @@ fn by_t(
     random: &mut rand_chacha::ChaCha20Rng,
     treatment: &Quantity,
 ) -> Result<Drawn> {
-    let (engines, scale) = engines(spec, design, units, treatment)?;
-    let observed = engines.iter().map(|engine| engine.statistic(&units.treated).map(|t| t * scale)).collect();
+    let engines = engines(spec, design, units, treatment)?;
+    let observed = engines.iter().map(|engine| engine.statistic(&units.treated)).collect();
     let mut drawn: Vec<Vec<Option<f64>>> = vec![Vec::new(); engines.len()];
     let mut batch: Vec<Vec<bool>> = Vec::new();
     let finish = |batch: &mut Vec<Vec<bool>>, drawn: &mut Vec<Vec<Option<f64>>>| {
         for (engine, all) in engines.iter().zip(drawn.iter_mut()) {
-            all.extend(statistics(engine, batch).into_iter().map(|t| t.map(|t| t * scale)));
+            all.extend(statistics(engine, batch));
         }
         batch.clear();
     };
@@ -188,152 +131,6 @@ fn by_t(
     });
     finish(&mut batch, &mut drawn);
     Ok((observed, drawn))
-}
-
-/// The engine of each outcome, and the root of 1/c of the variance.
-fn engines(spec: &Spec, design: &Design, units: &Units, treatment: &Quantity) -> Result<(Vec<Studentised>, f64)> {
-    let variance = variance(spec, if spec.cluster.is_empty() { "hc2" } else { "cr2" })?;
-    if variance == Variance::Classical {
-        return Err(refused("statistic t: the classical variance is not a studentised one; give hc0 to hc3, or cr0 to cr3 with a cluster"));
-    }
-    let mut covariates = design.without_treatment(&units.rows, &units.unit, treatment)?;
-    let mut engines = Vec::new();
-    let mut scale = 1.0;
-    for column in design.outcome.iter() {
-        covariates.outcome = vec![*column];
-        let stuck = |why: crate::stats::Refusal| refused(format!("statistic t: {}", why.why()));
-        let fitted = fit(&covariates).map_err(stuck)?;
-        let clusters = units.n.len() as f64;
-        let c = variance.factor(clusters, covariates.n as f64, fitted.kept.len() as f64 + 1.0).map_err(stuck)?;
-        scale = 1.0 / c.sqrt();
-        engines.push(Studentised::new(&fitted, &covariates, variance));
-    }
-    Ok((engines, scale))
-}
-
-fn push(answer: &mut Answer, spec: &Spec, contrast: &Contrast, names: &[&str], observed: &[Option<f64>], drawn: &[Vec<Option<f64>>], exact: bool) {
-    let term = |outcome: usize| match names.get(outcome) {
-        Some(name) => format!("{name}: {}", contrast.term),
-        None => contrast.term.clone(),
-    };
-    let start = answer.rows.len();
-    let mut ratios: Vec<Option<f64>> = Vec::new();
-    let mut spreads: Vec<Option<f64>> = Vec::new();
-    for (outcome, (observed, drawn)) in observed.iter().zip(drawn).enumerate() {
-        let found = observed.and_then(|observed| compare(observed, drawn.iter().copied(), exact).map(|found| (observed, found)));
-        let flat = found.is_some_and(|(_, found)| found.spread <= 1e-14);
-        match found.filter(|_| !flat) {
-            Some((observed, found)) => {
-                ratios.push(Some(observed / found.spread));
-                spreads.push(Some(found.spread));
-                answer.rows.push(
-                    Row::new(term(outcome))
-                        .with("estimate", observed)
-                        .with("se", found.spread)
-                        .with("statistic", observed / found.spread)
-                        .with("p", found.p)
-                        .with("p_greater", found.p_greater)
-                        .with("p_less", found.p_less)
-                        .with("draws", u64::from(found.draws))
-                        .with("exact", found.exact)
-                        .with("n_extreme", u64::from(found.extreme))
-                        .with("n_greater", u64::from(found.greater))
-                        .with("n_less", u64::from(found.less)),
-                );
-                if exact && found.draws < 40 {
-                    let floor = 1.0 / f64::from(found.draws);
-                    answer.warnings.push(format!("{}: the design has {} assignments: no p below {floor:.3} exists", term(outcome), found.draws));
-                }
-            }
-            None => {
-                ratios.push(None);
-                spreads.push(None);
-                let why =
-                    if flat { "no assignment would change it: the outcome or the treatment does not vary" } else { "the statistic does not exist" };
-                answer.warnings.push(format!("{}: {why}", term(outcome)));
-                let row = Row::new(term(outcome)).with("estimate", observed.filter(|_| flat));
-                answer.rows.push(
-                    ["se", "statistic", "p", "p_greater", "p_less", "draws", "exact", "n_extreme", "n_greater", "n_less"]
-                        .iter()
-                        .fold(row, |row, name| row.with(name, None)),
-                );
-            }
-        }
-    }
-    if spec.adjust.iter().any(|method| method == "maxt") {
-        let draws = drawn.iter().map(Vec::len).min().unwrap_or(0);
-        let used: Vec<usize> = (0..ratios.len()).filter(|outcome| ratios[*outcome].is_some()).collect();
-        let observed: Vec<Option<f64>> = used.iter().map(|outcome| ratios[*outcome].map(f64::abs)).collect();
-        let matrix: Vec<f64> = (0..draws)
-            .flat_map(|at| used.iter().map(move |outcome| (outcome, at)))
-            .map(|(outcome, at)| drawn[*outcome][at].zip(spreads[*outcome]).map_or(0.0, |(value, spread)| (value / spread).abs()))
-            .collect();
-        let adjusted = max_t(&observed, &matrix, exact);
-        let mut by_outcome = vec![None; ratios.len()];
-        used.iter().zip(adjusted).for_each(|(outcome, p)| by_outcome[*outcome] = p);
-        for (row, p) in answer.rows[start..].iter_mut().zip(by_outcome) {
-            row.fields.push(("p_maxt".to_string(), p.into()));
-        }
-    }
-}
-
-/// The recorded trial's own rule, all arms drawn together: strata from `block`, one level of the treatment for each arm.
-#[allow(clippy::too_many_arguments)]
-fn replayed(
-    spec: &Spec,
-    design: &Design,
-    mut answer: Answer,
-    all: &[Contrast],
-    names: &[&str],
-    draws: u64,
-    studentised: bool,
-    folder: &Path,
-) -> Result<Answer> {
-    let file = folder.join(spec.trial.as_deref().unwrap_or_default());
-    let place = file.display().to_string();
-    let text =
-        std::fs::read_to_string(&file).map_err(|e| refused(format!("trial {place}: cannot be read ({e}); give the experiment's TOML file")))?;
-    let protocol = Protocol::parse(&text, &place).map_err(|e: Error| refused(e.lines.join("\n")))?;
-    if protocol.arms.len() != all.len() + 1 {
-        let (arms, levels) = (protocol.arms.len(), all.len() + 1);
-        return Err(refused(format!("trial {place}: has {arms} arms and the treatment {levels} levels; give the column of arms")));
-    }
-    if studentised {
-        return Err(refused("trial: replays a difference of means; for a studentised p of the registered contrasts see  vecino trial analyse"));
-    }
-    // Every row belongs to some contrast or to the reference of all.
-    let whole = Contrast { term: String::new(), arm: vec![Some(true); design.n] };
-    let units = units(design, &whole)?;
-    let mut arm = vec![0usize; units.n.len()];
-    for (row, unit) in units.unit.iter().enumerate() {
-        let own = all.iter().position(|contrast| contrast.arm[row] == Some(true)).map_or(0, |at| at + 1);
-        arm[*unit] = own;
-    }
-    for contrast in all {
-        if let Some(clusters) = design.clusters.first() {
-            check_clusters(contrast, clusters)?;
-        }
-    }
-    let statistic = |arms: &[usize], contrast: usize, y: &[f64]| -> Option<f64> {
-        let mut sums = [(0.0, 0.0); 2];
-        for (unit, own) in arms.iter().enumerate() {
-            let side = match *own {
-                0 => 0,
-                own if own == contrast + 1 => 1,
-                _ => continue,
-            };
-            sums[side] = (sums[side].0 + units.n[unit], sums[side].1 + y[unit]);
-        }
-        Some(sums[1].1 / sums[1].0 - sums[0].1 / sums[0].0).filter(|value| value.is_finite())
-    };
-    let mut random = seeded_random(spec.seed.unwrap_or(protocol.seed), "randomisation inference by the trial's rule");
-    let drawn: Vec<Vec<usize>> = (0..draws).map(|_| draw(&units.block, protocol.arms.len(), &mut random)).collect();
-    for (number, contrast) in all.iter().enumerate() {
-        let observed: Vec<Option<f64>> = units.y.iter().map(|y| statistic(&arm, number, y)).collect();
-        let values: Vec<Vec<Option<f64>>> = units.y.iter().map(|y| drawn.iter().map(|arms| statistic(arms, number, y)).collect()).collect();
-        push(&mut answer, spec, contrast, names, &observed, &values, false);
-    }
-    Ok(answer)
 }
 
 pub fn wild(spec: &Spec, design: &Design) -> Result<Answer> {

@@ -33,7 +33,9 @@ struct Cluster {
 #[derive(Debug)]
 pub struct Studentised {
     k: usize,
-    adjustment: Adjustment,
+    variance: Variance,
+    /// The c of the variance.
+    factor: f64,
     clusters: Vec<Cluster>,
     n: f64,
     total: f64,
@@ -43,9 +45,9 @@ pub struct Studentised {
 const SERIES: f64 = 0.55;
 
 impl Studentised {
-    /// From the fit of the outcome on the covariates alone, without absorbed effects. `variance` is cr0, cr1* (the factor is the same
-    /// in every draw and left out), cr2 or cr3; for single rows as units every row is its own cluster.
-    pub fn new<R: Rows>(fit: &Fit<'_, R>, rows: &R, variance: Variance) -> Studentised {
+    /// From the fit of the outcome on the covariates alone, without absorbed effects; for single rows as units every row is its own
+    /// cluster. Refuses one cluster and no residual degrees of freedom.
+    pub fn new<R: Rows>(fit: &Fit<'_, R>, rows: &R, variance: Variance) -> Result<Studentised, Refusal> {
         let k = fit.kept.len();
         let (mut values, mut z) = (vec![0.0; rows.width() + 1], vec![0.0; k]);
         let mut total = 0.0;
@@ -65,8 +67,42 @@ impl Studentised {
                 Cluster::new(matrix, residual, k)
             })
             .collect();
+        Studentised::of(clusters, k, variance, total)
+    }
+
+    fn of(clusters: Vec<Cluster>, k: usize, variance: Variance, total: f64) -> Result<Studentised, Refusal> {
         let n = clusters.iter().map(|cluster| cluster.n).sum();
-        Studentised { k, adjustment: variance.adjustment(), clusters, n, total }
+        let factor = variance.factor(clusters.len() as f64, n, k as f64 + 1.0)?;
+        Ok(Studentised { k, variance, factor, clusters, n, total })
+    }
+
+    /// The engine of some of the clusters alone, as if only they had been fitted: with M = Σ Z_g'Z_g over them and T T' = M⁺, their basis is
+    /// Z T and the covariates leave e0 − Z M⁺ Σ Z_g'e0 of y.
+    pub fn among(&self, chosen: &[usize]) -> Result<Studentised, Refusal> {
+        let (mut gram, mut cross) = (DMatrix::zeros(self.k, self.k), DVector::zeros(self.k));
+        let parts: Vec<(DMatrix<f64>, DVector<f64>)> = chosen
+            .iter()
+            .map(|place| {
+                let cluster = &self.clusters[*place];
+                (DMatrix::from_row_slice(cluster.m, self.k + 1, &cluster.rows), DVector::from_column_slice(&cluster.residual))
+            })
+            .collect();
+        for (rows, residual) in &parts {
+            let z = rows.columns(0, self.k);
+            gram += z.tr_mul(&z);
+            cross += z.tr_mul(residual);
+        }
+        let eigen = gram.symmetric_eigen();
+        let used: Vec<usize> = (0..self.k).filter(|i| eigen.eigenvalues[*i] > 1e-12).collect();
+        let turn = DMatrix::from_fn(self.k, used.len(), |i, j| eigen.eigenvectors[(i, used[j])] / eigen.eigenvalues[used[j]].sqrt());
+        let beta = turn.tr_mul(&cross);
+        let clusters = parts.into_iter().map(|(rows, residual)| {
+            let mut matrix = (rows.columns(0, self.k) * &turn).insert_column(used.len(), 0.0);
+            let left = residual - matrix.columns(0, used.len()) * &beta;
+            matrix.set_column(used.len(), &rows.column(self.k));
+            Cluster::new(matrix, left, used.len())
+        });
+        Studentised::of(clusters.collect(), used.len(), self.variance, self.total)
     }
 
     pub fn units(&self) -> usize {
@@ -93,9 +129,9 @@ impl Studentised {
         let mut room = Room::default();
         for (cluster, treated) in self.clusters.iter().zip(treated) {
             v[k] = f64::from(u8::from(*treated));
-            squares += cluster.score(&v, beta, tau, self.adjustment, &mut room).powi(2);
+            squares += cluster.score(&v, beta, tau, self.variance.adjustment(), &mut room).powi(2);
         }
-        let t = beta * tau / squares.sqrt();
+        let t = beta * tau / (self.factor * squares).sqrt();
         (t.is_finite() && squares > 1e-18 * tau * self.total).then_some(t)
     }
 }

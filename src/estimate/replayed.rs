@@ -1,0 +1,78 @@
+//! `ri --trial`: the recorded trial's own rule, all its arms drawn together.
+
+use super::answer::Answer;
+use super::design::Design;
+use super::difference::Contrast;
+use super::formula::Quantity;
+use super::spec::{Spec, refused};
+use super::units::{engines, push, units};
+use crate::error::{Error, Result};
+use crate::id::seeded_random;
+use crate::stats::passes;
+use crate::trial::protocol::Protocol;
+use crate::trial::randomise::draw;
+use std::path::Path;
+
+/// Strata are from `block`, one level of the treatment stands for each arm. A contrast is computed on the units that an assignment puts into
+/// its two arms: the difference of row means or, with the treatment given as `studentised`, its t in the whole formula.
+#[allow(clippy::too_many_arguments)]
+pub fn replayed(
+    spec: &Spec,
+    design: &Design,
+    mut answer: Answer,
+    all: &[Contrast],
+    names: &[&str],
+    draws: u64,
+    studentised: Option<&Quantity>,
+    folder: &Path,
+) -> Result<Answer> {
+    let file = folder.join(spec.trial.as_deref().unwrap_or_default());
+    let place = file.display().to_string();
+    let text =
+        std::fs::read_to_string(&file).map_err(|e| refused(format!("trial {place}: cannot be read ({e}); give the experiment's TOML file")))?;
+    let protocol = Protocol::parse(&text, &place).map_err(|e: Error| refused(e.lines.join("\n")))?;
+    if protocol.arms.len() != all.len() + 1 {
+        let (arms, levels) = (protocol.arms.len(), all.len() + 1);
+        return Err(refused(format!("trial {place}: has {arms} arms and the treatment {levels} levels; give the column of arms")));
+    }
+    // Every row belongs to some contrast or to the reference of all.
+    let whole = Contrast { term: String::new(), arm: vec![Some(true); design.n] };
+    let units = units(design, &whole)?;
+    let mut arm: Vec<Option<usize>> = vec![None; units.n.len()];
+    for (row, unit) in units.unit.iter().enumerate() {
+        let own = all.iter().position(|contrast| contrast.arm[row] == Some(true)).map_or(0, |at| at + 1);
+        if arm[*unit].replace(own).is_some_and(|before| before != own) {
+            let name = design.clusters.first().map_or("", |clusters| &clusters.names[clusters.at(row) as usize]);
+            return Err(refused(format!("the arm varies within cluster {name}; give the column that was assigned")));
+        }
+    }
+    let arm: Vec<usize> = arm.into_iter().flatten().collect();
+    let engines = studentised.map(|treatment| engines(spec, design, &units, treatment)).transpose()?;
+    let statistic = |arms: &[usize], contrast: usize, outcome: usize| -> Option<f64> {
+        let chosen: Vec<usize> = (0..arms.len()).filter(|unit| arms[*unit] == 0 || arms[*unit] == contrast + 1).collect();
+        let treated: Vec<bool> = chosen.iter().map(|unit| arms[*unit] != 0).collect();
+        if let Some(engines) = &engines {
+            return engines[outcome].among(&chosen).ok()?.statistic(&treated);
+        }
+        let mut sums = [(0.0, 0.0); 2];
+        for (unit, treated) in chosen.iter().zip(&treated) {
+            let side = &mut sums[usize::from(*treated)];
+            *side = (side.0 + units.n[*unit], side.1 + units.y[outcome][*unit]);
+        }
+        Some(sums[1].1 / sums[1].0 - sums[0].1 / sums[0].0).filter(|value| value.is_finite())
+    };
+    let mut random = seeded_random(spec.seed.unwrap_or(protocol.seed), "randomisation inference by the trial's rule");
+    let drawn: Vec<Vec<usize>> = (0..draws).map(|_| draw(&units.block, protocol.arms.len(), &mut random)).collect();
+    let big = drawn.len() * arm.len() > 20_000;
+    for (number, contrast) in all.iter().enumerate() {
+        let outcomes = 0..units.y.len();
+        let observed: Vec<Option<f64>> = outcomes.clone().map(|outcome| statistic(&arm, number, outcome)).collect();
+        let values = |outcome: usize| {
+            let parts =
+                passes::parts_when(drawn.len(), big, |range| drawn[range].iter().map(|arms| statistic(arms, number, outcome)).collect::<Vec<_>>());
+            parts.into_iter().flatten().collect::<Vec<_>>()
+        };
+        push(&mut answer, spec, contrast, names, &observed, &outcomes.map(values).collect::<Vec<_>>(), false);
+    }
+    Ok(answer)
+}
