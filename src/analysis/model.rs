@@ -217,7 +217,12 @@ impl Answer {
 
 pub(super) fn estimate(fitted: &Fit<'_, Cells>, sandwich: &Sandwich, name: &str, df: Df, level: f64) -> Result<Estimate, Refusal> {
     let weights = weights(name).ok_or(Refusal::Collinear)?;
-    fitted.estimate(sandwich, &fitted.contrast(&weights)?, df, EffectCount::Nested, level)
+    let contrast = fitted.contrast(&weights)?;
+    // Where segments are fitted exactly a report would call nearly every pilot a success (experiments/README.md).
+    if sandwich.is_saturated(&contrast) {
+        return Err(Refusal::Saturated);
+    }
+    fitted.estimate(sandwich, &contrast, df, EffectCount::Nested, level)
 }
 
 /// Homes, segments and observed collections that entered.

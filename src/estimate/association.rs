@@ -7,6 +7,7 @@ use super::formula::Formula;
 use super::run::{one_outcome, treatment};
 use super::spec::{Spec, refused};
 use crate::error::Result;
+use crate::stats::Refusal;
 use crate::stats::bounds::{Responses, lee as lee_bounds, manski};
 use crate::stats::distribution::{critical, two_sided};
 use crate::stats::icc::{mean_squares, reml};
@@ -82,7 +83,7 @@ pub fn mantel_haenszel(spec: &Spec, formula: &Formula, design: &Design) -> Resul
     }
     let z = critical(spec.level()?, None);
     let mut answer = design.answer(&spec.method);
-    for contrast in contrasts(spec, design, group, factor)? {
+    for contrast in contrasts(spec, design, group, factor, &mut answer)? {
         let mut blocks = vec![Block { a: 0.0, n1: 0.0, c: 0.0, n0: 0.0 }; block.count()];
         for row in 0..design.n {
             let own = &mut blocks[block.at(row) as usize];
@@ -93,11 +94,18 @@ pub fn mantel_haenszel(spec: &Spec, formula: &Formula, design: &Design) -> Resul
             }
         }
         let found = risk_ratio(&blocks);
-        match &found {
-            Err(why) => answer.warnings.push(format!("{}: {}", contrast.term, why.why())),
-            Ok(found) if found.log_se.is_none() => answer.warnings.push(format!("{}: no events in an arm, so there is no interval", contrast.term)),
-            Ok(_) => {}
-        }
+        let whole = blocks.iter().filter(|block| block.n1 > 0.0 && block.n0 > 0.0);
+        let (used, a, c) = whole.fold((0u64, 0.0, 0.0), |(used, a, c), block| (used + 1, a + block.a, c + block.c));
+        let why = match &found {
+            Err(_) if used == 0 => Some("no block has both arms; give a coarser block"),
+            Err(_) if a > 0.0 && c == 0.0 => Some("the reference arm has no event, so the ratio is infinite; use dim for a difference"),
+            Err(_) if a == 0.0 && c == 0.0 => Some("no row has the event, so there is no ratio; use dim for a difference"),
+            Err(why) => Some(why.why()),
+            Ok(found) if found.log_ratio.is_none() => Some("the treated arm has no event, so the ratio has no interval; use dim for a difference"),
+            Ok(found) if found.log_se.is_none() => Some("every row has the event: there is no variation, so no interval"),
+            Ok(_) => None,
+        };
+        answer.warnings.extend(why.map(|why| format!("{}: {why}", contrast.term)));
         let found = found.ok();
         let error = found.as_ref().and_then(|found| found.log_ratio.zip(found.log_se));
         let statistic = error.map(|(ratio, se)| ratio / se);
@@ -111,7 +119,7 @@ pub fn mantel_haenszel(spec: &Spec, formula: &Formula, design: &Design) -> Resul
                 .with("p", statistic.and_then(|t| two_sided(t, None)))
                 .with("ci_low", reach(-1.0))
                 .with("ci_high", reach(1.0))
-                .with("n_blocks", found.as_ref().map_or(0, |found| found.blocks) as u64),
+                .with("n_blocks", used),
         );
     }
     Ok(answer)
@@ -123,12 +131,13 @@ pub fn lee(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer> {
     let (group, factor) = treatment(spec, formula)?;
     let mut answer = design.answer(&spec.method);
     let unit = (0..design.n).all(|row| design.y(row).is_nan() || (0.0..=1.0).contains(&design.y(row)));
-    for contrast in contrasts(spec, design, group, factor)? {
+    for contrast in contrasts(spec, design, group, factor, &mut answer)? {
         let arm = |treated: bool| Responses::collect((0..design.n).filter(|row| contrast.arm[*row] == Some(treated)).map(|row| design.y(row)));
         let (treated, reference) = (arm(true), arm(false));
         let found = lee_bounds(&treated, &reference);
         if let Err(why) = &found {
-            answer.warnings.push(format!("{}: {}", contrast.term, why.why()));
+            let why = if *why == Refusal::NoData { "an arm has no outcome that was observed, so there are no bounds by trimming" } else { why.why() };
+            answer.warnings.push(format!("{}: {why}", contrast.term));
         }
         let found = found.ok();
         let worst = if unit { manski(&treated, &reference, (0.0, 1.0)).ok() } else { None };

@@ -51,7 +51,7 @@ struct Keys {
     #[arg(long)]
     method: Option<String>,
     /// outcome ~ terms | absorbed effects
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     formula: Option<String>,
     /// Column of clusters; twice for two-way errors
     #[arg(long)]
@@ -69,7 +69,7 @@ struct Keys {
     #[arg(long = "let", value_name = "NAME = EXPR")]
     define: Vec<String>,
     /// Rows to keep
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     filter: Option<String>,
     /// Columns whose combinations become one row each
     #[arg(long)]
@@ -84,7 +84,7 @@ struct Keys {
     #[arg(long)]
     df: Option<String>,
     /// Level of the intervals
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     level: Option<f64>,
     /// Report only terms of these columns
     #[arg(long)]
@@ -123,13 +123,13 @@ struct Keys {
     #[arg(long)]
     ties: Option<String>,
     /// Times at which survival is reported
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     times: Vec<f64>,
     /// Quantiles of survival time
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     quantiles: Vec<f64>,
     /// logrank: weights S^rho; confseq: the mixture's rho
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     rho: Option<f64>,
     /// anova reml
     #[arg(long)]
@@ -162,46 +162,46 @@ struct Keys {
     #[arg(long)]
     balance: Vec<String>,
     /// ri: the largest Mahalanobis distance D² between arms that was accepted
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     balance_limit: Option<f64>,
     /// p-values to adjust
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     p: Vec<f64>,
     /// Outcome share in the reference arm
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     p0: Option<f64>,
     /// Outcome share in the treated arm
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     p1: Option<f64>,
     /// Clusters in an arm
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     clusters: Option<f64>,
     /// Mean cluster size
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     size: Option<f64>,
     /// Intra-cluster correlation
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     icc: Option<f64>,
     /// Coefficient of variation of cluster sizes
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     cv: Option<f64>,
     /// Two-sided error of the test (0.05)
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     alpha: Option<f64>,
     /// The power the smallest detectable difference is for (0.8)
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     power: Option<f64>,
     /// Rounds whose mean is the outcome
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     periods: Option<f64>,
     /// Correlation of a cluster's means in two rounds
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     autocorrelation: Option<f64>,
     /// Share of the cluster means' variance that the baseline explains
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     baseline_r2: Option<f64>,
     /// Information shares of the looks, ascending to 1
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     looks: Vec<f64>,
     /// obrien-fleming pocock
     #[arg(long)]
@@ -210,10 +210,10 @@ struct Keys {
     #[arg(long)]
     kind: Option<String>,
     /// Variances at which the normal mixture is given
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     v: Vec<f64>,
     /// Times at which the asymptotic sequence is given
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     t: Vec<f64>,
 }
 
@@ -311,6 +311,9 @@ pub fn estimate(arguments: &Arguments) -> Result<Printed, Fault> {
         }
         Some(file) => {
             let place = file.display();
+            if let Some(key) = arguments.keys.spec(None)?.as_object().and_then(|keys| keys.keys().next().cloned()) {
+                return Err(Fault::Usage(format!("--{} beside --spec: write the key into {place}", key.replace('_', "-"))));
+            }
             let text = std::fs::read_to_string(file)
                 .map_err(|e| Error::refused("estimate", format!("{place}: cannot be read ({e}); give a JSON file with a spec or a list of specs")))?;
             let value: Value = serde_json::from_str(&text)

@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub reference: &'a BTreeMap<String, String>,
     /// A missing outcome is an answer of its own (`lee`).
     pub keep_missing_outcome: bool,
+    /// Rows alone in a level of an absorbed effect go, before anything is centred or a reference chosen.
+    pub drop_singletons: bool,
     /// The outcome `cbind(a, b)` counts successes and failures.
     pub counts: bool,
 }
@@ -87,13 +89,19 @@ impl Design {
     pub fn new(formula: &Formula, table: &Table, request: &Request) -> Result<Design> {
         let mut texts: Vec<String> = Vec::new();
         let mut columns: Vec<Arc<Column>> = Vec::new();
-        let mut slot = |quantity: &Quantity| -> Result<usize> {
-            if let Some(at) = texts.iter().position(|text| *text == quantity.text) {
-                return Ok(at);
+        let mut meant: Vec<Expression> = Vec::new();
+        let mut slot = |quantity: &Quantity| -> Result<()> {
+            let Quantity { text, expression } = quantity;
+            match texts.iter().position(|own| own == text) {
+                Some(at) if meant[at] == *expression => Ok(()),
+                Some(_) => Err(refused(format!("{text}: a column has the name of an expression in use; rename it with let"))),
+                None => {
+                    columns.push(evaluate(expression, table)?);
+                    texts.push(text.clone());
+                    meant.push(expression.clone());
+                    Ok(())
+                }
             }
-            columns.push(evaluate(&quantity.expression, table)?);
-            texts.push(quantity.text.clone());
-            Ok(columns.len() - 1)
         };
         for quantity in formula.quantities() {
             slot(quantity)?;
@@ -135,10 +143,26 @@ impl Design {
         if let Some(rows) = &complete {
             columns = columns.iter().map(|column| Arc::new(column.take(rows))).collect();
         }
-        let n = complete.map_or(before, |rows| rows.len());
+        let mut n = complete.map_or(before, |rows| rows.len());
+        let dropped = before - n;
+        if request.drop_singletons {
+            let effects: Vec<Grouping> = formula.effects.iter().map(|effect| Grouping::new(&columns[at(&effect.text)], n)).collect();
+            let rows = not_alone(&effects, n);
+            columns = columns.iter().map(|column| Arc::new(column.take(&rows).compact())).collect();
+            n = rows.len();
+        }
+        for variable in formula.terms.iter().flatten() {
+            // A factor goes by its values, however many the file had.
+            if let Variable::Factor(x) | Variable::Levels { factor: x, .. } = variable
+                && let Column::Numbers(_) = columns[at(&x.text)].as_ref()
+            {
+                let (levels, codes) = columns[at(&x.text)].coded();
+                columns[at(&x.text)] = Arc::new(Column::Coded { levels, codes });
+            }
+        }
         let mut design = Design {
             n,
-            dropped: before - n,
+            dropped,
             outcome,
             outcome_names: outcome_texts,
             terms: Vec::new(),
@@ -253,7 +277,8 @@ impl Design {
         let order: Vec<usize> = levels.order().into_iter().filter(|level| present[level + 1]).collect();
         let out = match reference {
             Some(name) => {
-                let found = order.iter().copied().find(|level| is_level(levels, *level, name));
+                let text = matches!(levels, Levels::Texts(_));
+                let found = order.iter().copied().find(|level| is_level(text, &levels.name(*level), name));
                 if found.is_none() {
                     let known: Vec<String> = order.iter().take(20).map(|level| levels.name(*level)).collect();
                     return Err(refused(format!("{}: no row has the reference level {name}; there are {}", x.text, known.join(", "))));
@@ -270,7 +295,7 @@ impl Design {
                 let mut values = vec![0.0; levels.len() + 1];
                 values[level + 1] = 1.0;
                 Term {
-                    name: format!("{}[{}]", x.text.trim_matches('`'), levels.name(level)),
+                    name: format!("{}[{}]", x.text, levels.name(level)),
                     parts: vec![part(&x.text, x)],
                     pieces: vec![Piece::Look { column, values }],
                 }
@@ -300,8 +325,8 @@ impl Design {
         Answer { method: method.to_string(), n: Some(n), clusters, dropped: Some(self.dropped as u64), ..Answer::default() }
     }
 
-    /// Terms all of whose variables are among these columns (all terms for an empty list); where there is none, terms with any of them.
-    /// Refuses a list that names nothing.
+    /// Terms all of whose variables are among these columns (all terms for an empty list); for `joint`, where there is none, terms with any
+    /// of them. Refuses a list that names nothing.
     pub fn chosen(&self, columns: &[String], key: &str) -> Result<Vec<usize>> {
         let names = |part: &(String, BTreeSet<String>)| {
             columns.contains(&part.0)
@@ -315,11 +340,17 @@ impl Design {
             return Ok((0..self.terms.len()).collect());
         }
         let found = find(&all);
-        let found = if found.is_empty() { find(&some) } else { found };
+        let found = if found.is_empty() && key == "joint" { find(&some) } else { found };
         if found.is_empty() {
             return Err(refused(format!("{key} {}: no term of the formula belongs to it", columns.join(" "))));
         }
         Ok(found)
+    }
+
+    /// Σ (y − ȳ)².
+    pub fn squares(&self) -> f64 {
+        let mean = (0..self.n).map(|row| self.y(row)).sum::<f64>() / self.n as f64;
+        (0..self.n).map(|row| (self.y(row) - mean).powi(2)).sum()
     }
 
     /// The outcome, if every row has the same.
@@ -391,15 +422,29 @@ impl Term {
     }
 }
 
-/// Whether a level goes by a name: numbers by value.
-fn is_level(levels: &Levels, level: usize, name: &str) -> bool {
-    match levels {
-        Levels::Texts(texts) => texts[level] == name,
-        Levels::Numbers(values) => match name {
-            "TRUE" => values[level] == 1.0,
-            "FALSE" => values[level] == 0.0,
-            _ => name.parse::<f64>().is_ok_and(|value| value == values[level]),
-        },
+/// Whether a level goes by a name: text by its letters, numbers by value.
+pub fn is_level(text: bool, level: &str, name: &str) -> bool {
+    match name {
+        _ if text => level == name,
+        "TRUE" => level == "1",
+        "FALSE" => level == "0",
+        _ => level.parse::<f64>().is_ok_and(|level| name.parse::<f64>().is_ok_and(|name| level == name)),
+    }
+}
+
+/// Rows that stay when those alone in a level of an effect are left out again and again.
+fn not_alone(effects: &[Grouping], n: usize) -> Vec<u32> {
+    let mut rows: Vec<u32> = (0..n as u32).collect();
+    loop {
+        let mut counts: Vec<Vec<u32>> = effects.iter().map(|effect| vec![0; effect.count()]).collect();
+        for (effect, counts) in effects.iter().zip(&mut counts) {
+            rows.iter().for_each(|row| counts[effect.at(*row as usize) as usize] += 1);
+        }
+        let before = rows.len();
+        rows.retain(|row| effects.iter().zip(&counts).all(|(effect, counts)| counts[effect.at(*row as usize) as usize] > 1));
+        if rows.len() == before {
+            return rows;
+        }
     }
 }
 

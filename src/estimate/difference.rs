@@ -1,7 +1,8 @@
 //! `dim`: differences in means by arm: Welch, clustered, blocked, paired.
 
 use super::answer::{Answer, Row};
-use super::design::Design;
+use super::design::{Design, is_level};
+use super::formula::Quantity;
 use super::grouping::Grouping;
 use super::linear::{adjust, bare, row};
 use super::spec::{Spec, refused};
@@ -18,7 +19,7 @@ pub struct Contrast {
 
 /// The comparisons of a treatment: a number with two values is one, higher less lower; otherwise each level against the reference, on
 /// the rows of those two alone. Refuses a treatment with one value.
-pub fn contrasts(spec: &Spec, design: &Design, treatment: &super::formula::Quantity, forced: bool) -> Result<Vec<Contrast>> {
+pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: bool, answer: &mut Answer) -> Result<Vec<Contrast>> {
     let groups = design.group(treatment)?;
     if groups.count() < 2 {
         return Err(refused(format!("{}: only one group is left; two or more are compared", treatment.text)));
@@ -27,13 +28,18 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &super::formula::Quant
     let base = match reference {
         None => 0,
         Some(level) => {
-            let same = |name: &String| name == level || name.parse::<f64>().is_ok_and(|own| level.parse::<f64>().is_ok_and(|level| own == level));
-            groups.names.iter().position(same).ok_or_else(|| {
+            let text = design.is_text(treatment);
+            groups.names.iter().position(|name| is_level(text, name, level)).ok_or_else(|| {
                 refused(format!("{}: no row has the reference level {level}; there are {}", treatment.text, groups.names.join(", ")))
             })?
         }
     };
-    let plain = groups.count() == 2 && base == 0 && !design.is_text(treatment) && !forced;
+    let plain = groups.count() == 2 && !design.is_text(treatment) && !forced;
+    if plain && base != 0 {
+        let name = &treatment.text;
+        answer.warnings.push(format!("reference {name}: a number with two values is compared higher less lower; write factor({name}) to choose"));
+    }
+    let base = if plain { 0 } else { base };
     let arm = |level: usize| -> Vec<Option<bool>> {
         (0..design.n)
             .map(|row| match groups.at(row) as usize {
@@ -46,7 +52,7 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &super::formula::Quant
     Ok((0..groups.count())
         .filter(|level| *level != base)
         .map(|level| {
-            let name = treatment.text.trim_matches('`');
+            let name = &treatment.text;
             Contrast { term: if plain { name.to_string() } else { format!("{name}[{}]", groups.names[level]) }, arm: arm(level) }
         })
         .collect())
@@ -86,14 +92,14 @@ impl Sums {
     }
 }
 
-pub fn dim(spec: &Spec, design: &Design, treatment: &super::formula::Quantity, factor: bool) -> Result<Answer> {
+pub fn dim(spec: &Spec, design: &Design, treatment: &Quantity, factor: bool) -> Result<Answer> {
     let mut answer = design.answer(&spec.method);
     let level = spec.level()?;
     if spec.cluster.len() > 1 {
         return Err(refused("method dim: takes one cluster column"));
     }
     let flat = design.only_outcome();
-    for contrast in contrasts(spec, design, treatment, factor)? {
+    for contrast in contrasts(spec, design, treatment, factor, &mut answer)? {
         if let Some(clusters) = design.clusters.first() {
             check_clusters(&contrast, clusters)?;
         }
@@ -106,6 +112,10 @@ pub fn dim(spec: &Spec, design: &Design, treatment: &super::formula::Quantity, f
             None => whole(design, &contrast, level),
             Some(block) => blocked(spec, design, &contrast, block, level)?,
         };
+        let rows: Vec<usize> = (0..design.n).collect();
+        if design.block.is_none() && !design.clusters.is_empty() && sums(design, &contrast, &rows).iter().any(|arm| arm.units == 1.0) {
+            answer.warnings.push(format!("{}: an arm has one cluster, so its error is too small; quote a p by the design (ri)", contrast.term));
+        }
         match found {
             (_, Ok(found)) => answer.rows.push(row(&contrast.term, &found)),
             (value, Err(why)) => {
@@ -222,10 +232,8 @@ fn blocked(spec: &Spec, design: &Design, contrast: &Contrast, block: &Grouping, 
     let single = arms.iter().flatten().any(|arm| arm.units < 2.0);
     let default = if single { "between" } else { "within" };
     let rule = spec.word("vcov", &spec.vcov, default, &["within", "between", "between-weighted"])?;
-    if rule == "within" && single {
-        return Err(refused(format!("{}: a block has one unit in an arm, so it has no variance within; use vcov between", contrast.term)));
-    }
     let (variance, df): (Number, f64) = match rule {
+        "within" if single => (Err(Refusal::LoneUnit), 1.0),
         "within" => {
             let own: std::result::Result<Vec<f64>, Refusal> =
                 members.iter().map(|rows| compare(design, contrast, rows).1.or_else(flat_block)).collect();
@@ -236,11 +244,9 @@ fn blocked(spec: &Spec, design: &Design, contrast: &Contrast, block: &Grouping, 
             let squares: f64 = weight.iter().zip(&differences).map(|(w, d)| (w * d - value / count).powi(2)).sum();
             (Ok(count / (count - 1.0) * squares), count - 1.0)
         }
+        _ if weight.iter().any(|w| *w >= 0.5) => (Err(Refusal::HalfBlock), 1.0),
         _ => {
             let h: Vec<f64> = weight.iter().map(|w| w * w / (1.0 - 2.0 * w)).collect();
-            if weight.iter().any(|w| *w >= 0.5) {
-                return Err(refused(format!("{}: a block holds half of the rows or more; between-weighted needs smaller ones", contrast.term)));
-            }
             let squares: f64 = h.iter().zip(&differences).map(|(h, d)| h * (d - value).powi(2)).sum();
             (Ok(squares / (1.0 + h.iter().sum::<f64>())), count - 1.0)
         }

@@ -112,7 +112,9 @@ impl Formula {
 
 fn quantity(text: &str, formula: &str) -> Result<Quantity> {
     let expression = parse(text).map_err(|e| refused(formula, e.lines.join(" ")))?;
-    Ok(Quantity { text: text.to_string(), expression })
+    // A column alone goes by its name, whatever quotes it needs.
+    let text = if let Expression::Column(name) = &expression { name.clone() } else { text.to_string() };
+    Ok(Quantity { text, expression })
 }
 
 fn read_outcome(text: &str, formula: &str) -> Result<Outcome> {
@@ -136,9 +138,11 @@ fn read_outcome(text: &str, formula: &str) -> Result<Outcome> {
 /// Splits at a character outside brackets and quotes. Refuses brackets or quotes that do not close.
 fn split(text: &str, at: char) -> Result<Vec<String>, String> {
     let mut parts = vec![String::new()];
-    let (mut depth, mut quote) = (0_i32, None);
+    let (mut depth, mut quote, mut escaped) = (0_i32, None, false);
     for c in text.chars() {
         match (quote, c) {
+            _ if std::mem::take(&mut escaped) => {}
+            (Some(_), '\\') => escaped = true,
             (Some(open), c) if c == open => quote = None,
             (Some(_), _) => {}
             (None, '\'' | '"' | '`') => quote = Some(c),
@@ -285,9 +289,11 @@ impl<'a> Reader<'a> {
 
     /// What stands between the bracket that opens `rest` and its end.
     fn bracket(&self, rest: &'a str) -> Result<&'a str> {
-        let (mut depth, mut quote) = (0, None);
+        let (mut depth, mut quote, mut escaped) = (0, None, false);
         for (at, c) in rest.char_indices() {
             match (quote, c) {
+                _ if std::mem::take(&mut escaped) => {}
+                (Some(_), '\\') => escaped = true,
                 (Some(open), c) if c == open => quote = None,
                 (Some(_), _) => {}
                 (None, '\'' | '"' | '`') => quote = Some(c),
@@ -401,6 +407,7 @@ mod tests {
 
     #[test]
     fn what_is_no_formula_is_refused_with_its_place() {
+        assert!(Formula::parse(r"y ~ if_else(arm == 'it\'s (', 1, 0) + x").is_ok());
         for (formula, word) in [("y", "~"), ("y ~ a +", "missing"), ("y ~ (a", "close"), ("y ~ a ^ 2", "understood"), ("y ~ (x | g)", "intercepts")] {
             let lines = Formula::parse(formula).unwrap_err().lines.join(" ");
             assert!(lines.contains(word), "{formula}: {lines}");

@@ -297,7 +297,7 @@ fn mixed_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer
     if link != family.canonical() {
         return Err(refused("method glmm: takes the canonical link only"));
     }
-    let points = spec.quadrature.unwrap_or(1);
+    let points = spec.quadrature.unwrap_or(1) as usize;
     if points == 0 || points > mixed::POINTS {
         return Err(refused(format!("quadrature {points}: use 1 (Laplace) to {}", mixed::POINTS)));
     }
@@ -322,7 +322,7 @@ fn mixed_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer
                 estimate(value, se * se, 0.0, None, level).map_err(|why| (Some(value), why))
             });
             for (group, sd) in formula.random.iter().zip(&found.sd) {
-                let name = group.text.trim_matches('`');
+                let name = &group.text;
                 if *sd == 0.0 {
                     answer.warnings.push(mixed::zero_warning(name));
                 }

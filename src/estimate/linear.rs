@@ -74,9 +74,6 @@ pub fn ols(spec: &Spec, mut design: Design) -> Result<Answer> {
     if spec.method == "lin" {
         design.centre_and_interact()?;
     }
-    if spec.word("singletons", &spec.singletons, "keep", &["keep", "drop"])? == "drop" {
-        design.drop_singletons();
-    }
     let clustered = !spec.cluster.is_empty();
     let variance = variance(spec, if clustered { "cr2" } else { "hc2" })?;
     if spec.cluster.len() == 2 && variance.adjustment() != crate::stats::sandwich::Adjustment::None {
@@ -106,9 +103,6 @@ struct Asked {
 
 fn table<R: Rows>(spec: &Spec, design: &Design, rows: &R, asked: Asked) -> Result<Answer> {
     let mut answer = design.answer(&spec.method);
-    if design.n == 0 {
-        return Err(refused("no rows are left: every one was filtered out or misses a value"));
-    }
     let chosen = design.chosen(&spec.terms, "terms")?;
     if let Some(value) = design.only_outcome() {
         answer.warnings.push(format!("the outcome is {value} in every row: there is no variation to explain"));
@@ -150,6 +144,11 @@ fn table<R: Rows>(spec: &Spec, design: &Design, rows: &R, asked: Asked) -> Resul
             Ok(found) => {
                 if asked.df == Df::Satterthwaite {
                     few = few.min(found.df.unwrap_or(f64::INFINITY));
+                }
+                if sandwich.as_ref().is_ok_and(|sandwich| sandwich.is_saturated(&contrast)) {
+                    answer.warnings.push(format!(
+                        "{name}: clusters are fitted exactly where it lies (one cluster in an arm or a level), so its error is too small; use fewer columns or quote a p by the design (ri)"
+                    ));
                 }
                 answer.rows.push(row(name, &found));
             }

@@ -5,41 +5,58 @@ use super::compress::Compressed;
 use super::design::Design;
 use super::difference::contrasts;
 use super::formula::{Outcome, Quantity};
+use super::linear::adjust;
 use super::replayed::replayed;
 use super::spec::{Spec, refused};
-use super::units::{Units, engines, push, units};
+use super::units::{Statistic, Units, push, statistics, units};
 use crate::error::Result;
 use crate::id::seeded_random;
 use crate::stats::cells::Rows;
 use crate::stats::ols::{EffectCount, Variance, fit};
+use crate::stats::passes;
 use crate::stats::randomisation::{Assignments, Balance};
-use crate::stats::studentised::statistics;
 use crate::stats::wild::{Plan, Weights, bootstrap};
 use nalgebra::DVector;
 use std::path::Path;
 
 /// Draws of one answer may not need more than this many statistics in memory.
-const MOST: u64 = 20_000_000;
+const MOST: u64 = 5_000_000;
+
+/// The draws of a spec, at most `MOST` of them. Refuses none.
+fn draws(spec: &Spec, default: u64, answer: &mut Answer) -> Result<u64> {
+    match spec.draws.unwrap_or(default) {
+        0 => Err(refused("draws 0: give at least 1, such as 10000")),
+        draws if draws > MOST => {
+            answer.warnings.push(format!("draws {draws}: {MOST} is the most that is made, or enumerated"));
+            Ok(MOST)
+        }
+        draws => Ok(draws),
+    }
+}
 
 pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity, factor: bool, folder: &Path) -> Result<Answer> {
     let mut answer = design.answer(&spec.method);
-    let draws = spec.draws.unwrap_or(10_000).clamp(1, MOST);
+    if spec.cluster.len() > 1 {
+        return Err(refused("method ri: takes one cluster column, the one that was assigned"));
+    }
+    let draws = draws(spec, 10_000, &mut answer)?;
     let names: Vec<&str> = match outcome {
         Outcome::Pair(several) => several.iter().map(|y| y.text.as_str()).collect(),
         _ => Vec::new(),
     };
     let studentised = spec.word("statistic", &spec.statistic, "difference", &["difference", "t"])? == "t";
-    if let Some(other) = spec.adjust.iter().find(|method| *method != "maxt") {
-        return Err(refused(format!("adjust \"{other}\": ri adjusts by maxt; take its p to method adjust for {other}")));
-    }
+    // The step-down goes by assignments, the others by the p alone.
+    let by_p: Vec<String> = spec.adjust.iter().filter(|method| *method != "maxt").cloned().collect();
     if !studentised && design.terms.len() > design.treatment.len() + 1 {
         answer.warnings.push("only the treatment counts in a difference of means; statistic t uses the whole formula".to_string());
     }
-    let all = contrasts(spec, design, treatment, factor)?;
+    let all = contrasts(spec, design, treatment, factor, &mut answer)?;
     if spec.trial.is_some() {
-        return replayed(spec, design, answer, &all, &names, draws, studentised.then_some(treatment), folder);
+        let mut answer = replayed(spec, design, answer, &all, &names, draws, studentised.then_some(treatment), folder)?;
+        adjust(&mut answer, &by_p)?;
+        return Ok(answer);
     }
-    for contrast in &all {
+    for (number, contrast) in all.iter().enumerate() {
         let units = units(design, contrast)?;
         let mut assignments = Assignments::new(&units.block, &units.treated, draws);
         if let Some(rule) = rule(spec, design, &units, &contrast.term, &mut answer)? {
@@ -47,7 +64,7 @@ pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity,
         }
         let mut random = seeded_random(spec.seed.unwrap_or(1), "randomisation inference");
         let (observed, drawn) = if studentised {
-            by_t(spec, design, &units, &assignments, &mut random, treatment)?
+            by_t(&statistics(spec, design, contrast, number, &units, treatment)?, &units.treated, &assignments, &mut random)
         } else {
             by_difference(&units, |visit| assignments.each(&mut random, visit))
         };
@@ -58,6 +75,7 @@ pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity,
         }
         push(&mut answer, spec, contrast, &names, &observed, &drawn, assignments.exact);
     }
+    adjust(&mut answer, &by_p)?;
     Ok(answer)
 }
 
@@ -105,32 +123,26 @@ fn by_difference(units: &Units, each: impl FnOnce(&mut dyn FnMut(&[bool]))) -> D
     (observed, drawn)
 }
 
-fn by_t(
-    spec: &Spec,
-    design: &Design,
-    units: &Units,
-    assignments: &Assignments,
-    random: &mut rand_chacha::ChaCha20Rng,
-    treatment: &Quantity,
-) -> Result<Drawn> {
-    let engines = engines(spec, design, units, treatment)?;
-    let observed = engines.iter().map(|engine| engine.statistic(&units.treated)).collect();
-    let mut drawn: Vec<Vec<Option<f64>>> = vec![Vec::new(); engines.len()];
+fn by_t(statistics: &[Statistic], assigned: &[bool], assignments: &Assignments, random: &mut rand_chacha::ChaCha20Rng) -> Drawn {
+    let observed = statistics.iter().map(|statistic| statistic.at(assigned)).collect();
+    let mut drawn: Vec<Vec<Option<f64>>> = vec![Vec::new(); statistics.len()];
     let mut batch: Vec<Vec<bool>> = Vec::new();
     let finish = |batch: &mut Vec<Vec<bool>>, drawn: &mut Vec<Vec<Option<f64>>>| {
-        for (engine, all) in engines.iter().zip(drawn.iter_mut()) {
-            all.extend(statistics(engine, batch));
+        for (statistic, all) in statistics.iter().zip(drawn.iter_mut()) {
+            let worth = statistic.engine.is_none() || batch.len() * assigned.len() > 20_000;
+            let parts = passes::parts_when(batch.len(), worth, |range| batch[range].iter().map(|treated| statistic.at(treated)).collect::<Vec<_>>());
+            all.extend(parts.into_iter().flatten());
         }
         batch.clear();
     };
     assignments.each(random, |z| {
         batch.push(z.to_vec());
-        if batch.len() * units.n.len() >= 1 << 21 {
+        if batch.len() * assigned.len() >= 1 << 21 {
             finish(&mut batch, &mut drawn);
         }
     });
     finish(&mut batch, &mut drawn);
-    Ok((observed, drawn))
+    (observed, drawn)
 }
 
 pub fn wild(spec: &Spec, design: &Design) -> Result<Answer> {
@@ -148,7 +160,10 @@ fn wild_rows<R: Rows>(spec: &Spec, design: &Design, rows: &R) -> Result<Answer> 
         _ => Weights::Rademacher,
     };
     let leave_out = spec.word("bootstrap", &spec.bootstrap, "11", &["11", "31"])? == "31";
-    let draws = spec.draws.unwrap_or(9_999).clamp(1, MOST) as u32;
+    let draws = draws(spec, 9_999, &mut answer)? as u32;
+    if design.treatment.is_empty() {
+        return Err(refused("method wild: the first term on the right is the treatment, and there is none"));
+    }
     let plan = Plan { weights, impose_null: spec.impose_null.unwrap_or(true), leave_out, draws };
     let null = spec.null.unwrap_or(0.0);
     let flat = design.only_outcome();

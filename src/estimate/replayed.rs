@@ -4,11 +4,13 @@ use super::answer::Answer;
 use super::design::Design;
 use super::difference::Contrast;
 use super::formula::Quantity;
+use super::linear::variance;
 use super::spec::{Spec, refused};
 use super::units::{engines, push, units};
 use crate::error::{Error, Result};
 use crate::id::seeded_random;
 use crate::stats::passes;
+use crate::stats::studentised::Studentised;
 use crate::trial::protocol::Protocol;
 use crate::trial::randomise::draw;
 use std::path::Path;
@@ -47,7 +49,16 @@ pub fn replayed(
         }
     }
     let arm: Vec<usize> = arm.into_iter().flatten().collect();
-    let engines = studentised.map(|treatment| engines(spec, design, &units, treatment)).transpose()?;
+    let variance = variance(spec, if spec.cluster.is_empty() { "hc2" } else { "cr2" })?;
+    let engines = studentised.map(|treatment| engines(design, &units, treatment, variance)).transpose()?;
+    let engines: Option<Vec<Studentised>> = match engines.map(|engines| engines.into_iter().collect::<Option<Vec<_>>>()) {
+        Some(None) => {
+            return Err(refused(
+                "statistic t by a trial's rule: the outcome does not vary, or the treatment is interacted or stands without an intercept",
+            ));
+        }
+        found => found.flatten(),
+    };
     let statistic = |arms: &[usize], contrast: usize, outcome: usize| -> Option<f64> {
         let chosen: Vec<usize> = (0..arms.len()).filter(|unit| arms[*unit] == 0 || arms[*unit] == contrast + 1).collect();
         let treated: Vec<bool> = chosen.iter().map(|unit| arms[*unit] != 0).collect();
@@ -62,17 +73,24 @@ pub fn replayed(
         Some(sums[1].1 / sums[1].0 - sums[0].1 / sums[0].0).filter(|value| value.is_finite())
     };
     let mut random = seeded_random(spec.seed.unwrap_or(protocol.seed), "randomisation inference by the trial's rule");
-    let drawn: Vec<Vec<usize>> = (0..draws).map(|_| draw(&units.block, protocol.arms.len(), &mut random)).collect();
-    let big = drawn.len() * arm.len() > 20_000;
-    for (number, contrast) in all.iter().enumerate() {
-        let outcomes = 0..units.y.len();
-        let observed: Vec<Option<f64>> = outcomes.clone().map(|outcome| statistic(&arm, number, outcome)).collect();
-        let values = |outcome: usize| {
-            let parts =
-                passes::parts_when(drawn.len(), big, |range| drawn[range].iter().map(|arms| statistic(arms, number, outcome)).collect::<Vec<_>>());
-            parts.into_iter().flatten().collect::<Vec<_>>()
-        };
-        push(&mut answer, spec, contrast, names, &observed, &outcomes.map(values).collect::<Vec<_>>(), false);
+    let outcomes = units.y.len();
+    let mut values: Vec<Vec<Vec<Option<f64>>>> = vec![vec![Vec::new(); outcomes]; all.len()];
+    let batch = (1 << 21) / arm.len().max(1) as u64 + 1;
+    let mut made = 0;
+    while made < draws {
+        let count = batch.min(draws - made);
+        let drawn: Vec<Vec<usize>> = (0..count).map(|_| draw(&units.block, protocol.arms.len(), &mut random)).collect();
+        for (number, outcome) in (0..all.len()).flat_map(|number| (0..outcomes).map(move |outcome| (number, outcome))) {
+            let parts = passes::parts_when(drawn.len(), drawn.len() * arm.len() > 20_000, |range| {
+                drawn[range].iter().map(|arms| statistic(arms, number, outcome)).collect::<Vec<_>>()
+            });
+            values[number][outcome].extend(parts.into_iter().flatten());
+        }
+        made += count;
+    }
+    for (number, (contrast, drawn)) in all.iter().zip(&values).enumerate() {
+        let observed: Vec<Option<f64>> = (0..outcomes).map(|outcome| statistic(&arm, number, outcome)).collect();
+        push(&mut answer, spec, contrast, names, &observed, drawn, false);
     }
     Ok(answer)
 }

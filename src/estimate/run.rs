@@ -18,7 +18,12 @@ use std::path::{Path, PathBuf};
 /// One answer per spec, in order; a spec that is refused has its reason in its place. Data files are relative to `folder`.
 /// Refuses what is no spec at all before anything is read.
 pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::result::Result<Answer, String>>, Fault> {
-    let read: Vec<Spec> = specs.iter().map(Spec::read).collect::<std::result::Result<_, _>>()?;
+    let place = |at: usize, fault: Fault| match fault {
+        Fault::Usage(line) if specs.len() > 1 => Fault::Usage(format!("spec {} of {}: {line}", at + 1, specs.len())),
+        fault => fault,
+    };
+    let read = specs.iter().enumerate().map(|(at, spec)| Spec::read(spec).map_err(|fault| place(at, fault)));
+    let read: Vec<Spec> = read.collect::<std::result::Result<_, _>>()?;
     let mut answers: Vec<Option<std::result::Result<Answer, String>>> = vec![None; specs.len()];
     // Specs of one file together, so that it is read once and let go of before the next.
     let mut files: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
@@ -137,43 +142,53 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         balance: &spec.balance,
         reference: &spec.reference,
         keep_missing_outcome: spec.method == "lee",
+        drop_singletons: spec.word("singletons", &spec.singletons, "keep", &["keep", "drop"])? == "drop",
         counts,
     };
     let mut design = Rows::new(&formula, &prepared.table, &request)?;
     design.dropped += prepared.dropped as usize;
     if design.n == 0 {
-        return Err(refused("no rows are left: every one was filtered out or misses a value"));
+        let file = spec.data.as_deref().unwrap_or_default();
+        return Err(refused(format!("{file}: no rows are left: every one was filtered out or misses a value of a column that the spec uses")));
     }
+    let mut answer = by_method(spec, &formula, design, folder)?;
+    if matches!(spec.method.as_str(), "dim" | "means" | "mh" | "lee" | "km" | "logrank" | "icc") && formula.terms.len() > 1 {
+        answer.warnings.push(format!("method {} compares the levels of the first term; the other terms are not used", spec.method));
+    }
+    Ok(answer)
+}
+
+fn by_method(spec: &Spec, formula: &Formula, design: Rows, folder: &Path) -> Result<Answer> {
     match spec.method.as_str() {
         "ols" | "lin" => {
-            one_outcome(&formula)?;
+            one_outcome(formula)?;
             linear::ols(spec, design)
         }
         "dim" => {
-            one_outcome(&formula)?;
-            let (treatment, factor) = treatment(spec, &formula)?;
+            one_outcome(formula)?;
+            let (treatment, factor) = treatment(spec, formula)?;
             difference::dim(spec, &design, treatment, factor)
         }
         "means" => {
-            one_outcome(&formula)?;
-            let groups = (!formula.terms.is_empty()).then(|| treatment(spec, &formula)).transpose()?;
-            let groups = groups.map(|(group, _)| Ok::<_, crate::error::Error>((group.text.trim_matches('`'), design.group(group)?))).transpose()?;
+            one_outcome(formula)?;
+            let groups = (!formula.terms.is_empty()).then(|| treatment(spec, formula)).transpose()?;
+            let groups = groups.map(|(group, _)| Ok::<_, crate::error::Error>((group.text.as_str(), design.group(group)?))).transpose()?;
             difference::means(spec, &design, groups)
         }
         "ri" => {
             let outcome = formula.outcome.as_ref().ok_or_else(|| refused("formula: the outcome is missing on the left of ~"))?;
-            let (treatment, factor) = treatment(spec, &formula)?;
+            let (treatment, factor) = treatment(spec, formula)?;
             randomised::ri(spec, &design, outcome, treatment, factor, folder)
         }
         "wild" => {
-            one_outcome(&formula)?;
+            one_outcome(formula)?;
             randomised::wild(spec, &design)
         }
-        "icc" => association::icc(spec, &formula, &design),
-        "mh" => association::mantel_haenszel(spec, &formula, &design),
-        "lee" => association::lee(spec, &formula, &design),
-        "glm" | "gee" | "glmm" | "hazard" => generalised::answer(spec, &formula, &design),
-        "cox" | "km" | "logrank" => survival::answer(spec, &formula, &design),
+        "icc" => association::icc(spec, formula, &design),
+        "mh" => association::mantel_haenszel(spec, formula, &design),
+        "lee" => association::lee(spec, formula, &design),
+        "glm" | "gee" | "glmm" | "hazard" => generalised::answer(spec, formula, &design),
+        "cox" | "km" | "logrank" => survival::answer(spec, formula, &design),
         other => Err(refused(format!("method \"{other}\": not known"))),
     }
 }

@@ -41,7 +41,8 @@ pub struct Spec {
     pub family: Option<String>,
     pub link: Option<String>,
     pub corstr: Option<String>,
-    pub quadrature: Option<usize>,
+    #[serde(deserialize_with = "whole")]
+    pub quadrature: Option<u64>,
     pub ties: Option<String>,
     #[serde(deserialize_with = "numbers")]
     pub times: Vec<f64>,
@@ -54,7 +55,9 @@ pub struct Spec {
     #[serde(deserialize_with = "text_or_number")]
     pub bootstrap: Option<String>,
     pub weights_type: Option<String>,
+    #[serde(deserialize_with = "whole")]
     pub draws: Option<u64>,
+    #[serde(deserialize_with = "whole")]
     pub seed: Option<u64>,
     pub statistic: Option<String>,
     pub trial: Option<String>,
@@ -99,7 +102,7 @@ pub const METHODS: [(&str, &str); 20] = [
     ("logrank", "block rho cluster draws seed"),
     ("mh", "block"),
     ("icc", "cluster estimator"),
-    ("wild", "cluster null impose_null bootstrap weights_type draws seed"),
+    ("wild", "cluster weights null impose_null bootstrap weights_type draws seed"),
     ("ri", "cluster block draws seed statistic vcov adjust trial balance balance_limit"),
     ("lee", ""),
     ("adjust", "p adjust"),
@@ -129,7 +132,16 @@ impl Spec {
         if !value.is_object() {
             return Err(Fault::Usage("a spec is a JSON object such as {\"method\": \"ols\", \"formula\": \"y ~ arm\"}".to_string()));
         }
-        let spec = Spec::deserialize(value).map_err(|e| Fault::Usage(format!("spec {value}: {e}")))?;
+        let mut spec = Spec::deserialize(value).map_err(|e| Fault::Usage(format!("spec {value}: {e}")))?;
+        // Rows that miss a value of a column count as dropped only where the method uses the column.
+        if let Some((_, keys)) = METHODS.iter().find(|(name, _)| *name == spec.method) {
+            let reads = |key: &str| keys.split(' ').any(|own| own == key);
+            spec.cluster.retain(|_| reads("cluster"));
+            spec.balance.retain(|_| reads("balance"));
+            spec.block = spec.block.filter(|_| reads("block"));
+            spec.weights = spec.weights.filter(|_| reads("weights"));
+            spec.time = spec.time.filter(|_| reads("time"));
+        }
         Ok(spec)
     }
 
@@ -198,6 +210,14 @@ fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Re
     }
 }
 
+/// A whole number, however it is written: 1000, 1000.0 or 1e3.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let float = number.as_f64().filter(|value| value.fract() == 0.0 && (0.0..9e15).contains(value)).map(|value| value as u64);
+    let found = number.as_u64().or(float);
+    found.map(Some).ok_or_else(|| serde::de::Error::custom(format!("{number} is not a whole number from 0 up")))
+}
+
 fn maybe_numbers<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Option<f64>>, D::Error> {
     let values = match Value::deserialize(deserializer)? {
         Value::Array(values) => values,
@@ -217,6 +237,6 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Ve
 }
 
 fn levels<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, String>, D::Error> {
-    let given: BTreeMap<String, Value> = BTreeMap::deserialize(deserializer)?;
-    given.into_iter().map(|(column, level)| plain(level).map(|level| (column, level)).map_err(serde::de::Error::custom)).collect()
+    let given: Option<BTreeMap<String, Value>> = Option::deserialize(deserializer)?;
+    given.unwrap_or_default().into_iter().map(|(column, level)| plain(level).map(|level| (column, level)).map_err(serde::de::Error::custom)).collect()
 }

@@ -66,7 +66,7 @@ pub fn answer(spec: &Spec, formula: &Formula, design: &Design) -> error::Result<
         _ => {
             let (group, _) = treatment(spec, formula)?;
             let codes = design.group(group)?;
-            Some((group.text.trim_matches('`').to_string(), (0..design.n).map(|row| codes.at(row)).collect::<Vec<u32>>(), codes.names))
+            Some((group.text.clone(), (0..design.n).map(|row| codes.at(row)).collect::<Vec<u32>>(), codes.names))
         }
     };
     let groups = groups.as_ref().map(|(name, codes, levels)| Groups { name, levels, codes });
@@ -217,7 +217,7 @@ pub fn cox(follow: FollowUp, columns: Columns, ties: &str, level: f64) -> Result
                     let se_model = (variance > 0.0).then(|| variance.sqrt());
                     // Scores that cancel within every cluster leave rounding, not a variance.
                     let robust =
-                        found.robust.as_ref().map(|robust| robust[(place, place)]).filter(|robust| *robust > 1e-20 * variance).map(f64::sqrt);
+                        found.robust.as_ref().map(|robust| robust[(place, place)]).filter(|robust| *robust > 1e-14 * variance).map(f64::sqrt);
                     let se = if clustered { robust } else { se_model };
                     let statistic = se.map(|se| beta / se);
                     let p = statistic.and_then(|statistic| two_sided(statistic, None));

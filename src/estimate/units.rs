@@ -9,11 +9,11 @@ use super::linear::variance;
 use super::spec::{Spec, refused};
 use crate::error::Result;
 use crate::stats::multiple::max_t;
-use crate::stats::ols::{Variance, fit};
+use crate::stats::ols::{Df, EffectCount, Variance, fit};
 use crate::stats::randomisation::compare;
 use crate::stats::studentised::Studentised;
 
-/// The units of a contrast: which arm, which block, and for each outcome n and Σy.
+/// The units of a contrast: which arm, which block, n, and for each outcome Σ (y − c) with one c for all units.
 pub struct Units {
     pub treated: Vec<bool>,
     pub block: Vec<usize>,
@@ -41,6 +41,9 @@ pub fn units(design: &Design, contrast: &Contrast) -> Result<Units> {
         unit: Vec::with_capacity(rows.len()),
         rows: Vec::new(),
     };
+    // A whole number near the mean is taken off, so that sums of large outcomes keep the digits that ties are told by.
+    let mean = |column: &usize| rows.iter().map(|row| design.value(*column, *row as usize)).sum::<f64>() / rows.len().max(1) as f64;
+    let centres: Vec<f64> = design.outcome.iter().map(|column| mean(column).round()).collect();
     for row in &rows {
         let row = *row as usize;
         let key = clusters.map_or(row, |clusters| clusters.at(row) as usize);
@@ -58,8 +61,8 @@ pub fn units(design: &Design, contrast: &Contrast) -> Result<Units> {
             return Err(refused(format!("block: cluster {name} lies in two blocks; a unit is assigned within one")));
         }
         units.n[unit] += 1.0;
-        for (y, column) in units.y.iter_mut().zip(&design.outcome) {
-            y[unit] += design.value(*column, row);
+        for ((y, column), centre) in units.y.iter_mut().zip(&design.outcome).zip(&centres) {
+            y[unit] += design.value(*column, row) - centre;
         }
         units.unit.push(unit);
     }
@@ -67,20 +70,77 @@ pub fn units(design: &Design, contrast: &Contrast) -> Result<Units> {
     Ok(units)
 }
 
-/// The engine of each outcome.
-pub fn engines(spec: &Spec, design: &Design, units: &Units, treatment: &Quantity) -> Result<Vec<Studentised>> {
-    let variance = variance(spec, if spec.cluster.is_empty() { "hc2" } else { "cr2" })?;
-    if variance == Variance::Classical {
-        return Err(refused("statistic t: the classical variance is not a studentised one; give hc0 to hc3, or cr0 to cr3 with a cluster"));
+/// The treatment's t of an outcome in the whole formula under any assignment: by the engine that partials out the rest once, or, where that
+/// has no answer, by the formula's own fit, in which a covariate that repeats the assignment is the one that goes.
+pub struct Statistic<'a> {
+    pub engine: Option<Studentised>,
+    rows: Design,
+    /// A row of each arm, the treatment among the columns, its term.
+    arms: [usize; 2],
+    treatment: &'a Quantity,
+    term: usize,
+    unit: &'a [usize],
+    variance: Variance,
+}
+
+impl Statistic<'_> {
+    /// Infinite where the assignment explains the outcome whole; `None` where it explains nothing, or is itself explained.
+    pub fn at(&self, treated: &[bool]) -> Option<f64> {
+        self.engine.as_ref().and_then(|engine| engine.statistic(treated)).or_else(|| self.by_formula(treated))
     }
-    let mut covariates = design.without_treatment(&units.rows, &units.unit, treatment)?;
-    let outcomes = design.outcome.iter().map(|column| {
+
+    fn by_formula(&self, treated: &[bool]) -> Option<f64> {
+        let rows = self.rows.assigned(self.treatment, |row| self.arms[usize::from(treated[self.unit[row]])]);
+        let fitted = fit(&rows).ok()?;
+        let contrast = fitted.contrast(&[(self.term, 1.0)]).ok()?;
+        let sandwich = fitted.sandwich(self.variance, EffectCount::Nested, false).ok()?;
+        let effect = contrast.dot(&fitted.gamma);
+        match fitted.estimate(&sandwich, &contrast, Df::Normal, EffectCount::Nested, 0.95) {
+            Ok(found) => Some(found.statistic),
+            Err(_) => (effect * effect / contrast.norm_squared() > 1e-12 * rows.squares()).then_some(f64::INFINITY.copysign(effect)),
+        }
+    }
+}
+
+/// One for each outcome; `number` is the contrast's place among the treatment's. Refuses a term that moves with the treatment under another
+/// name.
+pub fn statistics<'a>(
+    spec: &Spec,
+    design: &Design,
+    contrast: &Contrast,
+    number: usize,
+    units: &'a Units,
+    treatment: &'a Quantity,
+) -> Result<Vec<Statistic<'a>>> {
+    let variance = variance(spec, if spec.cluster.is_empty() { "hc2" } else { "cr2" })?;
+    let engines = engines(design, units, treatment, variance)?;
+    let first = |arm: bool| contrast.arm.iter().flatten().position(|own| *own == arm).unwrap_or(0);
+    let term = design.treatment.get(number).or(design.treatment.first()).copied().unwrap_or(0);
+    let outcomes = design.outcome.iter().zip(engines);
+    Ok(outcomes
+        .map(|(column, engine)| {
+            let mut rows = design.clone();
+            rows.keep(&units.rows);
+            rows.outcome = vec![*column];
+            Statistic { engine, rows, arms: [first(false), first(true)], treatment, term, unit: &units.unit, variance }
+        })
+        .collect())
+}
+
+/// The engine of each outcome; `None` where partialling out does not give the formula's t: the treatment is interacted, or coded so that a
+/// formula without intercept feels it, or the covariates explain the outcome whole.
+pub fn engines(design: &Design, units: &Units, treatment: &Quantity, variance: Variance) -> Result<Vec<Option<Studentised>>> {
+    let Some(mut covariates) = design.without_treatment(&units.rows, &units.unit, treatment)? else {
+        return Ok(design.outcome.iter().map(|_| None).collect());
+    };
+    let engine = |column: &usize| {
         covariates.outcome = vec![*column];
-        fit(&covariates)
-            .and_then(|fitted| Studentised::new(&fitted, &covariates, variance))
-            .map_err(|why| refused(format!("statistic t: {}", why.why())))
-    });
-    outcomes.collect()
+        if covariates.only_outcome().is_some() {
+            return None;
+        }
+        fit(&covariates).and_then(|fitted| Studentised::new(&fitted, &covariates, variance)).ok()
+    };
+    Ok(design.outcome.iter().map(engine).collect())
 }
 
 pub fn push(
@@ -102,15 +162,25 @@ pub fn push(
     for (outcome, (observed, drawn)) in observed.iter().zip(drawn).enumerate() {
         let found = observed.and_then(|observed| compare(observed, drawn.iter().copied(), exact).map(|found| (observed, found)));
         let flat = found.is_some_and(|(_, found)| found.spread <= 1e-14);
+        let lost = drawn.iter().filter(|value| value.is_none()).count();
+        if found.is_some() && !flat && lost > 0 {
+            let made = drawn.len();
+            answer.warnings.push(format!("{}: {lost} of {made} assignments have no statistic and are left out", term(outcome)));
+        }
+        if found.is_some_and(|(_, found)| found.spread.is_infinite()) {
+            let why = "some assignments explain the outcome whole, so their t is infinite: they count as extreme, and there is no se";
+            answer.warnings.push(format!("{}: {why}", term(outcome)));
+        }
         match found.filter(|_| !flat) {
             Some((observed, found)) => {
-                ratios.push(Some(observed / found.spread));
-                spreads.push(Some(found.spread));
+                let spread = Some(found.spread).filter(|spread| spread.is_finite());
+                ratios.push(spread.map(|spread| observed / spread));
+                spreads.push(spread);
                 answer.rows.push(
                     Row::new(term(outcome))
                         .with("estimate", observed)
-                        .with("se", found.spread)
-                        .with("statistic", observed / found.spread)
+                        .with("se", spread)
+                        .with("statistic", spread.map(|spread| observed / spread))
                         .with("p", found.p)
                         .with("p_greater", found.p_greater)
                         .with("p_less", found.p_less)
@@ -128,8 +198,11 @@ pub fn push(
             None => {
                 ratios.push(None);
                 spreads.push(None);
-                let why =
-                    if flat { "no assignment would change it: the outcome or the treatment does not vary" } else { "the statistic does not exist" };
+                let why = match observed {
+                    _ if flat => "no assignment would change it: the outcome or the treatment does not vary",
+                    Some(_) => "the assignment explains the outcome whole, so its t is infinite; use statistic difference",
+                    None => "the statistic does not exist: the outcome does not vary, or the covariates explain it or the treatment whole",
+                };
                 answer.warnings.push(format!("{}: {why}", term(outcome)));
                 let row = Row::new(term(outcome)).with("estimate", observed.filter(|_| flat));
                 answer.rows.push(

@@ -27,7 +27,8 @@ impl Responses {
     }
 
     fn seen(&self) -> f64 {
-        self.outcomes.iter().map(|(_, n)| n).sum()
+        // An empty sum of floats is −0.
+        self.outcomes.iter().fold(0.0, |sum, (_, n)| sum + n)
     }
 
     fn sum(&self) -> f64 {

@@ -25,7 +25,7 @@ pub enum Missing {
 pub struct Cox {
     /// One a column.
     pub beta: Vec<Result<f64, Missing>>,
-    /// Columns with a coefficient; the covariances are in them.
+    /// Columns that were fitted; the covariances are in them.
     pub kept: Vec<usize>,
     /// Inverse of the information.
     pub model: DMatrix<f64>,
@@ -55,19 +55,22 @@ pub fn cox(people: &[Person], x: &[f64], width: usize, ties: Ties) -> Result<Cox
     let mut at = DVector::zeros(width);
     let mut kept = sets.told(&at, sets.independent(), events);
     let mut value = Err(Refusal::NotConverged);
-    for _ in 0..=width {
+    for _ in 0..=2 * width {
         match sets.newton(&mut at, &kept)? {
             Ok(found) => {
                 value = Ok(found);
                 break;
             }
-            // A column that runs away is put where its likelihood has stopped changing; the others are then fitted as in the limit.
+            // Where columns run away the likelihood has a limit: rows that fall behind are at risk no more. What the others tell of these
+            // columns' contrasts is still fitted beside the rest, unless the columns run on alone.
             Err(runaway) => {
-                for (column, step) in runaway {
-                    at[column] += step;
-                    beta[column] = Err(Missing::Monotone);
-                    kept.retain(|k| *k != column);
+                let again = runaway.iter().all(|(column, _)| beta[*column] == Err(Missing::Monotone));
+                sets.run_away(&runaway);
+                for (column, _) in &runaway {
+                    beta[*column] = Err(Missing::Monotone);
                 }
+                kept.retain(|k| !again || runaway.iter().all(|(column, _)| column != k));
+                at = DVector::zeros(width);
                 kept = sets.told(&at, kept, events);
             }
         }
@@ -78,7 +81,9 @@ pub fn cox(people: &[Person], x: &[f64], width: usize, ties: Ties) -> Result<Cox
     let (meat, clusters) = sets.meat(&at, &kept);
     let robust = (clusters > 1).then(|| &units * &covariance * meat * &covariance * &units);
     for column in &kept {
-        beta[*column] = Ok(at[*column] / scale[*column]);
+        if beta[*column] != Err(Missing::Monotone) {
+            beta[*column] = Ok(at[*column] / scale[*column]);
+        }
     }
     let model = &units * covariance * &units;
     let finite = model.iter().chain(robust.iter().flat_map(|m| m.iter())).chain(beta.iter().flatten()).all(|v| v.is_finite());
@@ -96,6 +101,13 @@ struct Value {
 }
 
 impl RiskSets {
+    /// Adds columns at a distance to every row's x'β, once and for all.
+    fn run_away(&mut self, columns: &[(usize, f64)]) {
+        for i in 0..self.people.len() {
+            self.offset[i] += columns.iter().map(|(column, far)| self.row(i)[*column] * far).sum::<f64>();
+        }
+    }
+
     /// Of the kept columns, those of which the events tell something beyond the others before them.
     fn told(&self, at: &DVector<f64>, kept: Vec<usize>, events: f64) -> Vec<usize> {
         let information = self.value(at, &kept).information;
@@ -137,12 +149,13 @@ impl RiskSets {
             };
             let reach = |i: usize| step[i].abs() * self.range[kept[i]];
             let furthest = (0..kept.len()).map(reach).fold(0.0, f64::max);
-            // Nothing left to gain, yet far to go. The likelihood is concave: if it is no lower far out, it never falls.
-            if gain < 1e-6 && furthest > 0.3 {
-                let size = 30.0 / furthest;
+            // Nothing left to gain, yet far to go: what has a top is at it. The likelihood is concave: if it is no lower far out, it
+            // never falls.
+            if gain < 1e-10 && furthest > 0.3 {
+                let size = 40.0 / furthest;
                 if self.value(&moved(size), kept).log_likelihood >= value.log_likelihood - 1e-9 {
                     let far = (0..kept.len()).filter(|i| reach(*i) > 0.1);
-                    return Ok(Err(far.map(|i| (kept[i], size * step[i])).collect()));
+                    return Ok(Err(far.map(|i| (kept[i], at[kept[i]] + size * step[i])).collect()));
                 }
             }
             let slack = 1e-11 * (1.0 + value.log_likelihood.abs());
@@ -214,8 +227,7 @@ impl RiskSets {
             let score = scores.entry(person.cluster).or_insert_with(|| DVector::zeros(kept.len()));
             let Some(time) = &now else { continue };
             let x = DVector::from_iterator(kept.len(), kept.iter().map(|k| self.row(i)[*k]));
-            let index: f64 = self.row(i).iter().zip(at.iter()).map(|(x, b)| x * b).sum();
-            let risk = (index - time.largest).exp();
+            let risk = (self.index(i, at) - time.largest).exp();
             let mut own = (&means - &x * hazard) * risk;
             if person.event {
                 own += &x - &time.mean + (&x * time.fa - &time.fam) * risk;

@@ -114,31 +114,41 @@ pub fn reml(clusters: &[(usize, f64, f64, f64)], level: f64) -> Result<Reml, Ref
     if !table.varies {
         return Err(Refusal::NoVariation);
     }
-    let profile = Profile::new(clusters, table);
-    let (clusters, rows) = (table.clusters, table.rows);
+    let (count, rows) = (table.clusters, table.rows);
     if table.within <= 1e-14 * table.between {
-        return Ok(Reml { icc: 1.0, between: table.between / table.n0, within: 0.0, clusters, rows, interval: None });
+        // Clusters without any spread within: the limit weighs their means alike.
+        let mut means: std::collections::BTreeMap<usize, Vec<f64>> = std::collections::BTreeMap::new();
+        clusters.iter().filter(|c| c.1 > 0.0).for_each(|(arm, n, y, _)| means.entry(*arm).or_default().push(y / n));
+        let squares = |own: &Vec<f64>| {
+            let mean = own.iter().sum::<f64>() / own.len() as f64;
+            own.iter().map(|own| (own - mean).powi(2)).sum::<f64>()
+        };
+        let between = means.values().map(squares).sum::<f64>() / (count - table.arms);
+        return Ok(Reml { icc: 1.0, between, within: 0.0, clusters: count, rows, interval: None });
     }
-    // The least of the deviance: the best of a grid that is fine at both ends, then its slope's root beside it.
-    let grid: Vec<f64> = (0..=60).map(|i| (f64::from(i) / 60.0 * std::f64::consts::FRAC_PI_2).sin().powi(2).min(1.0 - 1e-9)).collect();
+    let profile = Profile::new(clusters, table);
+    // The least of the deviance over 1 − ρ, which keeps its digits where clusters hardly vary within: the best of a grid that is fine at
+    // both ends, then its slope's root beside it.
+    let fine = (-18..-3).map(|power| 10.0_f64.powi(power));
+    let grid: Vec<f64> = fine.chain((1..=60).map(|i| (f64::from(i) / 60.0 * std::f64::consts::FRAC_PI_2).sin().powi(2))).collect();
     let best = (0..grid.len()).min_by(|a, b| profile.at(grid[*a]).0.total_cmp(&profile.at(grid[*b]).0)).unwrap_or(0);
     let falls = profile.at(grid[best]).1 < 0.0;
-    let icc = match best {
-        0 if !falls => 0.0,
-        last if falls && last + 1 == grid.len() => grid[last],
-        _ if falls => root(grid[best], grid[best + 1], |rho| profile.at(rho).1),
-        _ => root(grid[best - 1], grid[best], |rho| profile.at(rho).1),
+    let rest = match best {
+        0 if !falls => grid[0],
+        last if falls && last + 1 == grid.len() => 1.0,
+        _ if falls => root(grid[best], grid[best + 1], |rest| profile.at(rest).1),
+        _ => root(grid[best - 1], grid[best], |rest| profile.at(rest).1),
     };
-    let (least, _, squares) = profile.at(icc);
+    let (least, _, squares) = profile.at(rest);
     let total = squares / (rows - table.arms);
     let limit = critical(level, None).ok_or(Refusal::NotFinite)?.powi(2);
-    let above = |rho: f64| profile.at(rho).0 - least - limit;
-    let start = if above(0.0) <= 0.0 { 0.0 } else { root(0.0, icc, |rho| -above(rho)) };
-    let end = if above(1.0 - 1e-9) <= 0.0 { 1.0 } else { root(icc, 1.0 - 1e-9, above) };
-    if !(icc * total).is_finite() {
+    let above = |rest: f64| profile.at(rest).0 - least - limit;
+    let start = if above(1.0) <= 0.0 { 0.0 } else { 1.0 - root(rest, 1.0, above) };
+    let end = if above(grid[0]) <= 0.0 { 1.0 } else { 1.0 - root(grid[0], rest, |rest| -above(rest)) };
+    if !total.is_finite() {
         return Err(Refusal::NotFinite);
     }
-    Ok(Reml { icc, between: icc * total, within: (1.0 - icc) * total, clusters, rows, interval: Some((start, end)) })
+    Ok(Reml { icc: 1.0 - rest, between: (1.0 - rest) * total, within: rest * total, clusters: count, rows, interval: Some((start, end)) })
 }
 
 /// Clusters of one arm and one size, whose means enter the deviance by their number, mean and squares alone.
@@ -168,25 +178,25 @@ impl Profile {
         Profile { arms: found.into_values().map(|sizes| sizes.into_values().collect()).collect(), table }
     }
 
-    /// The deviance at ρ, its slope, and Q.
-    fn at(&self, rho: f64) -> (f64, f64, f64) {
+    /// The deviance at rest = 1 − ρ, its slope there, and Q. λ = n − (n − 1) rest.
+    fn at(&self, rest: f64) -> (f64, f64, f64) {
         let MeanSquares { rows, clusters, arms, within, .. } = self.table;
-        let (rest, inside) = (1.0 - rho, rows - clusters);
-        let (mut q, mut q_slope) = (within * inside / rest, within * inside / (rest * rest));
-        let (mut logs, mut slope) = (inside * rest.ln(), -inside / rest);
+        let inside = rows - clusters;
+        let (mut q, mut q_slope) = (within * inside / rest, -within * inside / (rest * rest));
+        let (mut logs, mut slope) = (inside * rest.ln(), inside / rest);
         for arm in &self.arms {
             let (mut weight, mut weighted, mut weight_slope) = (0.0, 0.0, 0.0);
             for Alike { n, clusters, mean, .. } in arm {
-                let lambda = 1.0 + (n - 1.0) * rho;
+                let lambda = n - (n - 1.0) * rest;
                 let w = clusters * n / lambda;
-                (weight, weighted, weight_slope) = (weight + w, weighted + w * mean, weight_slope - w * (n - 1.0) / lambda);
-                (logs, slope) = (logs + clusters * lambda.ln(), slope + clusters * (n - 1.0) / lambda);
+                (weight, weighted, weight_slope) = (weight + w, weighted + w * mean, weight_slope + w * (n - 1.0) / lambda);
+                (logs, slope) = (logs + clusters * lambda.ln(), slope - clusters * (n - 1.0) / lambda);
             }
             let mu = weighted / weight;
             for Alike { n, clusters, mean, squares } in arm {
-                let lambda = 1.0 + (n - 1.0) * rho;
+                let lambda = n - (n - 1.0) * rest;
                 let square = n / lambda * (squares + clusters * (mean - mu).powi(2));
-                (q, q_slope) = (q + square, q_slope - square * (n - 1.0) / lambda);
+                (q, q_slope) = (q + square, q_slope + square * (n - 1.0) / lambda);
             }
             (logs, slope) = (logs + weight.ln(), slope + weight_slope / weight);
         }
@@ -207,7 +217,7 @@ fn root(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
         } else {
             (high, at_high) = (next, value)
         }
-        if value == 0.0 || high - low < 1e-15 {
+        if value == 0.0 || high - low < 1e-15 * high {
             return if value == 0.0 { next } else { (low + high) / 2.0 };
         }
     }
@@ -237,6 +247,16 @@ mod tests {
         assert!(low == 0.0 && high > found.icc && high < 1.0);
         let negative = [(0, 2.0, 10.0, 100.0), (0, 2.0, 10.5, 90.0), (0, 2.0, 9.5, 80.0)];
         assert_eq!(reml(&negative, 0.95).unwrap().icc, 0.0);
+    }
+
+    // Cluster means 1, 2 and 6 of unequal clusters: without spread within, the variance between is that of the means, 7.
+    #[test]
+    fn reml_weighs_means_alike_where_clusters_do_not_vary_within() {
+        let with = |spread: f64| [(0, 2.0, 2.0, 2.0 + spread), (0, 3.0, 6.0, 12.0 + spread), (0, 7.0, 42.0, 252.0 + spread)];
+        let flat = reml(&with(0.0), 0.95).unwrap();
+        assert!((flat.between - 7.0).abs() < 1e-12 && flat.within == 0.0 && flat.icc == 1.0);
+        let near = reml(&with(1e-9), 0.95).unwrap();
+        assert!((near.between - 7.0).abs() < 1e-8 && (near.within / (3e-9 / 9.0) - 1.0).abs() < 1e-4, "{near:?}");
     }
 
     // Searle's interval is exact for equal clusters: its ends are where F of the data is the quantile.

@@ -56,6 +56,10 @@ pub enum Refusal {
     NoVariance,
     /// Clusters are fitted exactly where the contrast lies, so they say nothing about its error.
     Saturated,
+    /// A block has one unit in an arm, so it has no variance within.
+    LoneUnit,
+    /// A block holds half of the weight or more, where the weighted variance between blocks is not defined.
+    HalfBlock,
     /// Two clusterings have no leverage adjustment.
     TwoWay,
     /// More absorbed levels than can stand beside each other.
@@ -89,6 +93,8 @@ impl Refusal {
             Refusal::NoResidual => "no residual degrees of freedom are left",
             Refusal::NoVariance => "the estimated variance is zero",
             Refusal::Saturated => "the model fits clusters exactly where this contrast lies, so they say nothing about its error",
+            Refusal::LoneUnit => "a block has one unit in an arm, so it has no variance within; use vcov between",
+            Refusal::HalfBlock => "a block holds half of the weight or more, which between-weighted cannot have; use vcov between",
             Refusal::TwoWay => "two clusterings are defined for cr0, cr1 and cr1s only",
             Refusal::TooManyLevels => "the absorbed effects have too many levels for a leverage adjustment; use cr1s, or cluster at the effect",
             Refusal::NotConverged => "the computation did not converge",

@@ -17,12 +17,12 @@ pub struct Randomised {
     pub greater: u32,
     pub less: u32,
     pub exact: bool,
-    /// Root mean square of the statistic over the draws.
+    /// Root mean square of the statistic over the draws; infinite where one is.
     pub spread: f64,
 }
 
 /// Compares `observed` with the statistic of each replayed assignment. `statistics` gives one value a draw, `None` where it does not
-/// exist (left out of the count). `exact`: the draws are all assignments, p = extreme / draws; otherwise p = (1 + extreme)/(1 + draws),
+/// exist (left out of the count); an infinite one is extreme. `exact`: the draws are all assignments, p = extreme / draws; otherwise p = (1 + extreme)/(1 + draws),
 /// which is never 0 (Phipson and Smyth 2010). Refuses an observed value that is not finite, and no draw.
 pub fn compare(observed: f64, statistics: impl IntoIterator<Item = Option<f64>>, exact: bool) -> Option<Randomised> {
     if !observed.is_finite() {
@@ -30,7 +30,7 @@ pub fn compare(observed: f64, statistics: impl IntoIterator<Item = Option<f64>>,
     }
     let tie = 1e-10 * observed.abs().max(1.0);
     let (mut draws, mut extreme, mut greater, mut less, mut squares) = (0u32, 0u32, 0u32, 0u32, 0.0);
-    for value in statistics.into_iter().flatten().filter(|v| v.is_finite()) {
+    for value in statistics.into_iter().flatten().filter(|v| !v.is_nan()) {
         draws += 1;
         extreme += u32::from(value.abs() >= observed.abs() - tie);
         greater += u32::from(value >= observed - tie);

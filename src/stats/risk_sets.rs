@@ -28,6 +28,8 @@ pub(super) struct RiskSets {
     pub(super) x: Vec<f64>,
     pub(super) width: usize,
     pub(super) ties: Ties,
+    /// Added to x'β of each row: how far columns have run away.
+    pub(super) offset: Vec<f64>,
     /// Greatest less least value of each standardised column.
     pub(super) range: Vec<f64>,
     /// Root mean square of each column as it came, in its standard deviations.
@@ -76,7 +78,7 @@ impl RiskSets {
             let covariates = || row(i).iter().zip(row(j)).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal);
             people[i].stratum.cmp(&people[j].stratum).then(times).then_with(|| place(i).cmp(&place(j))).then_with(covariates)
         });
-        let mut sets = RiskSets { people: Vec::new(), x: Vec::new(), width, ties, range: Vec::new(), length: Vec::new() };
+        let mut sets = RiskSets { people: Vec::new(), x: Vec::new(), width, ties, offset: Vec::new(), range: Vec::new(), length: Vec::new() };
         let mut before = None;
         for i in order {
             let alike = before.is_some_and(|b: usize| place(b) == place(i) && people[b].time == people[i].time && row(b) == row(i));
@@ -89,11 +91,17 @@ impl RiskSets {
             }
             before = Some(i);
         }
+        sets.offset = vec![0.0; sets.people.len()];
         sets
     }
 
     pub(super) fn row(&self, i: usize) -> &[f64] {
         &self.x[i * self.width..(i + 1) * self.width]
+    }
+
+    /// x'β of a row, with what ran away.
+    pub(super) fn index(&self, i: usize, at: &DVector<f64>) -> f64 {
+        self.offset[i] + self.row(i).iter().zip(at.iter()).map(|(x, b)| x * b).sum::<f64>()
     }
 
     /// Centres each column and divides it by its standard deviation, which it gives.
@@ -152,7 +160,7 @@ impl RiskSets {
     pub(super) fn walk(&self, at: &DVector<f64>, kept: &[usize], mut visit: impl FnMut(&Sums, std::ops::Range<usize>)) {
         let mut start = 0;
         for stratum in self.people.chunk_by(|a, b| a.stratum == b.stratum) {
-            let index: Vec<f64> = (start..start + stratum.len()).map(|i| self.row(i).iter().zip(at.iter()).map(|(x, b)| x * b).sum()).collect();
+            let index: Vec<f64> = (start..start + stratum.len()).map(|i| self.index(i, at)).collect();
             let mut sums = Sums::new(kept.len());
             let mut from = start;
             for now in stratum.chunk_by(|a, b| a.time == b.time) {

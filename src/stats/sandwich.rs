@@ -341,8 +341,19 @@ impl Sandwich {
         a.clone().insert_rows(0, self.front, 0.0)
     }
 
-    /// Satterthwaite degrees of freedom of each column of `a` (k × q contrasts in the basis). Refuses a contrast without variance, and
-    /// under CR2 one that lies where clusters are fitted exactly: tr B is then far below a'a, which it equals for every other contrast.
+    /// Whether the variance of a contrast `a` (in the basis) lacks what the working model says is there: most of it lies where clusters are
+    /// fitted exactly, as with one cluster in an arm. Under CR2 tr B is then far below a'a, which it equals for every other contrast.
+    pub fn is_saturated(&self, a: &DVector<f64>) -> bool {
+        if !self.unbiased || self.blocks.is_empty() {
+            return false;
+        }
+        let wide = self.widen(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()));
+        let moments = self.blocks.iter().map(|block| (block.copies, block.moments(&wide)));
+        let trace: f64 = moments.map(|(copies, (u, _, d))| copies * (d[(0, 0)] - u.norm_squared())).sum();
+        trace < 0.5 * a.norm_squared()
+    }
+
+    /// Satterthwaite degrees of freedom of each column of `a` (k × q contrasts in the basis). Refuses a contrast without variance.
     pub fn degrees(&self, a: &DMatrix<f64>) -> Vec<Result<f64, Refusal>> {
         let wide = self.widen(a);
         (0..a.ncols())
@@ -351,7 +362,6 @@ impl Sandwich {
                 let (trace, square) = (traces.trace(0), traces.product(0, 0, 0, 0));
                 let size = a.column(s).norm_squared();
                 match trace * trace / square {
-                    _ if self.unbiased && trace < 0.5 * size => Err(Refusal::Saturated),
                     df if trace > 1e-12 * size && df.is_finite() => Ok(df),
                     _ => Err(Refusal::NoVariance),
                 }

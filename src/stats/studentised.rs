@@ -4,7 +4,7 @@
 //! e = e0 − β d̃ and t = β / √V, V = c Σ (d̃_g' A_g e_g)² / τ² (Frisch, Waugh and Lovell). The leverage of a cluster is
 //! H_gg = Z_gZ_g' + d̃_gd̃_g'/τ, so that CR2's root A_g = (I − H_gg)^(−1/2) needs a small matrix per cluster; where H_gg is small its power
 //! series Σ c_j H^j is summed to 1e-15 instead of taking eigenvalues.
-//! d is constant within a cluster, so a draw costs a few numbers a cluster whatever its rows.
+//! d is constant within a unit, so under a clustered variance a draw costs a few numbers a unit whatever its rows.
 
 use super::Refusal;
 use super::cells::Rows;
@@ -36,24 +36,42 @@ pub struct Studentised {
     variance: Variance,
     /// The c of the variance.
     factor: f64,
+    /// What the variance takes for independent: the units that are assigned, or under HC and classical errors their single rows.
     clusters: Vec<Cluster>,
+    /// The unit of each.
+    unit: Vec<usize>,
+    units: usize,
     n: f64,
+    /// Σ e0².
     total: f64,
 }
+
+/// An effect that explains less than this share of Σ e0² is rounding.
+const SHARE: f64 = 1e-12;
 
 /// Up to this bound of H the series is shorter than an eigenvalue decomposition.
 const SERIES: f64 = 0.55;
 
 impl Studentised {
-    /// From the fit of the outcome on the covariates alone, without absorbed effects; for single rows as units every row is its own
-    /// cluster. Refuses one cluster and no residual degrees of freedom.
+    /// From the fit of the outcome on the covariates alone, without absorbed effects; the rows' clusters are the units. Under HC and
+    /// classical errors each row must be one row. Refuses an outcome that the covariates explain whole, one cluster and no residual degrees
+    /// of freedom.
     pub fn new<R: Rows>(fit: &Fit<'_, R>, rows: &R, variance: Variance) -> Result<Studentised, Refusal> {
         let k = fit.kept.len();
+        if fit.residual == 0.0 {
+            return Err(Refusal::NoVariance);
+        }
         let (mut values, mut z) = (vec![0.0; rows.width() + 1], vec![0.0; k]);
         let mut total = 0.0;
-        let clusters: Vec<Cluster> = by_cluster(rows)
+        let members = by_cluster(rows);
+        let units = members.len();
+        let groups: Vec<(usize, Vec<u32>)> = match variance.is_clustered() {
+            true => members.into_iter().enumerate().collect(),
+            false => members.into_iter().enumerate().flat_map(|(unit, rows)| rows.into_iter().map(move |row| (unit, vec![row]))).collect(),
+        };
+        let clusters: Vec<Cluster> = groups
             .iter()
-            .map(|members| {
+            .map(|(_, members)| {
                 let mut matrix = DMatrix::zeros(members.len(), k + 1);
                 let mut residual = DVector::zeros(members.len());
                 for (i, row) in members.iter().enumerate() {
@@ -67,25 +85,26 @@ impl Studentised {
                 Cluster::new(matrix, residual, k)
             })
             .collect();
-        Studentised::of(clusters, k, variance, total)
+        Studentised::of(clusters, groups.into_iter().map(|(unit, _)| unit).collect(), units, k, variance, total)
     }
 
-    fn of(clusters: Vec<Cluster>, k: usize, variance: Variance, total: f64) -> Result<Studentised, Refusal> {
+    fn of(clusters: Vec<Cluster>, unit: Vec<usize>, units: usize, k: usize, variance: Variance, total: f64) -> Result<Studentised, Refusal> {
         let n = clusters.iter().map(|cluster| cluster.n).sum();
-        let factor = variance.factor(clusters.len() as f64, n, k as f64 + 1.0)?;
-        Ok(Studentised { k, variance, factor, clusters, n, total })
+        let factor = variance.factor(units as f64, n, k as f64 + 1.0)?;
+        Ok(Studentised { k, variance, factor, clusters, unit, units, n, total })
     }
 
-    /// The engine of some of the clusters alone, as if only they had been fitted: with M = Σ Z_g'Z_g over them and T T' = M⁺, their basis is
+    /// The engine of some of the units alone, in that order, as if only they had been fitted: with M = Σ Z_g'Z_g over them and T T' = M⁺, their basis is
     /// Z T and the covariates leave e0 − Z M⁺ Σ Z_g'e0 of y.
     pub fn among(&self, chosen: &[usize]) -> Result<Studentised, Refusal> {
         let (mut gram, mut cross) = (DMatrix::zeros(self.k, self.k), DVector::zeros(self.k));
-        let parts: Vec<(DMatrix<f64>, DVector<f64>)> = chosen
-            .iter()
-            .map(|place| {
-                let cluster = &self.clusters[*place];
-                (DMatrix::from_row_slice(cluster.m, self.k + 1, &cluster.rows), DVector::from_column_slice(&cluster.residual))
-            })
+        let mut place = vec![None; self.units];
+        chosen.iter().enumerate().for_each(|(at, unit)| place[*unit] = Some(at));
+        let (unit, used): (Vec<usize>, Vec<&Cluster>) =
+            self.unit.iter().zip(&self.clusters).filter_map(|(unit, cluster)| Some((place[*unit]?, cluster))).unzip();
+        let parts: Vec<(DMatrix<f64>, DVector<f64>)> = used
+            .into_iter()
+            .map(|cluster| (DMatrix::from_row_slice(cluster.m, self.k + 1, &cluster.rows), DVector::from_column_slice(&cluster.residual)))
             .collect();
         for (rows, residual) in &parts {
             let z = rows.columns(0, self.k);
@@ -96,26 +115,30 @@ impl Studentised {
         let used: Vec<usize> = (0..self.k).filter(|i| eigen.eigenvalues[*i] > 1e-12).collect();
         let turn = DMatrix::from_fn(self.k, used.len(), |i, j| eigen.eigenvectors[(i, used[j])] / eigen.eigenvalues[used[j]].sqrt());
         let beta = turn.tr_mul(&cross);
+        let mut total = 0.0;
         let clusters = parts.into_iter().map(|(rows, residual)| {
             let mut matrix = (rows.columns(0, self.k) * &turn).insert_column(used.len(), 0.0);
             let left = residual - matrix.columns(0, used.len()) * &beta;
+            total += left.norm_squared();
             matrix.set_column(used.len(), &rows.column(self.k));
             Cluster::new(matrix, left, used.len())
         });
-        Studentised::of(clusters.collect(), used.len(), self.variance, self.total)
+        let clusters = clusters.collect();
+        Studentised::of(clusters, unit, chosen.len(), used.len(), self.variance, total)
     }
 
     pub fn units(&self) -> usize {
-        self.clusters.len()
+        self.units
     }
 
-    /// t of an assignment; `None` where the covariates leave nothing of it, or it has no variance.
+    /// t of an assignment, one flag a unit; infinite where the assignment explains what the covariates leave and nothing is left to scatter.
+    /// `None` where the covariates leave nothing of it, or it explains nothing and has no variance.
     pub fn statistic(&self, treated: &[bool]) -> Option<f64> {
         let k = self.k;
         // v = (−Z'd, d): d̃_g = rows_g v.
         let mut v = vec![0.0; k + 1];
         let (mut size, mut effect) = (0.0, 0.0);
-        for (cluster, _) in self.clusters.iter().zip(treated).filter(|(_, treated)| **treated) {
+        for (cluster, _) in self.clusters.iter().zip(&self.unit).filter(|(_, unit)| treated[**unit]) {
             v.iter_mut().zip(&cluster.sum).for_each(|(v, sum)| *v -= sum);
             size += cluster.n;
             effect += cluster.score;
@@ -125,14 +148,23 @@ impl Studentised {
             return None;
         }
         let beta = effect / tau;
-        let mut squares = 0.0;
-        let mut room = Room::default();
-        for (cluster, treated) in self.clusters.iter().zip(treated) {
-            v[k] = f64::from(u8::from(*treated));
-            squares += cluster.score(&v, beta, tau, self.variance.adjustment(), &mut room).powi(2);
-        }
+        let explained = beta * beta * tau;
+        let squares = if self.variance == Variance::Classical {
+            tau * (self.total - explained).max(0.0) / (self.n - k as f64 - 1.0)
+        } else {
+            let mut room = Room::default();
+            let adjustment = self.variance.adjustment();
+            let scores = self.clusters.iter().zip(&self.unit).map(|(cluster, unit)| {
+                v[k] = f64::from(u8::from(treated[*unit]));
+                cluster.score(&v, beta, tau, adjustment, &mut room).powi(2)
+            });
+            scores.sum()
+        };
         let t = beta * tau / (self.factor * squares).sqrt();
-        (t.is_finite() && squares > 1e-18 * tau * self.total).then_some(t)
+        if t.is_finite() && squares > 1e-18 * tau * self.total {
+            return Some(t);
+        }
+        (explained > SHARE * self.total).then_some(f64::INFINITY.copysign(beta))
     }
 }
 
@@ -234,18 +266,4 @@ fn fold(matrix: DMatrix<f64>, residual: DVector<f64>) -> (DMatrix<f64>, DVector<
     let rows = DMatrix::from_fn(used.len(), matrix.ncols(), |i, j| roots[i] * eigen.eigenvectors[(j, used[i])]);
     let left = DVector::from_fn(used.len(), |i, _| eigen.eigenvectors.column(used[i]).dot(&cross) / roots[i]);
     (rows, left)
-}
-
-/// t under many assignments on several threads, in order; each assignment holds one flag a unit.
-pub fn statistics(of: &Studentised, assignments: &[Vec<bool>]) -> Vec<Option<f64>> {
-    let work = assignments.len() * of.units();
-    let parts = super::passes::parts_when(assignments.len(), work > 20_000, |range| {
-        assignments[range].iter().map(|treated| of.statistic(treated)).collect::<Vec<_>>()
-    });
-    parts.into_iter().flatten().collect()
-}
-
-/// Why an observed assignment has no t.
-pub fn observed(of: &Studentised, treated: &[bool]) -> Result<f64, Refusal> {
-    of.statistic(treated).ok_or(Refusal::NoVariance)
 }

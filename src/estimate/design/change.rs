@@ -4,6 +4,7 @@ use super::{Design, Grouping, Piece, Term, refused};
 use crate::error::Result;
 use crate::estimate::formula::Quantity;
 use crate::estimate::table::{Codes, Column, Levels};
+use crate::stats::cells::Rows;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ impl Design {
         for at in &covariates {
             let term = &self.terms[*at];
             let values: Vec<f64> = (0..self.n).map(|row| self.product(term, row)).collect();
-            let shift = values.iter().sum::<f64>() / self.n as f64;
+            // With weights the mean is theirs, so that the treatment's coefficient is the effect over the weighted rows.
+            let shift = (0..self.n).map(|row| self.weight(row) * values[row]).sum::<f64>() / (0..self.n).map(|row| self.weight(row)).sum::<f64>();
             let name = format!("center({})", term.name);
             let piece = match term.pieces.as_slice() {
                 [Piece::Look { column, values }] => Piece::Look { column: *column, values: values.iter().map(|value| value - shift).collect() },
@@ -39,27 +41,6 @@ impl Design {
         Ok(())
     }
 
-    /// Leaves out, again and again, rows that are alone in a level of an absorbed effect.
-    pub fn drop_singletons(&mut self) {
-        loop {
-            let counts: Vec<Vec<u32>> = self
-                .effects
-                .iter()
-                .map(|effect| {
-                    let mut counts = vec![0; effect.count()];
-                    (0..self.n).for_each(|row| counts[effect.at(row) as usize] += 1);
-                    counts
-                })
-                .collect();
-            let alone = |row: u32| self.effects.iter().zip(&counts).any(|(effect, counts)| counts[effect.at(row as usize) as usize] == 1);
-            let rows: Vec<u32> = (0..self.n as u32).filter(|row| !alone(*row)).collect();
-            if rows.len() == self.n {
-                return;
-            }
-            self.keep(&rows);
-        }
-    }
-
     /// Keeps these rows; groups without rows are gone.
     pub fn keep(&mut self, rows: &[u32]) {
         self.columns = self.columns.iter().map(|column| Arc::new(column.take(rows))).collect();
@@ -73,9 +54,38 @@ impl Design {
         self.effect_counts = self.effects.iter().map(Grouping::count).collect();
     }
 
+    /// The same rows with a quantity set anew, in each row to its value in another.
+    pub fn assigned(&self, quantity: &Quantity, from: impl Fn(usize) -> usize) -> Design {
+        let mut out = self.clone();
+        if let Some(at) = self.texts.iter().position(|text| *text == quantity.text) {
+            let rows: Vec<u32> = (0..self.n).map(|row| from(row) as u32).collect();
+            out.columns[at] = Arc::new(self.columns[at].take(&rows));
+        }
+        out
+    }
+
     /// Some rows without the treatment's terms, absorbed effects as dummies, `unit` as the clusters: what a studentised statistic
-    /// partials out. Refuses a treatment that enters other terms too.
-    pub fn without_treatment(&self, rows: &[u32], unit: &[usize], treatment: &Quantity) -> Result<Design> {
+    /// partials out. `None` where the treatment is interacted, or coded other than 0 and 1 beside no intercept. Refuses a term that moves
+    /// with the treatment under another name.
+    pub fn without_treatment(&self, rows: &[u32], unit: &[usize], treatment: &Quantity) -> Result<Option<Design>> {
+        let mut moved = BTreeSet::new();
+        treatment.expression.columns(&mut moved);
+        let constant = !self.effects.is_empty() || self.terms.iter().any(|term| term.parts.is_empty());
+        let at = self.texts.iter().position(|text| *text == treatment.text).unwrap_or(0);
+        let plain = constant || self.columns[at].is_text() || rows.iter().all(|row| matches!(self.value(at, *row as usize), 0.0 | 1.0));
+        let mut interacted = false;
+        for (number, term) in self.terms.iter().enumerate().filter(|(number, _)| !self.treatment.contains(number)) {
+            interacted |= term.parts.iter().any(|(text, _)| *text == treatment.text);
+            if term.parts.iter().any(|(text, columns)| *text != treatment.text && !moved.is_disjoint(columns)) {
+                return Err(refused(format!(
+                    "statistic t: {} moves with the treatment {}; write it as a product with {0} in the formula",
+                    self.terms[number].name, treatment.text
+                )));
+            }
+        }
+        if interacted || !plain {
+            return Ok(None);
+        }
         let mut out = self.clone();
         out.keep(rows);
         let own: BTreeSet<usize> = self.treatment.iter().copied().collect();
@@ -90,21 +100,13 @@ impl Design {
                 terms.push(Term { name: String::new(), parts: Vec::new(), pieces: vec![Piece::Look { column, values }] });
             }
         }
-        for (at, term) in self.terms.iter().enumerate().filter(|(at, _)| !own.contains(at)) {
-            if term.parts.iter().any(|(text, _)| *text == treatment.text) {
-                return Err(refused(format!(
-                    "statistic t: the treatment {} also enters {}; give a formula where it stands alone",
-                    treatment.text, self.terms[at].name
-                )));
-            }
-            terms.push(term.clone());
-        }
+        terms.extend(self.terms.iter().enumerate().filter(|(at, _)| !own.contains(at)).map(|(_, term)| term.clone()));
         out.terms = terms;
         (out.effects, out.effect_counts) = (Vec::new(), Vec::new());
         let count = unit.iter().max().map_or(0, |last| last + 1);
         let codes = Codes::pack(unit.iter().map(|unit| *unit as u32).collect(), count);
         out.clusters = vec![Grouping { codes, names: vec![String::new(); count] }];
         out.cluster_counts = vec![count];
-        Ok(out)
+        Ok(Some(out))
     }
 }
