@@ -22,8 +22,9 @@ use vecino::estimate::design::{Design, Request};
 use vecino::estimate::formula::Formula;
 use vecino::estimate::{read::read, run::run};
 use vecino::id::seeded_random;
+use vecino::stats::block::{Adjustment, Block, Raw};
 use vecino::stats::ols::{Df, EffectCount, Estimate, Fit, Variance, fit};
-use vecino::stats::sandwich::{Adjustment, Block, Raw, Sandwich};
+use vecino::stats::sandwich::Sandwich;
 use vecino::stats::wild::{Plan, Weights, bootstrap};
 
 const VECINO: &str = env!("CARGO_BIN_EXE_vecino");
@@ -175,6 +176,7 @@ fn design(file: &Path, formula: &str) -> Design {
         balance: &[],
         reference: &reference,
         keep_missing_outcome: false,
+        drop_singletons: false,
         counts: false,
     };
     Design::new(&formula, &read(file, &wanted).unwrap(), &request).unwrap()

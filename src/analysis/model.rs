@@ -219,7 +219,7 @@ pub(super) fn estimate(fitted: &Fit<'_, Cells>, sandwich: &Sandwich, name: &str,
     let weights = weights(name).ok_or(Refusal::Collinear)?;
     let contrast = fitted.contrast(&weights)?;
     // Where segments are fitted exactly a report would call nearly every pilot a success (experiments/README.md).
-    if sandwich.is_saturated(&contrast) {
+    if sandwich.told(&contrast) < 0.5 {
         return Err(Refusal::Saturated);
     }
     fitted.estimate(sandwich, &contrast, df, EffectCount::Nested, level)

@@ -90,6 +90,17 @@ pub struct LanguageShare {
     pub mam: f64,
 }
 
+/// Names each number that JSON cannot hold: NaN and the infinities come as null.
+fn not_finite(value: &serde_json::Value, key: &str, tell: &mut impl FnMut(&str)) {
+    let inside = |name: &str| if key.is_empty() { name.to_string() } else { format!("{key}.{name}") };
+    match value {
+        serde_json::Value::Null => tell(key),
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| not_finite(value, &inside(name), tell)),
+        serde_json::Value::Array(values) => values.iter().enumerate().for_each(|(at, value)| not_finite(value, &inside(&(at + 1).to_string()), tell)),
+        _ => {}
+    }
+}
+
 impl Parameters {
     /// The parameters that ship with the house, `experiments/simulation-defaults.toml`.
     pub fn defaults() -> Result<Parameters> {
@@ -102,6 +113,9 @@ impl Parameters {
             .map_err(|e| Error::refused("simulation", format!("{place}: {}; mend the parameters", e.message().replace('\n', " "))))?;
         let mut lines = Vec::new();
         let p = &parameters;
+        not_finite(&serde_json::to_value(p).map_err(|e| Error::internal(format!("parameters: {e}")))?, "", &mut |key| {
+            lines.push(format!("{place}: {key}: is not a finite number; give one"));
+        });
         for (key, share) in [
             ("reach.delivered", p.reach.delivered),
             ("reach.no_phone", p.reach.no_phone),
@@ -112,6 +126,9 @@ impl Parameters {
             ("observation.specificity", p.observation.specificity),
             ("observation.missing", p.observation.missing),
             ("observation.double", p.observation.double),
+            ("records.not_set_out", p.records.not_set_out),
+            ("records.partly", p.records.partly),
+            ("records.mixed", p.records.mixed),
             ("records.gross_if_partly", p.records.gross_if_partly),
             ("records.gross_if_mixed", p.records.gross_if_mixed),
             ("language.mam", p.language.mam),
@@ -120,9 +137,21 @@ impl Parameters {
                 lines.push(format!("{place}: {key}: {share} is not a share; use 0 to 1"));
             }
         }
+        for (reason, share) in p.missing_reasons.iter().filter(|(_, share)| !(0.0..=1.0).contains(*share)) {
+            lines.push(format!("{place}: missing_reasons.{reason}: {share} is not a share; use 0 to 1"));
+        }
+        for (at, place_of) in p.municipalities.iter().enumerate() {
+            let Place { segments, homes_per_segment, baseline_share, .. } = place_of;
+            if !(1..=10_000).contains(segments) || !(1..=1_000).contains(homes_per_segment) {
+                lines.push(format!("{place}: municipalities {}: use 1 to 10,000 segments of 1 to 1,000 homes", at + 1));
+            }
+            if !(0.0..=1.0).contains(baseline_share) {
+                lines.push(format!("{place}: municipalities {}: baseline_share {baseline_share} is not a share; use 0 to 1", at + 1));
+            }
+        }
         let outcomes = p.records.not_set_out + p.records.partly + p.records.mixed;
         for (key, sum) in [("records", outcomes), ("missing_reasons", p.missing_reasons.values().sum())] {
-            if (sum - 1.0).abs() > 1e-9 {
+            if (sum - 1.0).abs() > 1e-9 || sum.is_nan() {
                 lines.push(format!("{place}: {key}: the shares sum to {sum}; make them sum to 1"));
             }
         }
@@ -130,7 +159,7 @@ impl Parameters {
         if spread.iter().any(|sd| !sd.is_finite() || *sd < 0.0) {
             lines.push(format!("{place}: spread: a standard deviation is negative; use 0 or more"));
         }
-        if p.effects.ramp_weeks <= 0.0 || p.effects.half_life_weeks <= 0.0 {
+        if !(p.effects.ramp_weeks > 0.0 && p.effects.half_life_weeks > 0.0) {
             lines.push(format!("{place}: effects: ramp_weeks and half_life_weeks must be more than 0"));
         }
         if p.municipalities.is_empty() {

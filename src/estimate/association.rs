@@ -41,6 +41,9 @@ pub fn icc(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer> {
         }
         let found = found.ok();
         let interval = found.as_ref().and_then(|found| found.interval);
+        if found.is_some() && interval.is_none() {
+            answer.warnings.push("icc: no interval, the outcome does not vary within clusters".to_string());
+        }
         answer.rows.push(
             Row::new("icc")
                 .with("estimate", found.as_ref().map(|found| found.icc))
@@ -59,6 +62,9 @@ pub fn icc(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer> {
     }
     let squares = squares.ok();
     let interval = found.as_ref().ok().and_then(|_| squares.as_ref()?.interval(level));
+    if found.is_ok() && interval.is_none() {
+        answer.warnings.push("icc: no interval, the outcome does not vary within clusters or not between them".to_string());
+    }
     answer.rows.push(
         Row::new("icc")
             .with("estimate", found.as_ref().ok().map(|found| found.icc))
@@ -140,6 +146,9 @@ pub fn lee(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer> {
             answer.warnings.push(format!("{}: {why}", contrast.term));
         }
         let found = found.ok();
+        if treated.rate().is_nan() || reference.rate().is_nan() {
+            answer.warnings.push(format!("{}: an arm has no rows", contrast.term));
+        }
         let worst = if unit { manski(&treated, &reference, (0.0, 1.0)).ok() } else { None };
         let mut row = Row::new(contrast.term.clone())
             .with("lower", found.as_ref().map(|found| found.lower))

@@ -226,7 +226,7 @@ impl Keys {
                 object.insert(key.to_string(), value);
             }
         };
-        put("data", json!(data));
+        put("data", json!(data.map(|path| path.to_string_lossy())));
         put("method", json!(self.method));
         put("formula", json!(self.formula));
         put("cluster", json!(self.cluster));

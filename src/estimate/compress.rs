@@ -2,7 +2,7 @@
 
 use super::design::Design;
 use super::table::Column;
-use crate::stats::cells::{Cells, Rows};
+use crate::stats::cells::{Cells, Rows, together};
 use crate::stats::passes;
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ const WORTH: f64 = 0.5;
 /// Combinations up to which cells are found by position rather than by search.
 const DIRECT: u64 = 1 << 21;
 
-/// The cells of a design: the first row of each, how many rows, Σ y and Σ y².
+/// The cells of a design: the first row of each, how many rows, Σ y and Σ (y − ȳ)².
 #[derive(Debug)]
 pub struct Compressed<'a> {
     design: &'a Design,
@@ -83,9 +83,9 @@ pub fn gather(rows: &impl Rows) -> Cells {
     let mut x = vec![0.0; rows.width()];
     for row in 0..rows.len() {
         rows.x(row, &mut x);
-        let (n, y, yy) = rows.sums(row);
+        let (n, y, within) = rows.sums(row);
         let cluster = if rows.clusters().is_empty() { 0 } else { rows.cluster(0, row) };
-        cells.push(cluster, &x, n, y, yy);
+        cells.push_centred(cluster, &x, n, y, within);
     }
     cells
 }
@@ -132,7 +132,7 @@ impl Found {
             self.sums.push(sums);
         } else {
             let own = &mut self.sums[at as usize];
-            *own = (own.0 + sums.0, own.1 + sums.1, own.2 + sums.2);
+            *own = together(*own, sums);
         }
     }
 }

@@ -21,12 +21,20 @@ enum Piece {
         column: usize,
         values: Vec<f64>,
     },
+    /// 1 in one code, else 0.
+    Level {
+        column: usize,
+        code: u32,
+    },
     Number {
         column: usize,
         shift: f64,
         scale: f64,
     },
 }
+
+/// More columns than a model of one file has; their cross-products would not fit in memory.
+const COLUMNS: usize = 5_000;
 
 /// A column of the model.
 #[derive(Debug, Clone)]
@@ -140,16 +148,24 @@ impl Design {
             .map(|(_, column)| column.as_ref())
             .collect();
         let complete = complete_rows(&checked, before);
-        if let Some(rows) = &complete {
-            columns = columns.iter().map(|column| Arc::new(column.take(rows))).collect();
-        }
-        let mut n = complete.map_or(before, |rows| rows.len());
+        let mut n = complete.as_ref().map_or(before, Vec::len);
         let dropped = before - n;
+        let taken = |columns: &[Arc<Column>], rows: &[u32]| columns.iter().map(|column| Arc::new(column.take(rows).compact())).collect::<Vec<_>>();
+        if let Some(rows) = complete {
+            columns = taken(&columns, &rows);
+        }
+        if request.counts {
+            // Counts stand for so many rows: where there are none there is no row, and no cluster.
+            let trials = |row: u32| outcome.iter().map(|at| columns[*at].number(row as usize)).sum::<f64>();
+            let rows: Vec<u32> = (0..n as u32).filter(|row| trials(*row) != 0.0).collect();
+            if rows.len() < n {
+                (columns, n) = (taken(&columns, &rows), rows.len());
+            }
+        }
         if request.drop_singletons {
             let effects: Vec<Grouping> = formula.effects.iter().map(|effect| Grouping::new(&columns[at(&effect.text)], n)).collect();
             let rows = not_alone(&effects, n);
-            columns = columns.iter().map(|column| Arc::new(column.take(&rows).compact())).collect();
-            n = rows.len();
+            (columns, n) = (taken(&columns, &rows), rows.len());
         }
         for variable in formula.terms.iter().flatten() {
             // A factor goes by its values, however many the file had.
@@ -216,6 +232,9 @@ impl Design {
             for variable in term {
                 let own = design.variable(variable, &at, request.reference)?;
                 // The first factor of an interaction varies fastest, as in R.
+                if own.len() * columns.len() + start > COLUMNS {
+                    return Err(refused(format!("the formula has more than {COLUMNS} columns; absorb factors of many levels after |")));
+                }
                 columns = own.iter().flat_map(|right| columns.iter().map(move |left| left.times(right))).collect();
             }
             design.terms.extend(columns);
@@ -275,6 +294,9 @@ impl Design {
             present[codes.at(row) as usize] = true;
         }
         let order: Vec<usize> = levels.order().into_iter().filter(|level| present[level + 1]).collect();
+        if order.len() > COLUMNS {
+            return Err(refused(format!("{}: {} levels are too many for a factor; absorb it after |", x.text, order.len())));
+        }
         let out = match reference {
             Some(name) => {
                 let text = matches!(levels, Levels::Texts(_));
@@ -291,14 +313,10 @@ impl Design {
         Ok(order
             .into_iter()
             .filter(|level| Some(*level) != out)
-            .map(|level| {
-                let mut values = vec![0.0; levels.len() + 1];
-                values[level + 1] = 1.0;
-                Term {
-                    name: format!("{}[{}]", x.text, levels.name(level)),
-                    parts: vec![part(&x.text, x)],
-                    pieces: vec![Piece::Look { column, values }],
-                }
+            .map(|level| Term {
+                name: format!("{}[{}]", x.text, levels.name(level)),
+                parts: vec![part(&x.text, x)],
+                pieces: vec![Piece::Level { column, code: level as u32 + 1 }],
             })
             .collect())
     }
@@ -368,6 +386,10 @@ impl Design {
                     Column::Coded { codes, .. } => values[codes.at(row) as usize],
                     Column::Numbers(_) => f64::NAN,
                 },
+                Piece::Level { column, code } => match self.columns[*column].as_ref() {
+                    Column::Coded { codes, .. } => f64::from(u8::from(codes.at(row) == *code)),
+                    Column::Numbers(_) => f64::NAN,
+                },
                 Piece::Number { column, shift, scale } => (self.columns[*column].number(row) - shift) * scale,
             };
             if product == 0.0 {
@@ -380,7 +402,7 @@ impl Design {
     /// The columns that covariates and weight are made of.
     pub fn covariates(&self) -> Vec<&Column> {
         let column = |piece: &Piece| match piece {
-            Piece::Look { column, .. } | Piece::Number { column, .. } => *column,
+            Piece::Look { column, .. } | Piece::Level { column, .. } | Piece::Number { column, .. } => *column,
         };
         let used: BTreeSet<usize> = self.terms.iter().flat_map(|term| term.pieces.iter().map(column)).chain(self.weight).collect();
         used.into_iter().map(|at| self.columns[at].as_ref()).collect()
@@ -477,9 +499,10 @@ impl Rows for Design {
     fn sums(&self, row: usize) -> (f64, f64, f64) {
         let y = self.y(row);
         if self.counts {
-            return (y + self.value(self.outcome[1], row), y, y);
+            let n = y + self.value(self.outcome[1], row);
+            return (n, y, y * (n - y) / n);
         }
-        (1.0, y, y * y)
+        (1.0, y, 0.0)
     }
 
     #[inline]

@@ -4,7 +4,7 @@ use super::answer::{Answer, Row};
 use super::design::{Design, is_level};
 use super::formula::Quantity;
 use super::grouping::Grouping;
-use super::linear::{adjust, bare, row};
+use super::linear::{adjust, bare, row, warn_few};
 use super::spec::{Spec, refused};
 use crate::error::Result;
 use crate::stats::Refusal;
@@ -17,12 +17,18 @@ pub struct Contrast {
     pub arm: Vec<Option<bool>>,
 }
 
+/// More groups than anybody compares with one.
+const GROUPS: usize = 500;
+
 /// The comparisons of a treatment: a number with two values is one, higher less lower; otherwise each level against the reference, on
 /// the rows of those two alone. Refuses a treatment with one value.
 pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: bool, answer: &mut Answer) -> Result<Vec<Contrast>> {
     let groups = design.group(treatment)?;
     if groups.count() < 2 {
         return Err(refused(format!("{}: only one group is left; two or more are compared", treatment.text)));
+    }
+    if groups.count() > GROUPS {
+        return Err(refused(format!("{}: {} groups are too many to compare; is it the column of arms?", treatment.text, groups.count())));
     }
     let reference = spec.reference.get(&treatment.text);
     let base = match reference {
@@ -124,9 +130,8 @@ pub fn dim(spec: &Spec, design: &Design, treatment: &Quantity, factor: bool) -> 
             }
         }
     }
-    let few = answer.rows.iter().filter_map(|row| row.number("df")).fold(f64::INFINITY, f64::min);
-    if few < 10.0 && (!spec.cluster.is_empty() || design.block.is_some()) {
-        answer.warnings.push(format!("only {few:.1} degrees of freedom: do not quote a p without one by the design (ri) beside it"));
+    if !spec.cluster.is_empty() || design.block.is_some() {
+        warn_few(&mut answer, f64::INFINITY);
     }
     adjust(&mut answer, &spec.adjust)?;
     Ok(answer)
@@ -265,6 +270,9 @@ fn flat_block(why: Refusal) -> Number {
 
 /// `means`: the mean outcome of each group.
 pub fn means(spec: &Spec, design: &Design, groups: Option<(&str, Grouping)>) -> Result<Answer> {
+    if spec.cluster.len() > 1 {
+        return Err(refused("method means: takes one cluster column"));
+    }
     let mut answer = design.answer(&spec.method);
     let count = groups.as_ref().map_or(1, |(_, groups)| groups.count());
     let mut sums = vec![(0u64, 0.0); count];

@@ -166,6 +166,9 @@ fn split(text: &str, at: char) -> Result<Vec<String>, String> {
     }
 }
 
+/// More interactions than anybody means.
+const TERMS: usize = 1_000;
+
 type Term = Vec<Variable>;
 
 #[derive(Default)]
@@ -256,6 +259,9 @@ impl<'a> Reader<'a> {
         let mut terms = self.interaction()?;
         while self.take('*') {
             let right = self.interaction()?;
+            if terms.len() * right.len() > TERMS {
+                return self.error(format!("more than {TERMS} terms; write only the interactions that are meant"));
+            }
             let both = cross(&terms, &right);
             for term in right.into_iter().chain(both) {
                 join(&mut terms, term);
@@ -267,7 +273,11 @@ impl<'a> Reader<'a> {
     fn interaction(&mut self) -> Result<Vec<Term>> {
         let mut terms = self.atom()?;
         while self.take(':') {
-            terms = cross(&terms, &self.atom()?);
+            let right = self.atom()?;
+            if terms.len() * right.len() > TERMS {
+                return self.error(format!("more than {TERMS} terms; write only the interactions that are meant"));
+            }
+            terms = cross(&terms, &right);
         }
         Ok(terms)
     }

@@ -4,13 +4,13 @@ use super::answer::{Answer, Row};
 use super::compress::{Compressed, gather};
 use super::design::Design;
 use super::formula::{Formula, Outcome};
-use super::linear::{adjust, bare, degrees, joint_rows, row, variance};
+use super::linear::{adjust, bare, check_two_way, degrees, joint_rows, row, variance, warn_few};
 use super::run::one_outcome;
 use super::spec::{Spec, refused};
 use crate::error::Result;
-use crate::stats::cells::{Cells, Rows};
+use crate::stats::cells::{Cells, Rows, together};
 use crate::stats::family::{Family, Link};
-use crate::stats::generalised::{Fit, separation_warning};
+use crate::stats::generalised::{Fit, Working, separation_warning};
 use crate::stats::ols::{Df, Estimate, Variance, estimate};
 use crate::stats::robust::{Robust, robust};
 use crate::stats::sandwich::Sandwich;
@@ -97,7 +97,8 @@ fn coefficients(
 }
 
 /// Rows of a model that was not fitted. An outcome without variation has effects of 0 and the link of its value as intercept.
-fn nothing(answer: &mut Answer, design: &Design, chosen: &[usize], link: Link, why: Refusal) {
+fn nothing(spec: &Spec, answer: &mut Answer, design: &Design, link: Link, why: Refusal) -> Result<()> {
+    let chosen = design.chosen(&spec.terms, "terms")?;
     let value = |term: &str| match (why, term) {
         (Refusal::NoVariation, "(Intercept)") => {
             let (n, y) = (0..design.n).map(|at| design.sums(at)).fold((0.0, 0.0), |(n, y), own| (n + own.0, y + own.1));
@@ -108,34 +109,66 @@ fn nothing(answer: &mut Answer, design: &Design, chosen: &[usize], link: Link, w
     };
     answer.warnings.push(format!("nothing was estimated: {}", why.why()));
     answer.rows = chosen.iter().map(|at| bare(&design.terms[*at].name, value(&design.terms[*at].name))).collect();
+    adjust(answer, &spec.adjust)?;
+    if !spec.joint.is_empty() {
+        joint_rows(answer, Err(why), 0.0, spec.method != "gee" && !spec.cluster.is_empty() && spec.vcov.as_deref().is_none_or(|vcov| vcov == "cr2"));
+    }
+    Ok(())
 }
 
-fn warn_few(answer: &mut Answer) {
-    let few = answer.rows.iter().filter_map(|row| row.number("df")).fold(f64::INFINITY, f64::min);
-    if few < 10.0 {
-        answer.warnings.push(format!("only {few:.1} degrees of freedom: do not quote a p without one by the design (ri) beside it"));
+/// A fit on cells of one clustering.
+struct Fitted {
+    fit: Fit,
+    working: Working,
+    /// Clusters that are in the fit.
+    clusters: usize,
+}
+
+impl Fitted {
+    fn new(fit: Fit, cells: &Cells) -> Fitted {
+        let working = fit.working(cells);
+        let mut clusters = working.cluster.clone();
+        clusters.sort_unstable();
+        clusters.dedup();
+        Fitted { fit, working, clusters: clusters.len() }
+    }
+
+    fn robust(&self, variance: Variance, degrees: bool) -> std::result::Result<Robust, Refusal> {
+        let most = self.working.cluster.iter().max().map_or(0, |last| *last as usize + 1);
+        robust(&self.fit, &self.working, (most, self.clusters), variance, degrees)
     }
 }
 
-/// Coefficients of a likelihood fit; the design's column `j` stands at `position(j)`.
+/// V₁ + V₂ − V₁₂ in the basis of the first, each with c from the smaller G.
+fn two_way(fits: &[Fitted], variance: Variance) -> std::result::Result<Robust, Refusal> {
+    let [first, second, both] = fits else { return Err(Refusal::TwoWay) };
+    let mut out = first.robust(Variance::Cr0, false)?;
+    let covariance = |fitted: &Fitted| fitted.robust(Variance::Cr0, false).map(|own| &own.turn * &own.sandwich.middle * own.turn.transpose());
+    let sum = covariance(first)? + covariance(second)? - covariance(both)?;
+    let factor = variance.factor(first.clusters.min(second.clusters) as f64, first.fit.rows, first.fit.kept.len() as f64)?;
+    let half = out.turn.solve_lower_triangular(&sum).ok_or(Refusal::NotFinite)?;
+    out.sandwich.middle = out.turn.solve_lower_triangular(&half.transpose()).ok_or(Refusal::NotFinite)? * factor;
+    Ok(out)
+}
+
+/// Coefficients of a likelihood fit, one for each clustering; the design's column `j` stands at `position(j)`.
 fn likelihood_rows(
     spec: &Spec,
     design: &Design,
     answer: &mut Answer,
-    fit: &Fit,
-    cells: &Cells,
+    fits: &[Fitted],
     position: &dyn Fn(usize) -> std::result::Result<usize, Refusal>,
 ) -> Result<()> {
     let variance = variance(spec, if spec.cluster.is_empty() { "classical" } else { "cr2" })?;
+    check_two_way(spec, variance)?;
+    let Some(Fitted { fit, .. }) = fits.first() else { return Ok(()) };
     let df = degrees(spec, variance, Df::Normal)?;
     let level = spec.level()?;
     let chosen = design.chosen(&spec.terms, "terms")?;
     let joint = if spec.joint.is_empty() { Vec::new() } else { design.chosen(&spec.joint, "joint")? };
     let wants = df == Df::Satterthwaite || variance == Variance::Cr2 && !joint.is_empty();
-    let working = fit.working(cells);
-    let clusters = working.cluster.iter().collect::<std::collections::HashSet<_>>().len();
-    let clusters = if clusters == cells.clusters { clusters } else { cells.clusters };
-    let found = robust(fit, &working, clusters, variance, wants);
+    let clusters = fits.iter().take(2).map(|fitted| fitted.clusters).min().unwrap_or(0);
+    let found = if fits.len() > 1 && variance.is_clustered() { two_way(fits, variance) } else { fits[0].robust(variance, wants) };
     let degrees_of = |robust: &Robust, a: &DVector<f64>| -> std::result::Result<Option<f64>, Refusal> {
         Ok(match df {
             Df::Satterthwaite => Some(robust.sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0]?),
@@ -158,17 +191,24 @@ fn likelihood_rows(
         let df = degrees_of(robust, &a).map_err(|why| (Some(value), why))?;
         estimate(value, square, fit.m[(place, place)], df, level).map_err(|why| (Some(value), why))
     });
-    if df == Df::Satterthwaite {
-        warn_few(answer);
+    if variance.is_clustered() || df == Df::Satterthwaite {
+        warn_few(answer, if df == Df::Satterthwaite { f64::INFINITY } else { clusters as f64 - 1.0 });
     }
     adjust(answer, &spec.adjust)?;
-    if let (Ok(robust), false) = (&found, joint.is_empty()) {
+    if !joint.is_empty() {
         let lower = if variance.is_clustered() { clusters as f64 - 1.0 } else { fit.rows - fit.kept.len() as f64 };
-        let contrasts: Vec<DVector<f64>> = joint.iter().filter_map(|at| Some(robust.turn.tr_mul(&unit(position(*at).ok()?)))).collect();
-        let test = match contrasts.is_empty() {
-            true => Err(Refusal::Collinear),
-            false => robust.sandwich.joint(&DMatrix::from_columns(&contrasts), &robust.gamma, Some(lower).filter(|df| *df > 0.0)),
-        };
+        let test = found.as_ref().map_err(|why| *why).and_then(|robust| {
+            let contrasts: Vec<DVector<f64>> = joint.iter().filter_map(|at| Some(robust.turn.tr_mul(&unit(position(*at).ok()?)))).collect();
+            if contrasts.is_empty() {
+                return Err(Refusal::Collinear);
+            }
+            robust.sandwich.joint(
+                &DMatrix::from_columns(&contrasts),
+                &robust.gamma,
+                fit.dispersion.unwrap_or(1.0),
+                Some(lower).filter(|df| *df > 0.0),
+            )
+        });
         joint_rows(answer, test, lower, variance == Variance::Cr2);
     }
     Ok(())
@@ -179,11 +219,18 @@ fn likelihood(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer>
         one_outcome(formula)?;
     }
     let (family, link) = family(spec)?;
-    let cells = counted(spec, design)?;
     let mut answer = design.answer(&spec.method);
-    match generalised::fit(&cells, family, link) {
-        Ok(fit) => likelihood_rows(spec, design, &mut answer, &fit, &cells, &|at| fit.position(at))?,
-        Err(why) => nothing(&mut answer, design, &design.chosen(&spec.terms, "terms")?, link, why),
+    let fitted = |design: &Design| -> Result<std::result::Result<Fitted, Refusal>> {
+        let cells = counted(spec, design)?;
+        Ok(generalised::fit(&cells, family, link).map(|fit| Fitted::new(fit, &cells)))
+    };
+    let fits = match design.by_clustering() {
+        None => vec![fitted(design)?],
+        Some(designs) => designs.iter().map(fitted).collect::<Result<Vec<_>>>()?,
+    };
+    match fits.into_iter().collect::<std::result::Result<Vec<_>, _>>() {
+        Ok(fits) => likelihood_rows(spec, design, &mut answer, &fits, &|at| fits[0].fit.position(at))?,
+        Err(why) => nothing(spec, &mut answer, design, link, why)?,
     }
     Ok(answer)
 }
@@ -196,29 +243,32 @@ fn hazard_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answe
         "logit" => Link::Logit,
         _ => Link::Cloglog,
     };
-    let mut spells = Cells::new(design.width());
-    let mut time = Vec::with_capacity(design.n);
-    let mut x = vec![0.0; design.width()];
-    for at in 0..design.n {
-        let event = design.value(design.outcome[1], at);
-        if event != 0.0 && event != 1.0 {
-            return Err(refused(format!("{}: an event is 0 or 1, and one row has {event}", design.outcome_names[1])));
-        }
-        design.x(at, &mut x);
-        let cluster = if design.clusters.is_empty() { 0 } else { design.cluster(0, at) };
-        spells.push(cluster, &x, 1.0, event, event);
-        time.push(design.value(design.outcome[0], at));
+    let column = |at: usize| (0..design.n).map(|row| design.value(design.outcome[at], row)).collect::<Vec<f64>>();
+    let (time, events) = (column(0), column(1));
+    if let Some(event) = events.iter().find(|event| **event != 0.0 && **event != 1.0) {
+        return Err(refused(format!("{}: an event is 0 or 1, and one row has {event}", design.outcome_names[1])));
     }
     if let Some(wrong) = time.iter().find(|time| !(**time >= 1.0 && **time <= 10_000.0 && time.fract() == 0.0)) {
         return Err(refused(format!("{}: periods are whole numbers from 1 to 10,000, and one row has {wrong}", design.outcome_names[0])));
     }
     let mut answer = design.answer(&spec.method);
-    match hazard::fit(&spells, &time, link) {
-        Ok(found) => {
-            answer.warnings.extend(hazard::periods_warning(&found.left_out));
-            likelihood_rows(spec, design, &mut answer, &found.fit, &found.cells, &|at| found.position(at))?;
+    let hazard = |clustering: usize| {
+        let mut spells = Cells::new(design.width());
+        let mut x = vec![0.0; design.width()];
+        for (at, event) in events.iter().enumerate() {
+            design.x(at, &mut x);
+            let cluster = if design.clusters.is_empty() { 0 } else { design.cluster(clustering, at) };
+            spells.push(cluster, &x, 1.0, *event, *event);
         }
-        Err(why) => nothing(&mut answer, design, &design.chosen(&spec.terms, "terms")?, link, why),
+        hazard::fit(&spells, &time, link)
+    };
+    match (0..design.clusters.len().max(1)).map(hazard).collect::<std::result::Result<Vec<_>, _>>() {
+        Ok(found) => {
+            answer.warnings.extend(hazard::periods_warning(&found[0].left_out));
+            let fits: Vec<Fitted> = found.iter().map(|found| Fitted::new(found.fit.clone(), &found.cells)).collect();
+            likelihood_rows(spec, design, &mut answer, &fits, &|at| found[0].position(at))?;
+        }
+        Err(why) => nothing(spec, &mut answer, design, link, why)?,
     }
     Ok(answer)
 }
@@ -248,7 +298,7 @@ fn estimating_equations(spec: &Spec, design: &Design) -> Result<Answer> {
     let found = match gee::fit(&cells, family, link, correlation, rule) {
         Ok(found) => found,
         Err(why) => {
-            nothing(&mut answer, design, &chosen, link, why);
+            nothing(spec, &mut answer, design, link, why)?;
             return Ok(answer);
         }
     };
@@ -259,15 +309,19 @@ fn estimating_equations(spec: &Spec, design: &Design) -> Result<Answer> {
         estimate(value, se * se, 0.0, None, level).map_err(|why| (Some(value), why))
     });
     adjust(&mut answer, &spec.adjust)?;
-    if let (Ok(covariance), false) = (&found.covariance, spec.joint.is_empty()) {
+    if !spec.joint.is_empty() {
         let joint = design.chosen(&spec.joint, "joint")?;
         let k = found.kept.len();
         let contrasts: Vec<DVector<f64>> =
             joint.iter().filter_map(|at| found.position(*at).ok()).map(|place| DVector::from_fn(k, |i, _| f64::from(u8::from(i == place)))).collect();
         let lower = found.clusters as f64 - 1.0;
-        let test = match contrasts.is_empty() {
-            true => Err(Refusal::Collinear),
-            false => Sandwich::of(covariance.clone()).joint(&DMatrix::from_columns(&contrasts), &found.beta, Some(lower).filter(|df| *df > 0.0)),
+        let test = match &found.covariance {
+            Err(why) => Err(*why),
+            Ok(_) if contrasts.is_empty() => Err(Refusal::Collinear),
+            Ok(covariance) => {
+                let below = Some(lower).filter(|df| *df > 0.0);
+                Sandwich::of(covariance.clone()).joint(&DMatrix::from_columns(&contrasts), &found.beta, 0.0, below)
+            }
         };
         joint_rows(&mut answer, test, lower, false);
     }
@@ -313,7 +367,7 @@ fn mixed_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer
     let mut answer = design.answer(&spec.method);
     let chosen = design.chosen(&spec.terms, "terms")?;
     match mixed::fit(&cells, &groups, family, points, constant) {
-        Err(why) => nothing(&mut answer, design, &chosen, link, why),
+        Err(why) => nothing(spec, &mut answer, design, link, why)?,
         Ok(found) => {
             coefficients(&mut answer, design, &chosen, |at| {
                 let place = found.position(at).map_err(|why| (None, why))?;
@@ -347,12 +401,11 @@ fn aggregate(rows: &Cells, groups: &[Vec<u32>]) -> (Cells, Vec<Vec<u32>>) {
         let next = cells.len();
         let cell = *found.entry(key).or_insert(next);
         if cell == next {
-            cells.push(0, rows.row(at), rows.n[at], rows.y[at], rows.yy[at]);
+            cells.push_centred(0, rows.row(at), rows.n[at], rows.y[at], rows.within[at]);
             own.iter_mut().zip(groups).for_each(|(own, group)| own.push(group[at]));
         } else {
-            cells.n[cell] += rows.n[at];
-            cells.y[cell] += rows.y[at];
-            cells.yy[cell] += rows.yy[at];
+            let sums = |cells: &Cells, at: usize| (cells.n[at], cells.y[at], cells.within[at]);
+            (cells.n[cell], cells.y[cell], cells.within[cell]) = together(sums(&cells, cell), sums(rows, at));
         }
     }
     (cells, own)

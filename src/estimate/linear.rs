@@ -35,6 +35,15 @@ pub fn variance(spec: &Spec, default: &'static str) -> Result<Variance> {
     Ok(found)
 }
 
+/// Refuses a variance that two clusterings do not have.
+pub fn check_two_way(spec: &Spec, variance: Variance) -> Result<()> {
+    let defined = !variance.is_clustered() || matches!(variance, Variance::Cr0 | Variance::Cr1 | Variance::Cr1s);
+    if spec.cluster.len() == 2 && !defined {
+        return Err(refused("two cluster columns: the variance is defined for cr0, cr1 and cr1s; give one of them as vcov"));
+    }
+    Ok(())
+}
+
 /// The degrees of freedom of a spec, or the variance's own.
 pub fn degrees(spec: &Spec, variance: Variance, default: Df) -> Result<Df> {
     Ok(match spec.df.as_deref() {
@@ -76,9 +85,7 @@ pub fn ols(spec: &Spec, mut design: Design) -> Result<Answer> {
     }
     let clustered = !spec.cluster.is_empty();
     let variance = variance(spec, if clustered { "cr2" } else { "hc2" })?;
-    if spec.cluster.len() == 2 && variance.adjustment() != crate::stats::sandwich::Adjustment::None {
-        return Err(refused("two cluster columns: the variance is defined for cr0, cr1 and cr1s; give one of them as vcov"));
-    }
+    check_two_way(spec, variance)?;
     let default = if variance.is_clustered() { Df::Clusters } else { Df::Residual };
     let df = degrees(spec, variance, default)?;
     let count = match spec.word("fixef_k", &spec.fixef_k, "nested", &["nested", "full", "none"])? {
@@ -108,14 +115,14 @@ fn table<R: Rows>(spec: &Spec, design: &Design, rows: &R, asked: Asked) -> Resul
         answer.warnings.push(format!("the outcome is {value} in every row: there is no variation to explain"));
         let intercept = |term: &str| if term == "(Intercept)" { value } else { 0.0 };
         answer.rows = chosen.iter().map(|at| bare(&design.terms[*at].name, Some(intercept(&design.terms[*at].name)))).collect();
-        return Ok(answer);
+        return untested(spec, answer, Refusal::NoVariation, asked);
     }
     let fitted = match fit(rows) {
         Ok(fitted) => fitted,
         Err(why) => {
             answer.warnings.push(format!("nothing was estimated: {}", why.why()));
             answer.rows = chosen.iter().map(|at| bare(&design.terms[*at].name, None)).collect();
-            return Ok(answer);
+            return untested(spec, answer, why, asked);
         }
     };
     let joint = if spec.joint.is_empty() { Vec::new() } else { design.chosen(&spec.joint, "joint")? };
@@ -124,7 +131,6 @@ fn table<R: Rows>(spec: &Spec, design: &Design, rows: &R, asked: Asked) -> Resul
     if let Err(why) = &sandwich {
         answer.warnings.push(format!("no standard error: {}", why.why()));
     }
-    let mut few = f64::INFINITY;
     for at in &chosen {
         let name = &design.terms[*at].name;
         let Ok(contrast) = fitted.contrast(&[(*at, 1.0)]) else {
@@ -142,10 +148,7 @@ fn table<R: Rows>(spec: &Spec, design: &Design, rows: &R, asked: Asked) -> Resul
         };
         match found {
             Ok(found) => {
-                if asked.df == Df::Satterthwaite {
-                    few = few.min(found.df.unwrap_or(f64::INFINITY));
-                }
-                if sandwich.as_ref().is_ok_and(|sandwich| sandwich.is_saturated(&contrast)) {
+                if sandwich.as_ref().is_ok_and(|sandwich| sandwich.told(&contrast) < 0.9) {
                     answer.warnings.push(format!(
                         "{name}: clusters are fitted exactly where it lies (one cluster in an arm or a level), so its error is too small; use fewer columns or quote a p by the design (ri)"
                     ));
@@ -158,25 +161,44 @@ fn table<R: Rows>(spec: &Spec, design: &Design, rows: &R, asked: Asked) -> Resul
             }
         }
     }
+    if asked.variance.is_clustered() || asked.df == Df::Satterthwaite {
+        warn_few(&mut answer, if asked.df == Df::Normal { fitted.clusters() - 1.0 } else { f64::INFINITY });
+    }
+    let sandwich = match sandwich {
+        Ok(sandwich) => sandwich,
+        Err(why) => return untested(spec, answer, why, asked),
+    };
+    adjust(&mut answer, &spec.adjust)?;
+    if spec.bands == Some(true) {
+        bands(&mut answer, spec, &fitted, &sandwich, &chosen, asked)?;
+    }
+    if !spec.joint.is_empty() {
+        let lower = if asked.variance.is_clustered() { fitted.clusters() - 1.0 } else { fitted.n - fitted.coefficients(asked.count) };
+        let contrasts: Vec<DVector<f64>> = joint.iter().filter_map(|at| fitted.contrast(&[(*at, 1.0)]).ok()).collect();
+        let found = match contrasts.is_empty() {
+            true => Err(Refusal::Collinear),
+            false => fitted.joint(&sandwich, &DMatrix::from_columns(&contrasts), Some(lower).filter(|df| *df > 0.0)),
+        };
+        joint_rows(&mut answer, found, lower, asked.variance == Variance::Cr2);
+    }
+    Ok(answer)
+}
+
+/// What was asked of errors that do not exist: null, with the reason.
+fn untested(spec: &Spec, mut answer: Answer, why: Refusal, asked: Asked) -> Result<Answer> {
+    adjust(&mut answer, &spec.adjust)?;
+    if !spec.joint.is_empty() {
+        joint_rows(&mut answer, Err(why), 0.0, asked.variance == Variance::Cr2);
+    }
+    Ok(answer)
+}
+
+/// Warns where the rows' degrees of freedom, or `least`, are few.
+pub fn warn_few(answer: &mut Answer, least: f64) {
+    let few = answer.rows.iter().filter_map(|row| row.number("df")).fold(least, f64::min);
     if few < 10.0 {
         answer.warnings.push(format!("only {few:.1} degrees of freedom: do not quote a p without one by the design (ri) beside it"));
     }
-    adjust(&mut answer, &spec.adjust)?;
-    if let Ok(sandwich) = &sandwich {
-        if spec.bands == Some(true) {
-            bands(&mut answer, spec, &fitted, sandwich, &chosen, asked)?;
-        }
-        if !spec.joint.is_empty() {
-            let lower = if asked.variance.is_clustered() { fitted.clusters() - 1.0 } else { fitted.n - fitted.coefficients(asked.count) };
-            let contrasts: Vec<DVector<f64>> = joint.iter().filter_map(|at| fitted.contrast(&[(*at, 1.0)]).ok()).collect();
-            let found = match contrasts.is_empty() {
-                true => Err(Refusal::Collinear),
-                false => fitted.joint(sandwich, &DMatrix::from_columns(&contrasts), Some(lower).filter(|df| *df > 0.0)),
-            };
-            joint_rows(&mut answer, found, lower, asked.variance == Variance::Cr2);
-        }
-    }
-    Ok(answer)
 }
 
 /// Rows of a joint test, or null ones with the reason.

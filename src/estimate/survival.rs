@@ -14,14 +14,15 @@ use crate::stats::distribution::{critical, two_sided};
 use crate::stats::log_rank::{log_rank, permute, scores};
 use crate::stats::survival::{Spell, kaplan_meier, snap, tally};
 
-/// What `surv(time, event)` holds, one entry a row: events are 0 or 1; `n` rows alike where rows come counted.
+/// What `surv(time, event)` holds, one entry a row: events are 0 or 1.
 #[derive(Debug, Clone, Default)]
 pub struct FollowUp {
     pub time: Vec<f64>,
     pub event: Vec<f64>,
-    pub n: Option<Vec<f64>>,
     pub stratum: Option<Vec<u32>>,
     pub cluster: Option<Vec<u32>>,
+    /// A second clustering, and the clusters of both together.
+    pub two_way: Option<[Vec<u32>; 2]>,
 }
 
 /// The column that is compared, its levels in the language's order, and the level of each row.
@@ -53,12 +54,13 @@ pub fn answer(spec: &Spec, formula: &Formula, design: &Design) -> error::Result<
         return Err(refused(format!("method {}: write the outcome as surv(time, event)", spec.method)));
     };
     let column = |at: usize| (0..design.n).map(|row| design.value(design.outcome[at], row)).collect::<Vec<f64>>();
+    let clustering = |at: usize| design.clusters.get(at).map(|cluster| (0..design.n).map(|row| cluster.at(row)).collect::<Vec<u32>>());
     let follow = FollowUp {
         time: column(0),
         event: column(1),
-        n: None,
+        two_way: clustering(1).zip(clustering(2)).map(|(second, both)| [second, both]),
         stratum: design.block.as_ref().map(|block| (0..design.n).map(|row| block.at(row)).collect()),
-        cluster: design.clusters.first().map(|cluster| (0..design.n).map(|row| cluster.at(row)).collect()),
+        cluster: clustering(0),
     };
     let level = spec.level()?;
     let groups = match (spec.method.as_str(), formula.terms.is_empty()) {
@@ -70,6 +72,9 @@ pub fn answer(spec: &Spec, formula: &Formula, design: &Design) -> error::Result<
         }
     };
     let groups = groups.as_ref().map(|(name, codes, levels)| Groups { name, levels, codes });
+    if spec.method == "logrank" && spec.cluster.len() > 1 {
+        return Err(refused("method logrank: takes one cluster column"));
+    }
     let found = match (spec.method.as_str(), groups) {
         ("km", groups) => km(follow, groups, &spec.times, &spec.quantiles, level),
         ("logrank", Some(groups)) => {
@@ -146,6 +151,9 @@ pub fn km(follow: FollowUp, groups: Option<Groups>, times: &[f64], quantiles: &[
 /// Log-rank: rows `g[level]` with `observed expected variance`, row `g` with `statistic df p`; with clusters also row `g@clusters` with
 /// `statistic p draws exact` by permuting the groups of whole clusters within strata.
 pub fn logrank(follow: FollowUp, groups: Groups, plan: LogRankPlan) -> Result<Answer, String> {
+    if groups.levels.len() > 500 {
+        return Err(format!("{}: {} groups are too many to compare", groups.name, groups.levels.len()));
+    }
     if !plan.rho.is_finite() {
         return Err(format!("rho {}: use a number; 0 is the log-rank test", plan.rho));
     }
@@ -196,9 +204,20 @@ pub fn cox(follow: FollowUp, columns: Columns, ties: &str, level: f64) -> Result
     };
     let clustered = follow.cluster.is_some();
     let mut answer = begin("cox", &follow);
+    let two_way = follow.two_way.clone();
     let person = |spell: Spell| Person { time: spell.time, event: spell.event, n: spell.n, stratum: spell.stratum, cluster: spell.cluster };
-    let people: Vec<Person> = checked(follow)?.into_iter().map(person).collect();
-    let found = cox::cox(&people, columns.x, columns.terms.len(), ties);
+    let mut people: Vec<Person> = checked(follow)?.into_iter().map(person).collect();
+    let mut found = cox::cox(&people, columns.x, columns.terms.len(), ties);
+    if let (Ok(found), Some(others)) = (&mut found, two_way) {
+        // V₁ + V₂ − V₁₂ (Cameron, Gelbach and Miller 2011).
+        for (clusters, sign) in others.iter().zip([1.0, -1.0]) {
+            people.iter_mut().zip(clusters).for_each(|(person, cluster)| person.cluster = *cluster);
+            let other = cox::cox(&people, columns.x, columns.terms.len(), ties).map_err(|why| why.why().to_string())?;
+            found.robust = found.robust.take().zip(other.robust).map(|(own, other)| own + other * sign);
+            found.clusters = found.clusters.min(other.clusters);
+        }
+        answer.clusters = Some(found.clusters as u64);
+    }
     if let Err(why) = &found {
         let why = if *why == Refusal::NoVariation { "nobody has the event" } else { why.why() };
         answer.warnings.push(format!("nothing was estimated: {why}"));
@@ -245,14 +264,13 @@ fn quantile_of(level: f64) -> Result<f64, String> {
 }
 
 fn begin(method: &str, follow: &FollowUp) -> Answer {
-    let rows = follow.n.as_ref().map_or(follow.time.len() as f64, |n| n.iter().sum());
     let distinct = |codes: &Vec<u32>| codes.iter().collect::<std::collections::HashSet<_>>().len() as u64;
-    Answer { method: method.to_string(), n: Some(rows as u64), clusters: follow.cluster.as_ref().map(distinct), ..Answer::default() }
+    Answer { method: method.to_string(), n: Some(follow.time.len() as u64), clusters: follow.cluster.as_ref().map(distinct), ..Answer::default() }
 }
 
 /// Rows as spells, in their order, with times apart by rounding alone made one.
 fn checked(follow: FollowUp) -> Result<Vec<Spell>, String> {
-    let FollowUp { mut time, event, n, stratum, cluster } = follow;
+    let FollowUp { mut time, event, stratum, cluster, .. } = follow;
     if time.is_empty() {
         return Err("surv(time, event): no rows are left".to_string());
     }
@@ -266,7 +284,7 @@ fn checked(follow: FollowUp) -> Result<Vec<Spell>, String> {
     let spell = |(i, time): (usize, f64)| Spell {
         time,
         event: event[i] == 1.0,
-        n: n.as_ref().map_or(1.0, |n| n[i]),
+        n: 1.0,
         group: 0,
         stratum: stratum.as_ref().map_or(0, |stratum| stratum[i]),
         cluster: cluster.as_ref().map_or(0, |cluster| cluster[i]),

@@ -218,6 +218,7 @@ pub fn push(
         let used: Vec<usize> = (0..ratios.len()).filter(|outcome| ratios[*outcome].is_some()).collect();
         let observed: Vec<Option<f64>> = used.iter().map(|outcome| ratios[*outcome].map(f64::abs)).collect();
         let matrix: Vec<f64> = (0..draws)
+            .filter(|at| used.iter().all(|outcome| drawn[*outcome][*at].is_some()))
             .flat_map(|at| used.iter().map(move |outcome| (outcome, at)))
             .map(|(outcome, at)| drawn[*outcome][at].zip(spreads[*outcome]).map_or(0.0, |(value, spread)| (value / spread).abs()))
             .collect();

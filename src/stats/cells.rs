@@ -9,7 +9,7 @@ pub trait Rows: Sync {
     fn width(&self) -> usize;
     /// Writes the covariates of a row.
     fn x(&self, row: usize, into: &mut [f64]);
-    /// n, Σ y and Σ y² of a row.
+    /// n, Σ y and Σ (y − ȳ)² of a row, the last apart so that an outcome far from 0 keeps its digits.
     fn sums(&self, row: usize) -> (f64, f64, f64);
     /// n of a row.
     fn count(&self, row: usize) -> f64 {
@@ -39,6 +39,19 @@ pub trait Rows: Sync {
     }
 }
 
+/// Variation below this share of Σ y² is rounding.
+const FLAT: f64 = 1e-26;
+
+/// n, Σ y and Σ (y − ȳ)² of two sets of rows together: they scatter as each does, and by the distance of their means (Chan, Golub and
+/// LeVeque 1983).
+pub fn together(a: (f64, f64, f64), b: (f64, f64, f64)) -> (f64, f64, f64) {
+    if a.0 == 0.0 || b.0 == 0.0 {
+        return if a.0 == 0.0 { b } else { a };
+    }
+    let (n, apart) = (a.0 + b.0, a.1 / a.0 - b.1 / b.0);
+    (n, a.1 + b.1, a.2 + b.2 + apart * apart * a.0 * b.0 / n)
+}
+
 /// Cells in memory, with at most one clustering. `x` holds `width` covariates a cell, one cell after the other.
 #[derive(Debug, Clone, Default)]
 pub struct Cells {
@@ -47,10 +60,10 @@ pub struct Cells {
     /// 0..clusters.
     pub cluster: Vec<u32>,
     pub clusters: usize,
-    /// Rows in the cell, and Σ y and Σ y² over them; for a 0/1 outcome both are the number of ones.
+    /// Rows in the cell, and Σ y and Σ (y − ȳ)² over them.
     pub n: Vec<f64>,
     pub y: Vec<f64>,
-    pub yy: Vec<f64>,
+    pub within: Vec<f64>,
 }
 
 impl Cells {
@@ -70,20 +83,29 @@ impl Cells {
         &self.x[cell * self.width..(cell + 1) * self.width]
     }
 
+    /// Adds a cell of n rows with Σ y and Σ y²; for a 0/1 outcome both are the number of ones.
     pub fn push(&mut self, cluster: u32, x: &[f64], n: f64, y: f64, yy: f64) {
+        self.push_centred(cluster, x, n, y, if n > 0.0 { (yy - y * y / n).max(0.0) } else { 0.0 });
+    }
+
+    /// Adds a cell of n rows with Σ y and Σ (y − ȳ)².
+    pub fn push_centred(&mut self, cluster: u32, x: &[f64], n: f64, y: f64, within: f64) {
         self.x.extend_from_slice(x);
         self.cluster.push(cluster);
         self.clusters = self.clusters.max(cluster as usize + 1);
         self.n.push(n);
         self.y.push(y);
-        self.yy.push(yy);
+        self.within.push(within);
     }
 
     /// Whether every row has the same outcome, to rounding.
     pub fn is_flat(&self) -> bool {
         let n = self.rows();
-        let (y, yy) = self.y.iter().zip(&self.yy).fold((0.0, 0.0), |sums, (y, yy)| (sums.0 + y, sums.1 + yy));
-        n > 0.0 && yy - y * y / n <= 1e-12 * yy.max(f64::MIN_POSITIVE)
+        let mean = self.y.iter().sum::<f64>() / n;
+        let cells = (0..self.len()).filter(|c| self.n[*c] > 0.0).map(|c| (self.n[c], self.y[c] / self.n[c], self.within[c]));
+        let (apart, size) = cells
+            .fold((0.0, 0.0), |(apart, size), (n, own, within)| (apart + within + n * (own - mean) * (own - mean), size + within + n * own * own));
+        n > 0.0 && apart <= FLAT * size.max(f64::MIN_POSITIVE)
     }
 
     /// Number of rows.
@@ -106,7 +128,7 @@ impl Rows for Cells {
     }
 
     fn sums(&self, row: usize) -> (f64, f64, f64) {
-        (self.n[row], self.y[row], self.yy[row])
+        (self.n[row], self.y[row], self.within[row])
     }
 
     fn cluster(&self, _clustering: usize, row: usize) -> u32 {

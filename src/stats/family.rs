@@ -56,12 +56,12 @@ impl Family {
             return Err(Refusal::NoData);
         }
         for c in 0..cells.len() {
-            let (n, y, yy) = (cells.n[c], cells.y[c], cells.yy[c]);
-            if !(n.is_finite() && y.is_finite() && yy.is_finite() && n >= 0.0 && cells.row(c).iter().all(|x| x.is_finite())) {
+            let (n, y, within) = (cells.n[c], cells.y[c], cells.within[c]);
+            if !(n.is_finite() && y.is_finite() && within.is_finite() && n >= 0.0 && cells.row(c).iter().all(|x| x.is_finite())) {
                 return Err(Refusal::NotFinite);
             }
             let possible = match self {
-                Family::Binomial => y >= 0.0 && y <= n && (yy - y).abs() <= 1e-9 * n,
+                Family::Binomial => y >= 0.0 && y <= n && (n == 0.0 || (within - y * (n - y) / n).abs() <= 1e-9 * n),
                 Family::Poisson => y >= 0.0,
                 Family::Gaussian => true,
             };
@@ -106,18 +106,18 @@ impl Family {
         if self == Family::Binomial { y * p.other - (n - y) * p.mu } else { y - n * p.mu }
     }
 
-    /// Σ (y − μ)² over a cell.
-    pub fn residual_squares(self, p: &Point, n: f64, y: f64, yy: f64) -> f64 {
+    /// Σ (y − μ)² over a cell, `within` being Σ (y − ȳ)².
+    pub fn residual_squares(self, p: &Point, n: f64, y: f64, within: f64) -> f64 {
         if self == Family::Binomial {
             y * p.other * p.other + (n - y) * p.mu * p.mu
         } else {
             let e = y - n * p.mu;
-            (if n > 0.0 { yy - y * y / n } else { 0.0 }).max(0.0) + if n > 0.0 { e * e / n } else { 0.0 }
+            within + if n > 0.0 { e * e / n } else { 0.0 }
         }
     }
 
     /// The log-likelihood of a cell but for what does not depend on μ; for gaussian with variance 1, and without −n/2 ln 2π.
-    pub fn log_likelihood(self, p: &Point, n: f64, y: f64, yy: f64) -> f64 {
+    pub fn log_likelihood(self, p: &Point, n: f64, y: f64, within: f64) -> f64 {
         match self {
             Family::Binomial => {
                 let ones = if y > 0.0 { y * if p.mu < 0.5 { p.mu.ln() } else { (-p.other).ln_1p() } } else { 0.0 };
@@ -125,7 +125,7 @@ impl Family {
                 ones + zeros
             }
             Family::Poisson => y * p.mu.ln() - n * p.mu,
-            Family::Gaussian => -0.5 * self.residual_squares(p, n, y, yy),
+            Family::Gaussian => -0.5 * self.residual_squares(p, n, y, within),
         }
     }
 
@@ -196,8 +196,8 @@ mod tests {
     fn the_score_is_the_slope_of_the_log_likelihood_and_the_curvature_that_of_the_score() {
         for (family, link) in ALL {
             for eta in [-2.0, -0.1, 0.7, 1.4] {
-                let (n, y, yy) = (7.0, 3.0, 3.0);
-                let value = |eta| family.log_likelihood(&family.at(link, eta), n, y, yy);
+                let (n, y, within) = (7.0, 3.0, 12.0 / 7.0);
+                let value = |eta| family.log_likelihood(&family.at(link, eta), n, y, within);
                 let slope = (value(eta + 1e-5) - value(eta - 1e-5)) / 2e-5;
                 assert!((slope - family.score(&family.at(link, eta), n, y)).abs() < 1e-7, "{family:?} {link:?} {eta}");
                 if family != Family::Gaussian {

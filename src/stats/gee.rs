@@ -213,8 +213,8 @@ impl Model<'_> {
     /// n, Σ r, Σ r² of a cell, r = (y − μ)/√V.
     fn pearson(&self, i: usize, p: &Point) -> (f64, f64, f64) {
         let c = self.basis.used[i];
-        let (n, y, yy) = (self.cells.n[c], self.cells.y[c], self.cells.yy[c]);
-        (n, self.family.residual(p, n, y) / p.v.sqrt(), self.family.residual_squares(p, n, y, yy) / p.v)
+        let (n, y, within) = (self.cells.n[c], self.cells.y[c], self.cells.within[c]);
+        (n, self.family.residual(p, n, y) / p.v.sqrt(), self.family.residual_squares(p, n, y, within) / p.v)
     }
 
     /// φ and α at the state's means; α goes the share `pace` of its way.
@@ -230,7 +230,8 @@ impl Model<'_> {
                 let (n, r, rr) = own.fold((0.0, 0.0, 0.0), |(n, r, rr), (m, s, ss)| (n + m, r + s, rr + ss));
                 rows += n;
                 squares += rr;
-                whole += members.iter().map(|i| self.cells.yy[self.basis.used[*i]] / state.points[*i].v).sum::<f64>();
+                let square = |c: usize| self.cells.within[c] + self.cells.y[c] * self.cells.y[c] / self.cells.n[c];
+                whole += members.iter().map(|i| square(self.basis.used[*i]) / state.points[*i].v).sum::<f64>();
                 products += (r * r - rr) / 2.0;
                 pairs += n * (n - 1.0) / 2.0;
                 most = most.max(n);

@@ -71,8 +71,7 @@ pub(super) fn prepared(cells: &Cells, family: Family, link: Link) -> Result<(Fit
         return Err(Refusal::NotOffered);
     }
     family.check(cells)?;
-    let (n, y, yy) = (cells.rows(), cells.y.iter().sum::<f64>(), cells.yy.iter().sum::<f64>());
-    if yy - y * y / n <= 1e-12 * yy.max(f64::MIN_POSITIVE) {
+    if cells.is_flat() {
         return Err(Refusal::NoVariation);
     }
     let all: Vec<usize> = (0..cells.len()).filter(|c| cells.n[*c] > 0.0).collect();
@@ -110,7 +109,7 @@ pub(super) fn prepared(cells: &Cells, family: Family, link: Link) -> Result<(Fit
     let w: Vec<f64> = basis.used.iter().zip(&points).map(|(c, p)| cells.n[*c] * p.d * p.d / p.v).collect();
     let information = Cholesky::new(gram(&basis, &w)).ok_or(Refusal::NotFinite)?.inverse();
     let at = |f: &dyn Fn(&Point, usize) -> f64| basis.used.iter().zip(&points).map(|(c, p)| f(p, *c)).collect::<Vec<f64>>();
-    let ee = at(&|p, c| family.residual_squares(p, cells.n[c], cells.y[c], cells.yy[c]));
+    let ee = at(&|p, c| family.residual_squares(p, cells.n[c], cells.y[c], cells.within[c]));
     let rows: f64 = basis.used.iter().map(|c| cells.n[*c]).sum();
     let (spare, squares) = (rows - basis.width() as f64, ee.iter().sum::<f64>());
     let fit = Fit {
@@ -287,7 +286,7 @@ fn recession(cells: &Cells, basis: &Basis, pulls: &[i8], (points, theta): (&[Poi
 }
 
 fn likelihood(cells: &Cells, basis: &Basis, family: Family, points: &[Point]) -> f64 {
-    basis.used.iter().zip(points).map(|(c, p)| family.log_likelihood(p, cells.n[*c], cells.y[*c], cells.yy[*c])).sum()
+    basis.used.iter().zip(points).map(|(c, p)| family.log_likelihood(p, cells.n[*c], cells.y[*c], cells.within[*c])).sum()
 }
 
 fn gram(basis: &Basis, w: &[f64]) -> DMatrix<f64> {

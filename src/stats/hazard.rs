@@ -42,7 +42,7 @@ struct Ended {
     y: f64,
 }
 
-/// Fits spells: cells of units with `n` units, `y` of them with the event (and `yy` = `y`), without an intercept among their columns, and
+/// Fits spells: cells of units with `n` units, `y` of them with the event, without an intercept among their columns, and
 /// their `time`, one entry a cell. Refuses times that are not whole numbers from 1 to 10,000, more expanded cells than memory should
 /// hold, no event at all, and what `generalised::fit` refuses.
 pub fn fit(spells: &Cells, time: &[f64], link: Link) -> Result<Hazard, Refusal> {
@@ -52,9 +52,7 @@ pub fn fit(spells: &Cells, time: &[f64], link: Link) -> Result<Hazard, Refusal> 
     if time.len() != spells.len() || time.iter().any(|t| t.fract() != 0.0 || !(1.0..=LONGEST).contains(t)) {
         return Err(Refusal::Periods);
     }
-    if (0..spells.len()).any(|c| !(spells.y[c] >= 0.0 && spells.y[c] <= spells.n[c] && spells.yy[c] == spells.y[c])) {
-        return Err(Refusal::OutsideFamily);
-    }
+    Family::Binomial.check(spells).map_err(|_| Refusal::OutsideFamily)?;
     let last = time.iter().fold(0.0_f64, |most, t| most.max(*t)) as usize;
     // By period: units whose time ends there, and events.
     let mut ends = vec![(0.0, 0.0); last + 1];

@@ -7,10 +7,11 @@
 
 use super::Refusal;
 use super::absorb::is_nested;
+use super::block::{Adjustment, Block, Raw};
 use super::cells::Rows;
 use super::ols::{Fit, Variance, fit};
 use super::passes;
-use super::sandwich::{Adjustment, Block, Raw, Sandwich};
+use super::sandwich::Sandwich;
 use nalgebra::{DMatrix, DVector};
 
 /// Dummies that may stand beside the covariates.
@@ -51,7 +52,8 @@ fn widened<R: Rows>(
     let levels = rows.levels();
     let dummies: Vec<usize> = (0..levels.len()).filter(|effect| Some(*effect) != swept).collect();
     if dummies.is_empty() {
-        return Ok(gather(fitted, rows, variance, c, reaching, keep));
+        let found = gather(fitted, rows, variance, c, reaching, keep);
+        return Ok(Sandwich { fit: Some((fitted.t.clone(), fitted.gamma.clone())), ..found });
     }
     let wide = Dummies::new(rows, swept, dummies);
     if wide.count > DUMMIES {
@@ -65,7 +67,8 @@ fn widened<R: Rows>(
         return Err(Refusal::Collinear);
     }
     let found = gather(&whole, &wide, variance, c, reaching.map(|_| 0), keep);
-    Ok(Sandwich { middle: found.middle.view((front, front), (k, k)).into_owned(), front, ..found })
+    let middle = found.middle.view((front, front), (k, k)).into_owned();
+    Ok(Sandwich { middle, front, fit: Some((whole.t.clone(), whole.gamma.clone())), ..found })
 }
 
 /// Rows with the dummies of some effects in front of their covariates.
@@ -202,6 +205,7 @@ fn gather<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, re
             let mut block = Block::new(raw, adjustment, None);
             let score = block.own_score();
             middle.ger(squares / (weight * weight), &score, &score, 1.0);
+            block.vary_alike();
             if keep {
                 block.copies = count;
                 blocks.push(block);
@@ -215,7 +219,7 @@ fn gather<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, re
         middle += own;
         blocks.extend(more);
     }
-    Sandwich { middle: middle * c, blocks, q: None, levels, unbiased: false, front: 0 }
+    Sandwich { middle: middle * c, blocks, q, levels, unbiased: false, front: 0, fit: None }
 }
 
 /// The rows of each cluster, in order.

@@ -22,7 +22,7 @@ pub(super) struct Model {
     q: Vec<f64>,
     n: Vec<f64>,
     y: Vec<f64>,
-    yy: Vec<f64>,
+    within: Vec<f64>,
     pub levels: Levels,
     /// Nodes x and weights w e^(x²)/√π of the quadrature; one node is Laplace.
     nodes: Vec<(f64, f64)>,
@@ -50,7 +50,7 @@ impl Model {
             q: order.iter().flat_map(|i| basis.row(*i)).copied().collect(),
             n: of(&cells.n),
             y: of(&cells.y),
-            yy: of(&cells.yy),
+            within: of(&cells.within),
             levels,
             nodes: if points > 1 { hermite(points) } else { vec![(0.0, 1.0)] },
         })
@@ -62,7 +62,7 @@ impl Model {
     }
 
     fn curve(&self, c: usize, eta: f64, variance: f64) -> Curve {
-        let (n, y, yy) = (self.n[c], self.y[c], self.yy[c]);
+        let (n, y, within) = (self.n[c], self.y[c], self.within[c]);
         let p = self.family.at(self.family.canonical(), eta);
         let w = n * p.v / variance;
         let bend = match self.family {
@@ -70,7 +70,7 @@ impl Model {
             Family::Poisson => w,
             Family::Gaussian => 0.0,
         };
-        Curve { value: self.family.log_likelihood(&p, n, y, yy) / variance, e: self.family.residual(&p, n, y) / variance, w, bend }
+        Curve { value: self.family.log_likelihood(&p, n, y, within) / variance, e: self.family.residual(&p, n, y) / variance, w, bend }
     }
 
     /// The log-likelihood without constants and its gradient, `effects` being where the search for b̂ starts and where it ends.

@@ -8,6 +8,8 @@ pub mod passes;
 pub mod cells;
 mod absorb;
 mod basis;
+mod root;
+pub mod block;
 pub mod sandwich;
 mod leverage;
 pub mod ols;
@@ -56,6 +58,8 @@ pub enum Refusal {
     NoVariance,
     /// Clusters are fitted exactly where the contrast lies, so they say nothing about its error.
     Saturated,
+    /// Satterthwaite's degrees of freedom need rows or one clustering that the variance takes for independent.
+    NoDegrees,
     /// A block has one unit in an arm, so it has no variance within.
     LoneUnit,
     /// A block holds half of the weight or more, where the weighted variance between blocks is not defined.
@@ -93,6 +97,7 @@ impl Refusal {
             Refusal::NoResidual => "no residual degrees of freedom are left",
             Refusal::NoVariance => "the estimated variance is zero",
             Refusal::Saturated => "the model fits clusters exactly where this contrast lies, so they say nothing about its error",
+            Refusal::NoDegrees => "this variance has no Satterthwaite degrees of freedom; give df cluster or residual",
             Refusal::LoneUnit => "a block has one unit in an arm, so it has no variance within; use vcov between",
             Refusal::HalfBlock => "a block holds half of the weight or more, which between-weighted cannot have; use vcov between",
             Refusal::TwoWay => "two clusterings are defined for cr0, cr1 and cr1s only",

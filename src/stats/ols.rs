@@ -8,9 +8,10 @@
 use super::Refusal;
 use super::absorb::{Absorbed, absorb, is_nested, mass};
 use super::basis::{Basis, basis, rotate};
+use super::block::Adjustment;
 use super::cells::Rows;
 use super::distribution::{critical, two_sided};
-use super::sandwich::{Adjustment, Joint, Sandwich};
+use super::sandwich::{Joint, Sandwich};
 use super::{leverage, passes};
 use nalgebra::{DMatrix, DVector};
 
@@ -132,15 +133,15 @@ pub fn fit<R: Rows>(rows: &R) -> Result<Fit<'_, R>, Refusal> {
     for pass in 0..3 {
         let sums = fit.sum(fit.kept.len() + 4, |row, z, y, sums| {
             let k = z.len();
-            let (n, total, squares) = fit.rows.sums(row);
+            let (n, total, within) = fit.rows.sums(row);
             let fitted = dot(z, &fit.gamma);
             let weight = fit.rows.weight(row);
             let left = weight * n * (y - fitted);
             sums[..k].iter_mut().zip(z).for_each(|(sum, z)| *sum += z * left);
             sums[k] += n;
-            sums[k + 1] += weight * ((squares - total * total / n).max(0.0) + n * (y - fitted) * (y - fitted));
+            sums[k + 1] += weight * (within + n * (y - fitted) * (y - fitted));
             sums[k + 2] += weight * n * y * y;
-            sums[k + 3] += weight * squares;
+            sums[k + 3] += weight * (within + total * total / n);
         });
         let k = fit.kept.len();
         let gradient = DVector::from_column_slice(&sums[..k]);
@@ -295,9 +296,9 @@ impl<R: Rows> Fit<'_, R> {
 
     /// w² Σ e² over the n rows that row stands for.
     pub(super) fn square(&self, row: usize, y: f64, fitted: f64) -> f64 {
-        let (n, total, squares) = self.rows.sums(row);
+        let (n, _, within) = self.rows.sums(row);
         let weight = self.rows.weight(row);
-        weight * weight * ((squares - total * total / n).max(0.0) + n * (y - fitted) * (y - fitted))
+        weight * weight * (within + n * (y - fitted) * (y - fitted))
     }
 
     /// z, the residual of the mean outcome, and w² Σ e² of a row.
@@ -330,7 +331,7 @@ impl<R: Rows> Fit<'_, R> {
         if self.residual == 0.0 {
             return Err(Refusal::NoVariance);
         }
-        sandwich.joint(a, &self.gamma, lower)
+        sandwich.joint(a, &self.gamma, self.residual / self.n, lower)
     }
 }
 

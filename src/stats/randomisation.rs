@@ -157,7 +157,10 @@ impl Assignments {
     pub fn each(&self, random: &mut ChaCha20Rng, mut visit: impl FnMut(&[bool])) {
         let mut z = vec![false; self.units];
         if self.exact {
-            self.enumerate(0, &mut z, &mut visit);
+            // Blocks that can only be as they are stand still; the others are at least halved by each, so that they are few.
+            let (moving, still): (Vec<&Block>, Vec<&Block>) = self.blocks.iter().partition(|b| b.treated > 0 && b.treated < b.units.len());
+            still.iter().flat_map(|block| &block.units[..block.treated]).for_each(|unit| z[*unit] = true);
+            self.enumerate(&moving, &mut z, &mut visit);
             return;
         }
         let mut order: Vec<Vec<usize>> = self.blocks.iter().map(|block| block.units.clone()).collect();
@@ -185,8 +188,8 @@ impl Assignments {
         self.rule.as_ref().is_none_or(|rule| rule.accepts(z))
     }
 
-    fn enumerate(&self, at: usize, z: &mut Vec<bool>, visit: &mut impl FnMut(&[bool])) {
-        let Some(block) = self.blocks.get(at) else {
+    fn enumerate(&self, blocks: &[&Block], z: &mut Vec<bool>, visit: &mut impl FnMut(&[bool])) {
+        let Some((block, others)) = blocks.split_first() else {
             if self.passes(z) {
                 visit(z);
             }
@@ -197,7 +200,7 @@ impl Assignments {
         loop {
             block.units.iter().for_each(|unit| z[*unit] = false);
             current.iter().for_each(|place| z[block.units[*place]] = true);
-            self.enumerate(at + 1, z, visit);
+            self.enumerate(others, z, visit);
             let Some(i) = (0..k).rev().find(|i| current[*i] != i + n - k) else { return };
             current[i] += 1;
             for j in i + 1..k {

@@ -5,9 +5,10 @@
 //! `sandwich`. M = L L', Z = D X L.
 
 use super::Refusal;
+use super::block::{Block, Raw};
 use super::generalised::{Fit, Working};
 use super::ols::Variance;
-use super::sandwich::{Block, Raw, Sandwich};
+use super::sandwich::Sandwich;
 use nalgebra::{Cholesky, DMatrix, DVector};
 
 /// A variance in the basis Z, and the turn between basis and coefficients: β = L γ, a = L'c.
@@ -18,9 +19,10 @@ pub struct Robust {
     pub gamma: DVector<f64>,
 }
 
-/// The variance of a fit; `clusters` is the number of clusters of `working.cluster`, `degrees` keeps what degrees of freedom need.
+/// The variance of a fit; `working.cluster` numbers below the first of `clusters`, the second of which are in the fit; `degrees` keeps what
+/// degrees of freedom need.
 /// Refuses what `Variance::factor` refuses and an information matrix that has no root.
-pub fn robust(fit: &Fit, working: &Working, clusters: usize, variance: Variance, degrees: bool) -> Result<Robust, Refusal> {
+pub fn robust(fit: &Fit, working: &Working, clusters: (usize, usize), variance: Variance, degrees: bool) -> Result<Robust, Refusal> {
     let k = fit.kept.len();
     let turn = Cholesky::new(fit.m.clone()).ok_or(Refusal::NotFinite)?.l();
     let gamma = turn.solve_lower_triangular(&fit.beta).ok_or(Refusal::NotFinite)?;
@@ -28,7 +30,7 @@ pub fn robust(fit: &Fit, working: &Working, clusters: usize, variance: Variance,
         let middle = DMatrix::identity(k, k) * fit.dispersion.ok_or(Refusal::NoResidual)?;
         return Ok(Robust { sandwich: Sandwich::of(middle), turn, gamma });
     }
-    let c = variance.factor(clusters as f64, fit.rows, k as f64)?;
+    let c = variance.factor(clusters.1 as f64, fit.rows, k as f64)?;
     let row = |i: usize| turn.tr_mul(&DVector::from_column_slice(&working.x[i * k..(i + 1) * k]));
     let adjustment = variance.adjustment();
     let raw = |members: &[usize], per_row: bool| -> Raw {
@@ -43,7 +45,7 @@ pub fn robust(fit: &Fit, working: &Working, clusters: usize, variance: Variance,
         Raw { levels: Vec::new(), z, residual, working: Some((of(&working.weight), of(&working.phi))) }
     };
     if variance.is_clustered() {
-        let mut members: Vec<Vec<usize>> = vec![Vec::new(); clusters];
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); clusters.0];
         working.cluster.iter().enumerate().for_each(|(i, cluster)| members[*cluster as usize].push(i));
         members.retain(|rows| !rows.is_empty());
         let blocks = members.iter().map(|rows| Block::new(raw(rows, false), adjustment, None)).collect();

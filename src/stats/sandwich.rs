@@ -5,176 +5,12 @@
 //! Moore-Penrose root of the inverse (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018); for CR3 (I − H_gg)⁻¹.
 //! For a contrast with a = T'c: p_g = A_g W_g Z_g a, B_gh = p_g' [(I−H) Φ (I−H)']_gh p_h, df = tr(B)² / tr(BB) (Satterthwaite).
 //! With u = Z'p, v = Z'WΦp and Q = Z'WΦWZ: B_gh = [g=h] p'Φp − u_g'v_h − v_g'u_h + u_g'Q u_h, so the cost is G k², whatever the rows.
-//!
-//! Without weights a cluster's rows count only through Z_g'Z_g, so a cluster with more rows than columns is replaced by as many rows as
-//! columns. A row may stand for n equal ones: it enters multiplied by √n.
 
 use super::Refusal;
+use super::block::Block;
 use super::distribution::{chi_squared_tail, f_tail};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use std::collections::HashMap;
-
-/// What A_g is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adjustment {
-    None,
-    /// CR2, HC2
-    Root,
-    /// CR3, HC3
-    Inverse,
-}
-
-/// A cluster's rows before adjustment: z (m × k), weights, working variances Φ, residuals. `levels` are the coordinates of the first
-/// columns of z: absorbed levels that reach over several clusters, scaled to unit length; the other k columns are the basis.
-#[derive(Debug, Clone)]
-pub struct Raw {
-    pub levels: Vec<u32>,
-    pub z: DMatrix<f64>,
-    pub residual: DVector<f64>,
-    /// W and Φ of each row; `None`: both 1.
-    pub working: Option<(DVector<f64>, DVector<f64>)>,
-}
-
-/// A cluster after adjustment: rows z, p = B a for any a, and the adjusted score Z'WAe.
-#[derive(Debug, Clone)]
-pub struct Block {
-    levels: Vec<u32>,
-    pub z: DMatrix<f64>,
-    b: DMatrix<f64>,
-    working: Option<(DVector<f64>, DVector<f64>)>,
-    pub score: DVector<f64>,
-    /// How many equal clusters this one stands for.
-    pub copies: f64,
-}
-
-/// Eigenvalues of I − H below this are the zero that an effect of the cluster's own leaves.
-const UNIT: f64 = 1e-10;
-
-impl Block {
-    /// Adjusts a cluster. `q` is Z'WΦWZ, which only weights need; it is the identity for least squares and likelihoods.
-    pub fn new(raw: Raw, adjustment: Adjustment, q: Option<&DMatrix<f64>>) -> Block {
-        let Raw { levels, z, residual, working } = raw;
-        let Some((w, phi)) = &working else { return Block::plain(levels, z, residual, adjustment) };
-        let m = z.nrows();
-        let wz = DMatrix::from_fn(m, z.ncols(), |i, j| w[i] * z[(i, j)]);
-        let b = match adjustment {
-            Adjustment::None => wz,
-            Adjustment::Inverse => {
-                // A'W Z = W A Z = W^½ (I − Z̃Z̃')⁻¹ Z̃ with Z̃ = W^½ Z; 0 where a cluster fits itself.
-                let root = w.map(f64::sqrt);
-                let turned = DMatrix::from_fn(m, z.ncols(), |i, j| root[i] * z[(i, j)]);
-                let eigen = (&turned * turned.transpose()).symmetric_eigen();
-                let mut inner = eigen.eigenvectors.tr_mul(&turned);
-                for (mut row, share) in inner.row_iter_mut().zip(eigen.eigenvalues.iter()) {
-                    row *= if 1.0 - share < UNIT { 0.0 } else { 1.0 / (1.0 - share) };
-                }
-                let solved = &eigen.eigenvectors * inner;
-                DMatrix::from_fn(m, z.ncols(), |i, j| root[i] * solved[(i, j)])
-            }
-            Adjustment::Root => {
-                // [(I−H)Φ(I−H)']_gg = Φ − Z (WΦZ)' − (WΦZ) Z' + Z Q Z'.
-                let wpz = DMatrix::from_fn(m, z.ncols(), |i, j| phi[i] * wz[(i, j)]);
-                let cross = &z * wpz.transpose();
-                let quadratic = match q {
-                    Some(q) => &z * q * z.transpose(),
-                    None => &z * z.transpose(),
-                };
-                let d = phi.map(f64::sqrt);
-                let g = DMatrix::from_fn(m, m, |i, j| {
-                    let middle = if i == j { phi[i] } else { 0.0 } - cross[(i, j)] - cross[(j, i)] + quadratic[(i, j)];
-                    d[i] * middle * d[j]
-                });
-                let largest = phi.iter().fold(0.0_f64, |most, phi| most.max(phi * phi));
-                let eigen = g.symmetric_eigen();
-                let power = eigen.eigenvalues.map(|value| if value > UNIT * largest { value.powf(-0.5) } else { 0.0 });
-                let dwz = DMatrix::from_fn(m, z.ncols(), |i, j| d[i] * wz[(i, j)]);
-                let inner = eigen.eigenvectors.transpose() * dwz;
-                let turned = &eigen.eigenvectors * DMatrix::from_fn(m, z.ncols(), |i, j| power[i] * inner[(i, j)]);
-                DMatrix::from_fn(m, z.ncols(), |i, j| d[i] * turned[(i, j)])
-            }
-        };
-        let score = b.transpose() * &residual;
-        Block { levels, z, b, working, score, copies: 1.0 }
-    }
-
-    /// Equal weights and working variances: A_g is a power of I − Z_gZ_g'.
-    fn plain(levels: Vec<u32>, z: DMatrix<f64>, residual: DVector<f64>, adjustment: Adjustment) -> Block {
-        let power = |share: f64| match adjustment {
-            Adjustment::None => 1.0,
-            _ if 1.0 - share < UNIT => 0.0,
-            Adjustment::Root => (1.0 - share).powf(-0.5),
-            Adjustment::Inverse => 1.0 / (1.0 - share),
-        };
-        let (m, k) = z.shape();
-        if m == 1 {
-            let f = power(z.norm_squared());
-            let b = &z * f;
-            let score = b.transpose() * &residual;
-            return Block { levels, z, b, working: None, score, copies: 1.0 };
-        }
-        if m <= k {
-            if adjustment == Adjustment::None {
-                let score = z.transpose() * &residual;
-                return Block { levels, b: z.clone(), z, working: None, score, copies: 1.0 };
-            }
-            let eigen = (&z * z.transpose()).symmetric_eigen();
-            let mut inner = eigen.eigenvectors.transpose() * &z;
-            for (mut row, share) in inner.row_iter_mut().zip(eigen.eigenvalues.iter()) {
-                row *= power(*share);
-            }
-            let b = &eigen.eigenvectors * inner;
-            let score = b.transpose() * &residual;
-            return Block { levels, z, b, working: None, score, copies: 1.0 };
-        }
-        // Rows √λ u' have the same cross-products; the scores are turned directly, so that nothing is divided by a small λ.
-        let score = z.transpose() * &residual;
-        let eigen = (z.transpose() * &z).symmetric_eigen();
-        let roots = eigen.eigenvalues.map(|share| share.max(0.0).sqrt());
-        let powers = eigen.eigenvalues.map(power);
-        let rows = DMatrix::from_fn(k, k, |i, j| roots[i] * eigen.eigenvectors[(j, i)]);
-        let b = DMatrix::from_fn(k, k, |i, j| powers[i] * rows[(i, j)]);
-        let turned = (eigen.eigenvectors.transpose() * score).component_mul(&powers);
-        Block { levels, z: rows, b, working: None, score: eigen.eigenvectors * turned, copies: 1.0 }
-    }
-
-    /// Z'WZ of the cluster.
-    pub fn gram(&self) -> DMatrix<f64> {
-        self.z.transpose() * self.weighted(self.z.clone())
-    }
-
-    /// Z'WZ a.
-    pub fn gram_times(&self, a: &DVector<f64>) -> DVector<f64> {
-        let along = &self.z * a;
-        self.z.transpose() * self.weighted(DMatrix::from_column_slice(along.len(), 1, along.as_slice())).column(0)
-    }
-
-    fn weighted(&self, mut rows: DMatrix<f64>) -> DMatrix<f64> {
-        if let Some((w, _)) = &self.working {
-            rows.row_iter_mut().zip(w.iter()).for_each(|(mut row, w)| row *= *w);
-        }
-        rows
-    }
-
-    /// The score in the basis alone.
-    pub fn own_score(&self) -> DVector<f64> {
-        self.score.rows(self.levels.len(), self.score.len() - self.levels.len()).into_owned()
-    }
-
-    /// For contrasts a (k × q): u = Z'p, v = Z'WΦp (`None` where it is u) and p'Φp (q × q).
-    fn moments(&self, a: &DMatrix<f64>) -> (DMatrix<f64>, Option<DMatrix<f64>>, DMatrix<f64>) {
-        let own = self.b.columns(self.levels.len(), a.nrows());
-        let p = own * a;
-        let u = self.z.transpose() * &p;
-        match &self.working {
-            None => (u, None, p.transpose() * &p),
-            Some((w, phi)) => {
-                let scaled = DMatrix::from_fn(p.nrows(), p.ncols(), |i, j| phi[i] * p[(i, j)]);
-                let weighted = DMatrix::from_fn(p.nrows(), p.ncols(), |i, j| w[i] * scaled[(i, j)]);
-                (u, Some(self.z.transpose() * weighted), p.transpose() * scaled)
-            }
-        }
-    }
-}
 
 /// Σ_gh B_gh^st B_gh^uv for contrasts, from sums over clusters.
 struct Traces {
@@ -191,8 +27,9 @@ enum Outer {
     Sparse { side: usize, sums: Vec<HashMap<(u32, u32), f64>> },
 }
 
-/// Numbers up to which sums of outer products are kept in full.
+/// Numbers up to which sums of outer products are kept in full, and, where levels reach over clusters, at all.
 const DENSE: usize = 10_000_000;
+const HELD: usize = 50_000_000;
 
 impl Traces {
     fn new<'a>(blocks: impl Iterator<Item = &'a Block>, a: &DMatrix<f64>, q: Option<&DMatrix<f64>>, levels: usize) -> Traces {
@@ -209,7 +46,7 @@ impl Traces {
             }
             s
         });
-        let mut outer = if side * side * count * count <= DENSE {
+        let mut outer = if levels == 0 || side * side * count * count <= DENSE {
             Outer::Dense { side, middle: middle.clone(), sums: vec![DMatrix::zeros(side, side); count * count] }
         } else {
             Outer::Sparse { side, sums: vec![HashMap::new(); count * count] }
@@ -318,12 +155,14 @@ pub struct Sandwich {
     pub unbiased: bool,
     /// Columns of the blocks' basis before those of the caller's: dummies of absorbed effects.
     pub front: usize,
+    /// T and γ of the fit in the blocks' basis, for the bootstrap.
+    pub fit: Option<(DMatrix<f64>, DVector<f64>)>,
 }
 
 impl Sandwich {
     /// A variance without clusters behind it.
     pub fn of(middle: DMatrix<f64>) -> Sandwich {
-        Sandwich { middle, blocks: Vec::new(), q: None, levels: 0, unbiased: false, front: 0 }
+        Sandwich { middle, blocks: Vec::new(), q: None, levels: 0, unbiased: false, front: 0, fit: None }
     }
 
     /// Σ s s' over adjusted clusters, times c.
@@ -333,7 +172,7 @@ impl Sandwich {
             let score = block.own_score();
             middle.ger(c, &score, &score, 1.0);
         }
-        Sandwich { middle, blocks, q, levels, unbiased: false, front: 0 }
+        Sandwich { middle, blocks, q, levels, unbiased: false, front: 0, fit: None }
     }
 
     /// Contrasts of the caller's basis in that of the blocks.
@@ -341,16 +180,16 @@ impl Sandwich {
         a.clone().insert_rows(0, self.front, 0.0)
     }
 
-    /// Whether the variance of a contrast `a` (in the basis) lacks what the working model says is there: most of it lies where clusters are
-    /// fitted exactly, as with one cluster in an arm. Under CR2 tr B is then far below a'a, which it equals for every other contrast.
-    pub fn is_saturated(&self, a: &DVector<f64>) -> bool {
+    /// tr B / a'a: what the clusters can tell of the variance that a contrast `a` (in the basis) has under the working model. Under CR2 and
+    /// HC2 without weights it is 1 but where clusters are fitted exactly, as one cluster in an arm is; other variances answer 1.
+    pub fn told(&self, a: &DVector<f64>) -> f64 {
         if !self.unbiased || self.blocks.is_empty() {
-            return false;
+            return 1.0;
         }
         let wide = self.widen(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()));
         let moments = self.blocks.iter().map(|block| (block.copies, block.moments(&wide)));
         let trace: f64 = moments.map(|(copies, (u, _, d))| copies * (d[(0, 0)] - u.norm_squared())).sum();
-        trace < 0.5 * a.norm_squared()
+        trace / a.norm_squared()
     }
 
     /// Satterthwaite degrees of freedom of each column of `a` (k × q contrasts in the basis). Refuses a contrast without variance.
@@ -361,6 +200,9 @@ impl Sandwich {
                 let traces = Traces::new(self.blocks.iter(), &wide.columns(s, 1).into_owned(), self.q.as_ref(), self.levels);
                 let (trace, square) = (traces.trace(0), traces.product(0, 0, 0, 0));
                 let size = a.column(s).norm_squared();
+                if self.blocks.is_empty() {
+                    return Err(Refusal::NoDegrees);
+                }
                 match trace * trace / square {
                     df if trace > 1e-12 * size && df.is_finite() => Ok(df),
                     _ => Err(Refusal::NoVariance),
@@ -382,14 +224,16 @@ impl Sandwich {
         (q * (q + 1)) as f64 / below
     }
 
-    /// Tests that the contrasts a (k × q) of the coefficients γ are zero. Refuses contrasts that depend on each other or have no
-    /// variance. HTZ is given when the clusters are there and η suffices.
-    pub fn joint(&self, a: &DMatrix<f64>, gamma: &DVector<f64>, lower: Option<f64>) -> Result<Joint, Refusal> {
+    /// Tests that the contrasts a (k × q) of the coefficients γ are zero, `working` being what the variance of one of unit length would be
+    /// without clusters. Refuses contrasts that depend on each other or have no variance. HTZ is given when the clusters are there, η
+    /// suffices and its sums can be held.
+    pub fn joint(&self, a: &DMatrix<f64>, gamma: &DVector<f64>, working: f64, lower: Option<f64>) -> Result<Joint, Refusal> {
         let q = a.ncols();
         let covariance = a.transpose() * &self.middle * a;
         let effects = a.transpose() * gamma;
         let scale = DVector::from_iterator(q, covariance.diagonal().iter().map(|v| 1.0 / v.sqrt()));
-        if q == 0 || scale.iter().any(|s| !s.is_finite()) {
+        let vanishes = |at: usize| covariance[(at, at)] <= 1e-14 * working * a.column(at).norm_squared();
+        if q == 0 || scale.iter().any(|s| !s.is_finite()) || (0..q).any(vanishes) {
             return Err(Refusal::NoVariance);
         }
         let unit = DMatrix::from_fn(q, q, |i, j| covariance[(i, j)] * scale[i] * scale[j]);
@@ -408,7 +252,8 @@ impl Sandwich {
         let working = self.q.as_ref().map_or_else(|| wide.tr_mul(&wide), |q| wide.tr_mul(&(q * &wide)));
         let root = Cholesky::new(working).ok_or(Refusal::Collinear)?.l();
         let orthonormal = root.solve_lower_triangular(&a.transpose()).ok_or(Refusal::Collinear)?.transpose();
-        let htz = (!self.blocks.is_empty()).then(|| self.eta(&orthonormal)).and_then(|eta| {
+        let entries = (wide.nrows() * (1 + usize::from(self.q.is_some())) * q).pow(2);
+        let htz = (!self.blocks.is_empty() && entries <= HELD).then(|| self.eta(&orthonormal)).and_then(|eta| {
             let lower = eta - width + 1.0;
             let f = lower / (eta * width) * wald;
             (eta.is_finite() && lower > 0.0).then(|| Some((f, lower, f_tail(f, width, lower)?))).flatten()

@@ -7,10 +7,10 @@
 //! d is constant within a unit, so under a clustered variance a draw costs a few numbers a unit whatever its rows.
 
 use super::Refusal;
+use super::block::Adjustment;
 use super::cells::Rows;
 use super::leverage::by_cluster;
 use super::ols::{Fit, Variance};
-use super::sandwich::Adjustment;
 use nalgebra::{DMatrix, DVector};
 
 /// A cluster's rows (z, 1), at most k + 1 of them, and e0.

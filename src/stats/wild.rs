@@ -4,12 +4,13 @@
 //! contrast and S_g = Z_g'WZ_g: s̃_g = s_g + S_g a (θ̂ − r)/a'a, W = Σ v_h s̃_h, θ* − r = a'W and the scores of the draw are
 //! a'(v_g s̃_g − S_g W), so each t* costs G k and no row is touched. Errors are CR1S.
 //! "31" (MacKinnon, Nielsen and Webb 2023) takes s̃_g at the coefficients fitted without cluster g, which adds S_g P (P(I − S_g)P)⁺ P s̃_g
-//! with P the projection off a (the identity where the null is not imposed).
+//! with P the projection off a (the identity where the null is not imposed); where the fit without g drops columns, theirs are 0.
 
 use super::Refusal;
+use super::block::Block;
 use super::cells::Rows;
 use super::ols::{Fit, not_zero};
-use super::sandwich::{Block, Sandwich};
+use super::sandwich::Sandwich;
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
@@ -71,7 +72,8 @@ pub fn bootstrap<R: Rows>(
     let variance = factor * clusters.blocks.iter().map(|block| a.dot(&block.score).powi(2)).sum::<f64>();
     let se = not_zero(variance, working)?.sqrt();
     let statistic = (theta - null) / se;
-    let scores: Vec<DVector<f64>> = clusters.blocks.iter().map(|block| drawn_score(block, &a, theta - null, plan)).collect::<Result<_, _>>()?;
+    let of = clusters.fit.as_ref();
+    let scores: Vec<DVector<f64>> = clusters.blocks.iter().map(|block| drawn_score(block, &a, theta - null, plan, of)).collect();
     let count = scores.len();
     // Row by row, so that a draw is two passes over plain slices.
     let flat: Vec<f64> = scores.iter().flat_map(|s| s.iter().copied()).collect();
@@ -126,26 +128,59 @@ pub fn bootstrap<R: Rows>(
     Ok(out)
 }
 
-/// s̃_g: at the restricted or unrestricted fit, with or without the cluster itself.
-fn drawn_score(block: &Block, a: &DVector<f64>, beyond: f64, plan: Plan) -> Result<DVector<f64>, Refusal> {
+/// s̃_g: at the restricted or unrestricted fit, with or without the cluster itself. `of` has T and γ of the fit.
+fn drawn_score(block: &Block, a: &DVector<f64>, beyond: f64, plan: Plan, of: Option<&(DMatrix<f64>, DVector<f64>)>) -> DVector<f64> {
     let size = a.norm_squared();
     let mut score = block.score.clone();
     if plan.impose_null {
         score += block.gram_times(a) * (beyond / size);
     }
     if !plan.leave_out {
-        return Ok(score);
+        return score;
     }
     let k = a.len();
     let project = |m: DMatrix<f64>| if plan.impose_null { &m - a * (a.transpose() * &m) / size } else { m };
     let gram = block.gram();
     let free = project(project(DMatrix::identity(k, k) - &gram).transpose());
-    // Without a cluster a column may be empty (its own stratum): the least-norm solution.
     let eigen = ((&free + free.transpose()) / 2.0).symmetric_eigen();
     let turned = eigen.eigenvectors.transpose() * project(DMatrix::from_column_slice(k, 1, score.as_slice()));
     let solved = DMatrix::from_fn(k, 1, |i, _| if eigen.eigenvalues[i] > 1e-10 { turned[(i, 0)] / eigen.eigenvalues[i] } else { 0.0 });
-    let moved = project(&eigen.eigenvectors * solved);
-    Ok(score + gram * moved.column(0))
+    let mut moved: DVector<f64> = project(&eigen.eigenvectors * solved).column(0).into_owned();
+    // Without the cluster some columns may repeat those before them: as in any fit they go, which puts their coefficients at 0.
+    if let Some((t, gamma)) = of {
+        let null: Vec<usize> = (0..k).filter(|i| eigen.eigenvalues[*i] <= 1e-10).collect();
+        let fitted = if plan.impose_null { gamma - a * (beyond / size) } else { gamma.clone() };
+        for (column, direction) in last_columns(t, project(eigen.eigenvectors.select_columns(&null))) {
+            let beta = t.row(column).dot(&(&fitted - &moved).transpose());
+            moved += direction * beta;
+        }
+    }
+    score + gram * moved
+}
+
+/// Directions that span `null` (in the basis), one for each column that repeats columns before it there: that column's coefficient is 1 along
+/// its direction and 0 along the others.
+fn last_columns(t: &DMatrix<f64>, null: DMatrix<f64>) -> Vec<(usize, DVector<f64>)> {
+    let mut left: Vec<DVector<f64>> = null.column_iter().map(|column| column.into_owned()).collect();
+    let mut found: Vec<(usize, DVector<f64>)> = Vec::new();
+    // Coefficients in units of their columns' lengths, so that one bound tells rounding from a part.
+    let length: Vec<f64> = (0..t.nrows()).map(|row| t.row(row).norm()).collect();
+    for row in (0..t.nrows()).rev() {
+        let part = |direction: &DVector<f64>| t.row(row).dot(&direction.transpose());
+        let Some(at) = (0..left.len()).max_by(|a, b| part(&left[*a]).abs().total_cmp(&part(&left[*b]).abs())) else { break };
+        if part(&left[at]).abs() <= 1e-7 * length[row] {
+            continue;
+        }
+        let own = left.swap_remove(at);
+        let own = &own / part(&own);
+        let shares: Vec<f64> = left.iter().map(part).collect();
+        left.iter_mut().zip(shares).for_each(|(other, share)| *other -= &own * share);
+        let shares: Vec<f64> = found.iter().map(|(_, other)| part(other)).collect();
+        found.iter_mut().zip(shares).for_each(|((_, other), share)| *other -= &own * share);
+        found.push((row, own));
+        left.retain(|direction| direction.norm() > 1e-7);
+    }
+    found
 }
 
 fn fill(v: &mut [f64], weights: Weights, random: &mut ChaCha20Rng) {

@@ -8,6 +8,8 @@ use super::Refusal;
 
 /// Pairs of rows that a pass may look at.
 const PAIRS: f64 = 3e8;
+/// Pairs that are held one by one, where lags are not whole.
+const SINGLE_PAIRS: f64 = 3e6;
 /// Lags, in units of the smallest gap, that are looked at before α shows whether more are needed.
 const REACH: f64 = 450.0;
 const MANY: usize = 2_000;
@@ -32,7 +34,9 @@ impl Times {
             return Err(Refusal::Times);
         }
         let unit = all.iter().copied().fold(f64::INFINITY, f64::min);
-        let unit = if unit.is_finite() { unit } else { 1.0 };
+        let multiple = |unit: f64| all.iter().all(|gap| (gap / unit - (gap / unit).round()).abs() < 1e-6);
+        // Gaps that are whole numbers without being multiples of the smallest are counted one by one.
+        let unit = if unit.is_finite() && (multiple(unit) || !multiple(1.0)) { unit } else { 1.0 };
         for times in &mut clusters {
             let first = times.first().copied().unwrap_or(0.0);
             times.iter_mut().for_each(|t| *t = (*t - first) / unit);
@@ -43,7 +47,7 @@ impl Times {
         }
         let longest = clusters.iter().filter_map(|t| t.last()).fold(0.0_f64, |most, t| most.max(*t));
         let pairs: f64 = clusters.iter().map(|t| t.len() as f64 * if whole { REACH.min(t.len() as f64) } else { t.len() as f64 }).sum();
-        if pairs > PAIRS { Err(Refusal::TooLarge) } else { Ok(Times { clusters, unit, whole, longest }) }
+        if pairs > if whole { PAIRS } else { SINGLE_PAIRS } { Err(Refusal::TooLarge) } else { Ok(Times { clusters, unit, whole, longest }) }
     }
 
     /// The correlation at one unit of time of the data, from that at one gap.

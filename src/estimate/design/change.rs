@@ -24,6 +24,14 @@ impl Design {
             let name = format!("center({})", term.name);
             let piece = match term.pieces.as_slice() {
                 [Piece::Look { column, values }] => Piece::Look { column: *column, values: values.iter().map(|value| value - shift).collect() },
+                [Piece::Level { column, code }] => {
+                    let codes = match self.columns[*column].as_ref() {
+                        Column::Coded { levels, .. } => levels.len() as u32,
+                        Column::Numbers(_) => 0,
+                    };
+                    let values = (0..=codes).map(|own| f64::from(u8::from(own == *code)) - shift).collect();
+                    Piece::Look { column: *column, values }
+                }
                 [Piece::Number { column, shift: own, scale }] => Piece::Number { column: *column, shift: own + shift / scale, scale: *scale },
                 _ => Piece::Number { column: self.columns.len(), shift, scale: 1.0 },
             };
@@ -52,6 +60,12 @@ impl Design {
         self.block = self.block.as_ref().map(|block| block.keep(rows));
         self.cluster_counts = self.clusters.iter().map(Grouping::count).collect();
         self.effect_counts = self.effects.iter().map(Grouping::count).collect();
+    }
+
+    /// The same design by each of its three clusterings (the first two and both together); `None` with one or none.
+    pub fn by_clustering(&self) -> Option<Vec<Design>> {
+        let each = |at: usize| Design { clusters: vec![self.clusters[at].clone()], cluster_counts: vec![self.cluster_counts[at]], ..self.clone() };
+        (self.clusters.len() > 1).then(|| (0..self.clusters.len()).map(each).collect())
     }
 
     /// The same rows with a quantity set anew, in each row to its value in another.
@@ -94,10 +108,8 @@ impl Design {
             let codes = Codes::pack((0..out.n).map(|row| effect.at(row) + 1).collect(), effect.count());
             let column = out.columns.len();
             out.columns.push(Arc::new(Column::Coded { levels: Levels::Texts(effect.names.clone()), codes }));
-            for level in 0..effect.count() {
-                let mut values = vec![0.0; effect.count() + 1];
-                values[level + 1] = 1.0;
-                terms.push(Term { name: String::new(), parts: Vec::new(), pieces: vec![Piece::Look { column, values }] });
+            for code in 1..=effect.count() as u32 {
+                terms.push(Term { name: String::new(), parts: Vec::new(), pieces: vec![Piece::Level { column, code }] });
             }
         }
         terms.extend(self.terms.iter().enumerate().filter(|(at, _)| !own.contains(at)).map(|(_, term)| term.clone()));
