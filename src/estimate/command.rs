@@ -191,15 +191,24 @@ struct Keys {
     /// The power the smallest detectable difference is for (0.8)
     #[arg(long, allow_negative_numbers = true)]
     power: Option<f64>,
-    /// Rounds whose mean is the outcome
+    /// Rounds whose mean is the outcome; they save as much as their correlation is below 1
     #[arg(long, allow_negative_numbers = true)]
     periods: Option<f64>,
-    /// Correlation of a cluster's means in two rounds
+    /// Correlation of a cluster's means in two rounds (1)
     #[arg(long, allow_negative_numbers = true)]
     autocorrelation: Option<f64>,
     /// Share of the cluster means' variance that the baseline explains
     #[arg(long, allow_negative_numbers = true)]
     baseline_r2: Option<f64>,
+    /// Baseline rounds, instead of baseline_r2: what their mean explains follows from the autocorrelation
+    #[arg(long, allow_negative_numbers = true)]
+    baseline_periods: Option<f64>,
+    /// Correlation of a cluster's level over time, instead of autocorrelation
+    #[arg(long, allow_negative_numbers = true)]
+    cluster_autocorrelation: Option<f64>,
+    /// Correlation of a person's level over time, beside it (0: others are seen in each round)
+    #[arg(long, allow_negative_numbers = true)]
+    person_autocorrelation: Option<f64>,
     /// Information shares of the looks, ascending to 1
     #[arg(long, allow_negative_numbers = true)]
     looks: Vec<f64>,
@@ -285,6 +294,9 @@ impl Keys {
         put("periods", json!(self.periods));
         put("autocorrelation", json!(self.autocorrelation));
         put("baseline_r2", json!(self.baseline_r2));
+        put("baseline_periods", json!(self.baseline_periods));
+        put("cluster_autocorrelation", json!(self.cluster_autocorrelation));
+        put("person_autocorrelation", json!(self.person_autocorrelation));
         put("looks", json!(self.looks));
         put("spending", json!(self.spending));
         put("kind", json!(self.kind));

@@ -472,7 +472,7 @@ fn not_alone(effects: &[Grouping], n: usize) -> Vec<u32> {
 
 /// Rows without a missing value; `None` when that is all of them.
 fn complete_rows(columns: &[&Column], rows: usize) -> Option<Vec<u32>> {
-    let may_miss: Vec<&&Column> = columns.iter().filter(|column| (0..rows).any(|row| column.is_missing(row))).collect();
+    let may_miss: Vec<&&Column> = columns.iter().filter(|column| column.has_missing()).collect();
     if may_miss.is_empty() {
         return None;
     }

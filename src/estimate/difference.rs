@@ -83,7 +83,6 @@ pub fn check_clusters(contrast: &Contrast, clusters: &Grouping) -> Result<Vec<Op
 struct Sums {
     n: f64,
     y: f64,
-    yy: f64,
     units: f64,
 }
 
@@ -103,6 +102,10 @@ pub fn dim(spec: &Spec, design: &Design, treatment: &Quantity, factor: bool) -> 
     let level = spec.level()?;
     if spec.cluster.len() > 1 {
         return Err(refused("method dim: takes one cluster column"));
+    }
+    if design.block.is_none() && (spec.vcov.is_some() || spec.block_weights.is_some()) {
+        let rule = if spec.cluster.is_empty() { "Welch's" } else { "cr2" };
+        answer.warnings.push(format!("without a block the variance is {rule}: vcov and block_weights are not used"));
     }
     let flat = design.only_outcome();
     for contrast in contrasts(spec, design, treatment, factor, &mut answer)? {
@@ -206,7 +209,7 @@ fn sums(design: &Design, contrast: &Contrast, rows: &[usize]) -> [Sums; 2] {
         let y = design.y(*row);
         let own = &mut arms[usize::from(arm)];
         let new = design.clusters.first().is_none_or(|clusters| seen.insert(clusters.at(*row)));
-        *own = Sums { n: own.n + 1.0, y: own.y + y, yy: own.yy + y * y, units: own.units + f64::from(u8::from(new)) };
+        *own = Sums { n: own.n + 1.0, y: own.y + y, units: own.units + f64::from(u8::from(new)) };
     }
     arms
 }

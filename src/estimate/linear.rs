@@ -231,14 +231,10 @@ pub fn joint_rows(answer: &mut Answer, found: std::result::Result<Joint, Refusal
 pub fn adjust(answer: &mut Answer, methods: &[String]) -> Result<()> {
     let p: Vec<Option<f64>> = answer.rows.iter().map(|row| row.number("p").filter(|_| row.term != "(Intercept)")).collect();
     for method in methods {
-        let adjusted = match method.as_str() {
-            "holm" => multiple::holm(&p),
-            "bh" => multiple::benjamini_hochberg(&p),
-            "by" => multiple::benjamini_yekutieli(&p),
-            "bonferroni" => multiple::bonferroni(&p),
-            "hochberg" => multiple::hochberg(&p),
-            other => return Err(refused(format!("adjust \"{other}\": use holm, bh, by, bonferroni or hochberg"))),
+        let Some((_, adjustment)) = multiple::ADJUSTMENTS.iter().find(|(name, _)| name == method) else {
+            return Err(refused(format!("adjust \"{method}\": use holm, bh, by, bonferroni or hochberg")));
         };
+        let adjusted = adjustment(&p);
         for (row, value) in answer.rows.iter_mut().zip(adjusted) {
             row.fields.push((format!("p_{method}"), value.into()));
         }

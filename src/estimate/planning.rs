@@ -1,21 +1,12 @@
 //! The methods that need no data: `adjust`, `power`, `sequential`, `confseq`.
 
 use super::answer::{Answer, Row};
+use super::spec::Spec;
 use crate::stats::confidence_sequence::{asymptotic, normal_mixture};
-use crate::stats::power::Design;
+use crate::stats::multiple::ADJUSTMENTS;
+use crate::stats::power::{Design, baseline_r2, mean_correlation};
 use crate::stats::sequential::{CLOSEST, MOST, Spending, boundaries};
-use crate::stats::{Refusal, multiple, power};
-
-/// An adjustment of p-values for their number.
-pub type Adjustment = fn(&[Option<f64>]) -> Vec<Option<f64>>;
-
-const ADJUSTMENTS: [(&str, Adjustment); 5] = [
-    ("holm", multiple::holm),
-    ("bh", multiple::benjamini_hochberg),
-    ("by", multiple::benjamini_yekutieli),
-    ("bonferroni", multiple::bonferroni),
-    ("hochberg", multiple::hochberg),
-];
+use crate::stats::{Refusal, power};
 
 /// Rows `1`, `2`, …: `p` and `p_NAME` for each adjustment. A p that is missing stays missing and does not count. Refuses a p outside 0 to 1,
 /// no p, no adjustment and an unknown one.
@@ -41,6 +32,29 @@ pub fn adjust(p: &[Option<f64>], adjust: &[String]) -> Result<Answer, String> {
         answer.rows.push(adjusted.iter().fold(row, |row, (name, values)| row.with(&format!("p_{name}"), values[i])));
     }
     Ok(answer)
+}
+
+/// A design with its correlation over time and what a baseline explains, as given or from what they follow from.
+pub fn over_time(spec: &Spec, plain: Design) -> Result<Design, String> {
+    let twice = |one: &str, other: &str| Err(format!("{one} beside {other}: give one of the two"));
+    let autocorrelation = match (spec.autocorrelation, spec.cluster_autocorrelation) {
+        (Some(_), Some(_)) => return twice("autocorrelation", "cluster_autocorrelation"),
+        (Some(given), None) => given,
+        (None, None) => plain.autocorrelation,
+        (None, Some(cluster)) => mean_correlation(plain.size, plain.icc, cluster, spec.person_autocorrelation.unwrap_or(0.0))
+            .ok_or_else(|| format!("cluster_autocorrelation {cluster}: gives no correlation between -1 and 1"))?,
+    };
+    let baseline_r2 = match (spec.baseline_r2, spec.baseline_periods) {
+        (Some(_), Some(_)) => return twice("baseline_r2", "baseline_periods"),
+        (Some(given), None) => given,
+        (None, None) => plain.baseline_r2,
+        (None, Some(_)) if spec.autocorrelation.or(spec.cluster_autocorrelation).is_none() => {
+            return Err("baseline_periods: give autocorrelation or cluster_autocorrelation beside it".to_string());
+        }
+        (None, Some(rounds)) => baseline_r2(autocorrelation, rounds, plain.periods)
+            .ok_or_else(|| format!("baseline_periods {rounds}: use 0, or 1 or more, beside a correlation of rounds that can be"))?,
+    };
+    Ok(Design { autocorrelation, baseline_r2, ..plain })
 }
 
 /// Row `power`: `estimate power_z deff se df ncp mde`. Refuses a design out of range, naming the key.

@@ -52,6 +52,9 @@ pub fn ri(spec: &Spec, design: &Design, outcome: &Outcome, treatment: &Quantity,
     }
     let all = contrasts(spec, design, treatment, factor, &mut answer)?;
     if spec.trial.is_some() {
+        if !spec.balance.is_empty() || spec.balance_limit.is_some() {
+            return Err(refused("trial: its own rule is replayed, which knows no balance; leave balance and balance_limit out"));
+        }
         let mut answer = replayed(spec, design, answer, &all, &names, draws, studentised.then_some(treatment), folder)?;
         adjust(&mut answer, &by_p)?;
         return Ok(answer);

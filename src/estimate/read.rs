@@ -34,14 +34,6 @@ pub fn read(path: &Path, wanted: &BTreeSet<String>) -> Result<Table> {
     }
 }
 
-/// The names of the file's columns, in their order.
-pub fn names(path: &Path) -> Result<Vec<String>> {
-    match kind(path)? {
-        Kind::Parquet => parquet::names(path),
-        kind => Ok(header(path, &mut open(path, &kind, BLOCK)?)?.0),
-    }
-}
-
 fn kind(path: &Path) -> Result<Kind> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match name {

@@ -76,19 +76,21 @@ fn without_data(spec: &Spec) -> Option<Result<Answer>> {
         "adjust" => planning::adjust(&spec.p, &spec.adjust),
         "power" => (|| {
             let plain = Design::default();
-            planning::power(&Design {
-                p0: need("p0", spec.p0)?,
-                p1: need("p1", spec.p1)?,
-                clusters: need("clusters", spec.clusters)?,
-                size: need("size", spec.size)?,
-                icc: need("icc", spec.icc)?,
-                cv: spec.cv.unwrap_or(plain.cv),
-                alpha,
-                power: spec.power.unwrap_or(plain.power),
-                periods: spec.periods.unwrap_or(plain.periods),
-                autocorrelation: spec.autocorrelation.unwrap_or(plain.autocorrelation),
-                baseline_r2: spec.baseline_r2.unwrap_or(plain.baseline_r2),
-            })
+            planning::power(&planning::over_time(
+                spec,
+                Design {
+                    p0: need("p0", spec.p0)?,
+                    p1: need("p1", spec.p1)?,
+                    clusters: need("clusters", spec.clusters)?,
+                    size: need("size", spec.size)?,
+                    icc: need("icc", spec.icc)?,
+                    cv: spec.cv.unwrap_or(plain.cv),
+                    alpha,
+                    power: spec.power.unwrap_or(plain.power),
+                    periods: spec.periods.unwrap_or(plain.periods),
+                    ..plain
+                },
+            )?)
         })(),
         "sequential" => planning::sequential(&spec.looks, spec.spending.as_deref().unwrap_or("obrien-fleming"), alpha),
         "confseq" => match spec.kind.as_deref() {
@@ -120,6 +122,14 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         return Err(refused(format!("method {}: takes no absorbed effects; put them on the right as factor( )", spec.method)));
     }
     let counts = matches!(spec.method.as_str(), "glm" | "gee" | "glmm") && matches!(&formula.outcome, Some(Outcome::Pair(two)) if two.len() == 2);
+    let survival = matches!(formula.outcome, Some(Outcome::Survival(..)));
+    if survival && !matches!(spec.method.as_str(), "km" | "logrank" | "cox" | "hazard") {
+        return Err(refused(format!("method {}: takes no surv(time, event); use km, logrank, cox or hazard", spec.method)));
+    }
+    if !counts && spec.method != "ri" && matches!(formula.outcome, Some(Outcome::Pair(_))) {
+        let takes = "cbind(successes, failures) stands in glm, gee and glmm, several outcomes in ri";
+        return Err(refused(format!("method {}: takes one outcome on the left of ~; {takes}", spec.method)));
+    }
     if matches!(spec.method.as_str(), "hazard" | "cox") {
         // The periods, or the baseline hazard, stand for it.
         formula.intercept = false;

@@ -77,6 +77,9 @@ pub struct Spec {
     pub periods: Option<f64>,
     pub autocorrelation: Option<f64>,
     pub baseline_r2: Option<f64>,
+    pub baseline_periods: Option<f64>,
+    pub cluster_autocorrelation: Option<f64>,
+    pub person_autocorrelation: Option<f64>,
     #[serde(deserialize_with = "numbers")]
     pub looks: Vec<f64>,
     pub spending: Option<String>,
@@ -106,7 +109,10 @@ pub const METHODS: [(&str, &str); 20] = [
     ("ri", "cluster block draws seed statistic vcov adjust trial balance balance_limit"),
     ("lee", ""),
     ("adjust", "p adjust"),
-    ("power", "p0 p1 clusters size icc cv alpha power periods autocorrelation baseline_r2"),
+    (
+        "power",
+        "p0 p1 clusters size icc cv alpha power periods autocorrelation baseline_r2 baseline_periods cluster_autocorrelation person_autocorrelation",
+    ),
     ("sequential", "looks spending alpha"),
     ("confseq", "kind v t rho alpha"),
 ];

@@ -338,9 +338,4 @@ impl Table {
     pub fn shared(&self, name: &str) -> Option<&Arc<Column>> {
         self.columns.iter().find(|(own, _)| own == name).map(|(_, column)| column)
     }
-
-    pub fn take(&self, rows: &[u32]) -> Table {
-        let take = |(name, column): &(String, Arc<Column>)| (name.clone(), Arc::new(column.take(rows)));
-        Table { rows: rows.len(), columns: self.columns.iter().map(take).collect(), others: self.others.clone() }
-    }
 }

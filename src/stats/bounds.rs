@@ -41,6 +41,8 @@ impl Responses {
     }
 }
 
+/// Least and greatest mean difference, treated less reference, among units observed under either, in units of the outcome; shares observed;
+/// p; floor(n p).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lee {
     pub lower: f64,

@@ -67,18 +67,22 @@ pub struct Cells {
 }
 
 impl Cells {
+    /// No cells of `width` covariates.
     pub fn new(width: usize) -> Cells {
         Cells { width, ..Cells::default() }
     }
 
+    /// Number of cells.
     pub fn len(&self) -> usize {
         self.n.len()
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.n.is_empty()
     }
 
+    /// The covariates of a cell.
     pub fn row(&self, cell: usize) -> &[f64] {
         &self.x[cell * self.width..(cell + 1) * self.width]
     }

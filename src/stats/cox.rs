@@ -21,6 +21,7 @@ pub enum Missing {
     Monotone,
 }
 
+/// β̂ (log hazard ratios a unit of the column), I⁻¹ and I⁻¹ (Σ s_g s_g') I⁻¹, both kept × kept in the columns as given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cox {
     /// One a column.

@@ -7,6 +7,7 @@ use super::Refusal;
 use super::cells::Cells;
 use statrs::function::gamma::ln_gamma;
 
+/// The variance V(μ): μ (1 − μ), μ, 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     Binomial,
@@ -14,6 +15,7 @@ pub enum Family {
     Gaussian,
 }
 
+/// g in g(μ) = η: ln μ/(1 − μ), ln(−ln(1 − μ)), ln μ, μ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
     Logit,

@@ -8,6 +8,7 @@
 use super::Refusal;
 use super::distribution::{critical, f_quantile};
 
+/// (MSB − MSW) / (MSB + (n0 − 1) MSW) with its parts; a share without unit, mean squares in squared units of the outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Icc {
     /// May be negative; report it as it is.
@@ -63,7 +64,7 @@ pub fn mean_squares(clusters: &[(usize, f64, f64, f64)]) -> Result<MeanSquares, 
 }
 
 impl MeanSquares {
-    /// Refuses an outcome that does not vary.
+    /// (MSB − MSW) / (MSB + (n0 − 1) MSW), and 1 + (mean size − 1) icc. Refuses an outcome that does not vary.
     pub fn icc(&self) -> Result<Icc, Refusal> {
         let below = self.between + (self.n0 - 1.0) * self.within;
         if !self.varies || !below.is_finite() || below <= 0.0 {
@@ -96,6 +97,7 @@ pub fn anova(clusters: &[(usize, f64, f64, f64)]) -> Result<Icc, Refusal> {
     mean_squares(clusters)?.icc()
 }
 
+/// σ²_between / (σ²_between + σ²_within) at the restricted maximum; variances in squared units of the outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reml {
     /// From 0, where a negative correlation is cut, to 1.
@@ -108,7 +110,8 @@ pub struct Reml {
     pub interval: Option<(f64, f64)>,
 }
 
-/// Random intercept by restricted maximum likelihood, arm means as fixed effects. Takes and refuses what `anova` does.
+/// Random intercept by restricted maximum likelihood, arm means as fixed effects; `level` of the profile interval. Takes and refuses what
+/// `anova` does.
 pub fn reml(clusters: &[(usize, f64, f64, f64)], level: f64) -> Result<Reml, Refusal> {
     let table = mean_squares(clusters)?;
     if !table.varies {

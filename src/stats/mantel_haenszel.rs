@@ -14,6 +14,7 @@ pub struct Block {
     pub n0: f64,
 }
 
+/// R/S, its logarithm, and that logarithm's standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RiskRatio {
     pub ratio: f64,
@@ -25,7 +26,8 @@ pub struct RiskRatio {
     pub blocks: usize,
 }
 
-/// Refuses no block with both arms, no event at all, no event among the untreated, and counts outside their rows.
+/// The common risk ratio R/S of the blocks with both arms. Refuses no such block, no event at all, no event among the untreated, and counts
+/// outside their rows.
 pub fn risk_ratio(blocks: &[Block]) -> Result<RiskRatio, Refusal> {
     let (mut r, mut s, mut v, mut used) = (0.0, 0.0, 0.0, 0);
     for &Block { a, n1, c, n0 } in blocks {

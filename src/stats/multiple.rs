@@ -4,6 +4,13 @@
 //! Benjamini and Hochberg (1995) min over j ≥ i of m p(j) / j; Benjamini and Yekutieli (2001) the same times Σ 1/j. All at most 1.
 //! Step-down max-T (Westfall and Young 1993; Romano and Wolf 2005) from draws of all statistics together.
 
+/// An adjustment of p-values for their number.
+pub type Adjustment = fn(&[Option<f64>]) -> Vec<Option<f64>>;
+
+/// The adjustments that need p-values alone, by name.
+pub const ADJUSTMENTS: [(&str, Adjustment); 5] =
+    [("holm", holm), ("bh", benjamini_hochberg), ("by", benjamini_yekutieli), ("bonferroni", bonferroni), ("hochberg", hochberg)];
+
 /// p times the number of tests. Controls the chance of any false finding.
 pub fn bonferroni(p: &[Option<f64>]) -> Vec<Option<f64>> {
     stepped(p, false, |_, tests| tests)

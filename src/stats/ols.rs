@@ -15,6 +15,8 @@ use super::sandwich::{Joint, Sandwich};
 use super::{leverage, passes};
 use nalgebra::{DMatrix, DVector};
 
+/// Which variance: s² (X'WX)⁻¹; HC0 to HC3 with rows as clusters (White 1980; MacKinnon and White 1985); CR0 to CR3 (Liang and Zeger 1986;
+/// Bell and McCaffrey 2002). `block` has A_g, the head of this file c.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variance {
     Classical,
@@ -31,10 +33,12 @@ pub enum Variance {
 }
 
 impl Variance {
+    /// Whether it sums scores by cluster.
     pub fn is_clustered(self) -> bool {
         matches!(self, Variance::Cr0 | Variance::Cr1 | Variance::Cr1p | Variance::Cr1s | Variance::Cr2 | Variance::Cr3)
     }
 
+    /// A_g: 1, (I − H)^(−1/2) or (I − H)⁻¹.
     pub fn adjustment(self) -> Adjustment {
         match self {
             Variance::Hc2 | Variance::Cr2 => Adjustment::Root,
@@ -118,8 +122,9 @@ pub struct Fit<'a, R: Rows> {
     pub residual: f64,
 }
 
-/// Fits the rows' outcome on their covariates. `kept` says which columns stayed. Refuses no data, no column that carries anything, a model that
-/// numbers cannot hold; an outcome without variation is for the caller to see.
+/// β = (X'WX)⁻¹X'Wy over n rows and k columns, absorbed effects swept out of both (Frisch and Waugh 1933); β in units of the outcome a unit
+/// of the column. `kept` says which columns stayed. Refuses no data, no column that carries anything, effects that do not converge, and
+/// numbers that are not finite; an outcome without variation is for the caller to see.
 pub fn fit<R: Rows>(rows: &R) -> Result<Fit<'_, R>, Refusal> {
     if rows.is_empty() || rows.width() == 0 {
         return Err(Refusal::NoData);
@@ -308,8 +313,8 @@ impl<R: Rows> Fit<'_, R> {
         (y - fitted, self.square(row, y, fitted))
     }
 
-    /// A contrast a'γ (from `contrast`) with its error. `residual` is n − K. Refuses a variance of zero and degrees of freedom that do
-    /// not exist.
+    /// c'β = a'γ for a contrast a (from `contrast`), se = √(a'Va), t = c'β / se, p = P(|T_df| ≥ |t|), c'β ± t_(level) se. Refuses a
+    /// variance below 1e-14 of what it would be without clusters, and degrees of freedom that do not exist.
     pub fn estimate(&self, sandwich: &Sandwich, a: &DVector<f64>, df: Df, count: EffectCount, level: f64) -> Result<Estimate, Refusal> {
         let df = match df {
             Df::Satterthwaite => Some(sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0]?),
@@ -326,7 +331,8 @@ impl<R: Rows> Fit<'_, R> {
         estimate(a.dot(&self.gamma), variance, working, df, level)
     }
 
-    /// Tests that contrasts (columns of `a`, from `contrast`) are zero.
+    /// Tests that contrasts (columns of `a`, from `contrast`) are zero; `lower` are the degrees of freedom below of F, none leaves its p
+    /// empty. Refuses a perfect fit, contrasts that depend on each other, and one without variance.
     pub fn joint(&self, sandwich: &Sandwich, a: &DMatrix<f64>, lower: Option<f64>) -> Result<Joint, Refusal> {
         if self.residual == 0.0 {
             return Err(Refusal::NoVariance);
@@ -340,8 +346,8 @@ pub fn not_zero(variance: f64, working: f64) -> Result<f64, Refusal> {
     if variance.is_finite() && variance > 1e-14 * working && variance > 0.0 { Ok(variance) } else { Err(Refusal::NoVariance) }
 }
 
-/// An estimate of given variance with p and interval; `working` is what the variance would be without clusters. Refuses a variance that
-/// is zero beside it.
+/// An estimate of given variance: se = √variance, t = estimate / se, its two-sided p and interval on `df` degrees of freedom (normal:
+/// none); `working` is what the variance would be without clusters. Refuses a variance that is zero beside it, and df ≤ 0.
 pub fn estimate(estimate: f64, variance: f64, working: f64, df: Option<f64>, level: f64) -> Result<Estimate, Refusal> {
     let se = not_zero(variance, working)?.sqrt();
     let statistic = estimate / se;

@@ -36,6 +36,7 @@ impl Default for Design {
     }
 }
 
+/// P(reject), the design effect, se and mde as shares from 0 to 1, ncp = |p1 − p0| / se.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Power {
     pub power: f64,
@@ -48,7 +49,8 @@ pub struct Power {
     pub mde: f64,
 }
 
-/// Refuses fewer than two clusters an arm (`OneCluster`), a design whose variance is zero, and numbers outside their range.
+/// P(|T| ≥ t_(1−α/2)) with T noncentral t on 2 (clusters − 1), and the smallest difference found `power` of the time; shares from 0 to 1,
+/// `clusters` an arm. Refuses fewer than two clusters an arm (`OneCluster`), a design whose variance is zero, and numbers outside their range.
 pub fn power(design: &Design) -> Result<Power, Refusal> {
     let Design { p0, p1, clusters, size, icc, cv, alpha, power, periods, autocorrelation, baseline_r2 } = *design;
     let share = |p: f64| (0.0..=1.0).contains(&p);
@@ -79,14 +81,15 @@ pub fn power(design: &Design) -> Result<Power, Refusal> {
 }
 
 /// Correlation of a cluster's means in two rounds (Teerenstra et al. 2012): (size icc c + (1 − icc) s)/(1 + (size − 1) icc), c the
-/// correlation of the cluster's level over time and s that of a person seen again (0 when others are seen each time).
+/// correlation of the cluster's level over time and s that of a person seen again (0 when others are seen each time). `None` outside [−1, 1].
 pub fn mean_correlation(size: f64, icc: f64, cluster_autocorrelation: f64, person_autocorrelation: f64) -> Option<f64> {
     let r = (size * icc * cluster_autocorrelation + (1.0 - icc) * person_autocorrelation) / (1.0 + (size - 1.0) * icc);
     (-1.0..=1.0).contains(&r).then_some(r)
 }
 
 /// Share of the variance of the mean of `after` rounds that the mean of `before` baseline rounds explains, when any two rounds correlate
-/// by r: r² / ((1 + (after − 1) r)/after · (1 + (before − 1) r)/before). No baseline explains nothing.
+/// by r: r² / ((1 + (after − 1) r)/after · (1 + (before − 1) r)/before) (Frison and Pocock 1992). No baseline explains nothing; `None` for
+/// a share that cannot be.
 pub fn baseline_r2(r: f64, before: f64, after: f64) -> Option<f64> {
     if before == 0.0 {
         return Some(0.0);

@@ -128,7 +128,8 @@ struct Block {
 }
 
 impl Assignments {
-    /// `blocks[i]` and `treated[i]` of unit i. All assignments when there are no more than `most`, else `most` draws.
+    /// Π C(n_b, m_b) assignments over blocks of n_b units with m_b treated (Fisher 1935): all of them when there are no more than `most`,
+    /// else `most` draws. `blocks[i]` and `treated[i]` of unit i.
     pub fn new(blocks: &[usize], treated: &[bool], most: u64) -> Assignments {
         let mut found: std::collections::BTreeMap<usize, Block> = std::collections::BTreeMap::new();
         for (unit, (block, treated)) in blocks.iter().zip(treated).enumerate() {

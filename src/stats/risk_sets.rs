@@ -5,6 +5,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
+/// f_j = j/d for the j-th of d tied events (Efron 1977), or 0 (Breslow 1974).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ties {
     Efron,

@@ -8,6 +8,7 @@
 
 use super::distribution::{normal_quantile, normal_tail};
 
+/// α spent at a share t of the information (Lan and DeMets 1983): 2 (2 − 2 Φ(z_(α/4) / √t)), or α ln(1 + (e − 1) t).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spending {
     OBrienFleming,
@@ -25,6 +26,7 @@ impl Spending {
     }
 }
 
+/// One look: its share of the information, the boundary for |z|, and α spent up to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Look {
     pub information: f64,

@@ -127,6 +127,7 @@ impl Studentised {
         Studentised::of(clusters, unit, chosen.len(), used.len(), self.variance, total)
     }
 
+    /// Number of units, and of flags that an assignment has.
     pub fn units(&self) -> usize {
         self.units
     }

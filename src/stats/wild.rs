@@ -15,6 +15,7 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 
+/// The distribution of v_g: mean 0, variance 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weights {
     /// ±1
@@ -23,6 +24,7 @@ pub enum Weights {
     Webb,
 }
 
+/// How draws are made: their weights, null imposed (WCR) or not (WCU), "11" or "31", and how many.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub weights: Weights,
@@ -33,6 +35,7 @@ pub struct Plan {
     pub draws: u32,
 }
 
+/// θ̂, its CR1S error, t = (θ̂ − r) / se, and how the draws' t* stand to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wild {
     pub estimate: f64,
