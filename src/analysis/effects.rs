@@ -159,7 +159,12 @@ pub fn contrasts(report: &Report, reader: &Reader, weeks: &str) -> Markup {
                 }
             }
             @if let Some(design) = report.design {
-                p.suave.chico { (words.tell("analysis-icc", &[("icc", format!("{:.3}", design.icc).into()), ("effect", format!("{:.1}", design.design_effect).into())])) }
+                @let interval = design.icc_interval.map_or("–".to_string(), |(low, high)| format!("{low:.3} – {high:.3}"));
+                p.suave.chico { (words.tell("analysis-icc", &[
+                    ("icc", format!("{:.3}", design.icc).into()),
+                    ("interval", interval.into()),
+                    ("effect", format!("{:.1}", design.design_effect).into()),
+                ])) }
             }
         }
     }

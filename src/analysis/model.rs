@@ -205,7 +205,10 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
         let sums = &mut by_segment[tally.segment];
         *sums = (arm, sums.1 + tally.observed, sums.2 + tally.complied, sums.3 + tally.complied);
     }
-    out.design = icc::anova(&by_segment).ok().map(|found| Design { icc: found.icc, design_effect: found.design_effect });
+    out.design = icc::mean_squares(&by_segment).ok().and_then(|table| {
+        let found = table.icc().ok()?;
+        Some(Design { icc: found.icc, icc_interval: table.interval(analysis.level), design_effect: found.design_effect })
+    });
     out
 }
 

@@ -81,6 +81,9 @@ impl Contrast {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Design {
     pub icc: f64,
+    /// At the protocol's level; reports of earlier versions have none.
+    #[serde(default)]
+    pub icc_interval: Option<(f64, f64)>,
     pub design_effect: f64,
 }
 

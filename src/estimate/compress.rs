@@ -178,3 +178,98 @@ impl Rows for Compressed<'_> {
         self.design.levels()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimate::design::Request;
+    use crate::estimate::formula::Formula;
+    use crate::estimate::table::Table;
+    use crate::stats::ols::{Df, EffectCount, Estimate, Variance, fit};
+    use nalgebra::DMatrix;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    const ALL: [Variance; 11] = [
+        Variance::Classical,
+        Variance::Hc0,
+        Variance::Hc1,
+        Variance::Hc2,
+        Variance::Hc3,
+        Variance::Cr0,
+        Variance::Cr1,
+        Variance::Cr1p,
+        Variance::Cr1s,
+        Variance::Cr2,
+        Variance::Cr3,
+    ];
+
+    /// Every estimate of the first column, and the joint tests of it with the next, under every variance.
+    fn answers(rows: &impl Rows) -> Vec<Option<Vec<f64>>> {
+        let Ok(fitted) = fit(rows) else { return Vec::new() };
+        let numbers = |found: Estimate| vec![found.estimate, found.se, found.df.unwrap_or(0.0), found.p];
+        let of = |variance: Variance| {
+            let two_way = rows.clusters().len() == 3;
+            let degrees = !two_way && variance != Variance::Classical;
+            let sandwich = fitted.sandwich(variance, EffectCount::Nested, degrees).ok()?;
+            let first = fitted.contrast(&[(0, 1.0)]).ok()?;
+            let df = if degrees { Df::Satterthwaite } else { Df::Residual };
+            let mut found = fitted.estimate(&sandwich, &first, df, EffectCount::Nested, 0.95).map(numbers).ok()?;
+            if let Ok(second) = fitted.contrast(&[(1, 1.0)])
+                && let Ok(joint) = fitted.joint(&sandwich, &DMatrix::from_columns(&[first, second]), Some(5.0))
+            {
+                found.extend([joint.wald, joint.htz.map_or(0.0, |(f, _, _)| f)]);
+            }
+            Some(found)
+        };
+        ALL.into_iter().map(of).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Cells that share their covariates, effects, clusters and weight answer as their rows do, whatever the variance.
+        #[test]
+        fn cells_answer_as_rows_do(
+            rows in prop::collection::vec((0u8..6, 0u8..2, 0u8..2, 0u8..3, 0u8..2), 40..120),
+            outcome in prop::sample::select(vec![(0.0, 1.0), (5e7, 3.0)]), effects: bool, weights: bool, two_way: bool,
+        ) {
+            let column = |value: &dyn Fn(usize, &(u8, u8, u8, u8, u8)) -> f64| Arc::new(rows.iter().enumerate().map(|(i, row)| value(i, row)).collect::<Column>());
+            let (centre, spread) = outcome;
+            let columns = vec![
+                ("g".to_string(), column(&|_, row| f64::from(row.0))),
+                ("t".to_string(), column(&|_, row| f64::from(row.1))),
+                ("x".to_string(), column(&|_, row| f64::from(row.2) * 1.5)),
+                ("e".to_string(), column(&|_, row| f64::from(row.3))),
+                ("w".to_string(), column(&|_, row| 1.0 + f64::from(row.4))),
+                ("y".to_string(), column(&|i, row| centre + spread * ((i * i % 7) as f64 / 7.0 + f64::from(row.1 * row.0 % 3)))),
+            ];
+            let table = Table { rows: rows.len(), columns, others: Vec::new() };
+            let formula = Formula::parse(if effects { "y ~ t + x | e" } else { "y ~ 0 + t + x + e" }).unwrap();
+            let clusters: Vec<String> = if two_way { vec!["g".to_string(), "e".to_string()] } else { vec!["g".to_string()] };
+            let request = Request {
+                clusters: &clusters,
+                weights: weights.then_some("w"),
+                blocks: None,
+                time: None,
+                balance: &[],
+                reference: &BTreeMap::new(),
+                keep_missing_outcome: false,
+                drop_singletons: false,
+                counts: false,
+            };
+            let design = Design::new(&formula, &table, &request).unwrap();
+            let cells = Compressed::new(&design).unwrap();
+            for (variance, (left, right)) in ALL.iter().zip(answers(&design).into_iter().zip(answers(&cells))) {
+                match (&left, &right) {
+                    (Some(left), Some(right)) => {
+                        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * (a.abs().max(b.abs()) + 1e-3);
+                        prop_assert!(left.len() == right.len() && left.iter().zip(right).all(near), "{:?}: {:?} {:?}", variance, left, right);
+                    }
+                    _ => prop_assert_eq!(left.is_some(), right.is_some(), "{:?}", variance),
+                }
+            }
+        }
+    }
+}

@@ -1,5 +1,5 @@
-//! Pure estimators: numbers in, numbers out. Everything about a clustered linear model is computed from sums by cluster, so its cost
-//! does not grow with the number of observations.
+//! Pure estimators: numbers in, numbers out. Everything about an unweighted clustered linear model is computed from sums by cluster, so its
+//! cost does not grow with the number of observations.
 //!
 //! What cannot be computed is refused with a reason; no function answers NaN.
 
@@ -101,7 +101,7 @@ impl Refusal {
             Refusal::LoneUnit => "a block has one unit in an arm, so it has no variance within; use vcov between",
             Refusal::HalfBlock => "a block holds half of the weight or more, which between-weighted cannot have; use vcov between",
             Refusal::TwoWay => "two clusterings are defined for cr0, cr1 and cr1s only",
-            Refusal::TooManyLevels => "the absorbed effects have too many levels for a leverage adjustment; use cr1s, or cluster at the effect",
+            Refusal::TooManyLevels => "the absorbed effects have too many levels to stand beside each other; use cr1s, or fewer effects",
             Refusal::NotConverged => "the computation did not converge",
             Refusal::Separated => "rows of one kind all have the same outcome, so a coefficient is infinite",
             Refusal::OutsideFamily => "an outcome is not one the family has",

@@ -1007,7 +1007,7 @@ analysis-group-secondary = Secondary
 analysis-group-ancova = Check by segment means (ANCOVA, for audit)
 analysis-uncorrected = secondary, not corrected
 analysis-check = check
-analysis-icc = Likeness within the segment (ICC): { $icc }. Design effect: { $effect }. The design p replays the protocol's draw with the CR1 t; the wild p is WCR11.
+analysis-icc = Likeness within the segment (ICC): { $icc }, interval { $interval }. Design effect: { $effect }. The design p replays the protocol's draw with the CR1 t; the wild p is WCR11.
 analysis-flow = Who entered and who remained
 analysis-segments = { $n ->
     [one] 1 segment

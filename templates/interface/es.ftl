@@ -1007,7 +1007,7 @@ analysis-group-secondary = Secundarios
 analysis-group-ancova = Comprobación por medias de segmento (ANCOVA, para auditoría)
 analysis-uncorrected = secundario, sin corregir
 analysis-check = comprobación
-analysis-icc = Parecido dentro del segmento (ICC): { $icc }. Efecto de diseño: { $effect }. La p de aleatorización repite el sorteo del protocolo con la t de CR1; la p wild es WCR11.
+analysis-icc = Parecido dentro del segmento (ICC): { $icc }, intervalo { $interval }. Efecto de diseño: { $effect }. La p de aleatorización repite el sorteo del protocolo con la t de CR1; la p wild es WCR11.
 analysis-flow = Quiénes entraron y quiénes quedaron
 analysis-segments = { $n ->
     [one] 1 segmento
