@@ -343,6 +343,10 @@ fn estimating_equations(spec: &Spec, design: &Design) -> Result<Answer> {
     Ok(answer)
 }
 
+/// A coefficient that moves the linear predictor by more than the first, with an error above the second times itself, is infinite.
+const FAR: f64 = 15.0;
+const FLAT: f64 = 100.0;
+
 fn mixed_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer> {
     if formula.random.is_empty() {
         return Err(refused("method glmm: give a random intercept, (1 | group), in the formula"));
@@ -369,10 +373,15 @@ fn mixed_model(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer
     match mixed::fit(&cells, &groups, family, points, constant) {
         Err(why) => nothing(spec, &mut answer, design, link, why)?,
         Ok(found) => {
+            let reach = |at: usize| (0..cells.len()).map(|cell| cells.row(cell)[at].abs()).fold(0.0, f64::max);
             coefficients(&mut answer, design, &chosen, |at| {
                 let place = found.position(at).map_err(|why| (None, why))?;
                 let value = found.beta[place];
                 let se = found.se(place).map_err(|why| (Some(value), why))?;
+                // Far out on a flat likelihood: given the random effects, rows of one kind all have the same outcome.
+                if family != Family::Gaussian && value.abs() * reach(at) > FAR && se > FLAT * value.abs() {
+                    return Err((None, Refusal::Separated));
+                }
                 estimate(value, se * se, 0.0, None, level).map_err(|why| (Some(value), why))
             });
             for (group, sd) in formula.random.iter().zip(&found.sd) {

@@ -91,12 +91,6 @@ impl MeanSquares {
     }
 }
 
-/// The ANOVA estimate. `clusters`: arm, n, Σy, Σy² of each of the k clusters; p arms. Refuses k ≤ p, N ≤ k and an outcome that does
-/// not vary.
-pub fn anova(clusters: &[(usize, f64, f64, f64)]) -> Result<Icc, Refusal> {
-    mean_squares(clusters)?.icc()
-}
-
 /// σ²_between / (σ²_between + σ²_within) at the restricted maximum; variances in squared units of the outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reml {
@@ -236,7 +230,7 @@ mod tests {
 
     #[test]
     fn anova_is_the_one_worked_by_hand() {
-        let found = anova(&PAIRS).unwrap();
+        let found = mean_squares(&PAIRS).and_then(|table| table.icc()).unwrap();
         assert!((found.between - 12.5).abs() < 1e-12 && (found.within - 15.0 / 3.0).abs() < 1e-12, "{found:?}");
         assert!((found.icc - 7.5 / 17.5).abs() < 1e-12 && found.n0 == 2.0);
     }
@@ -274,8 +268,8 @@ mod tests {
     fn an_outcome_that_does_not_vary_has_mean_squares_but_no_correlation() {
         let flat = [(0, 2.0, 2.0, 2.0), (0, 3.0, 3.0, 3.0)];
         assert_eq!(mean_squares(&flat).unwrap().between, 0.0);
-        assert_eq!(anova(&flat), Err(Refusal::NoVariation));
+        assert_eq!(mean_squares(&flat).and_then(|table| table.icc()), Err(Refusal::NoVariation));
         assert_eq!(reml(&flat, 0.95), Err(Refusal::NoVariation));
-        assert_eq!(anova(&[(0, 3.0, 1.0, 1.0)]), Err(Refusal::NoResidual));
+        assert_eq!(mean_squares(&[(0, 3.0, 1.0, 1.0)]).and_then(|table| table.icc()), Err(Refusal::NoResidual));
     }
 }
