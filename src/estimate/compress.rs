@@ -191,6 +191,9 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    /// Levels of a row: cluster, treatment, covariate, effect, weight.
+    type Visit = (u8, u8, u8, u8, u8);
+
     const ALL: [Variance; 11] = [
         Variance::Classical,
         Variance::Hc0,
@@ -235,7 +238,7 @@ mod tests {
             rows in prop::collection::vec((0u8..6, 0u8..2, 0u8..2, 0u8..3, 0u8..2), 40..120),
             outcome in prop::sample::select(vec![(0.0, 1.0), (5e7, 3.0)]), effects: bool, weights: bool, two_way: bool,
         ) {
-            let column = |value: &dyn Fn(usize, &(u8, u8, u8, u8, u8)) -> f64| Arc::new(rows.iter().enumerate().map(|(i, row)| value(i, row)).collect::<Column>());
+            let column = |value: &dyn Fn(usize, &Visit) -> f64| Arc::new(rows.iter().enumerate().map(|(i, row)| value(i, row)).collect::<Column>());
             let (centre, spread) = outcome;
             let columns = vec![
                 ("g".to_string(), column(&|_, row| f64::from(row.0))),

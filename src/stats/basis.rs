@@ -89,27 +89,36 @@ fn doubtful(usable: &[usize], trusted: &[usize], first: &[f64], norm: &[f64], si
 fn residual_norms(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], t: &DMatrix<f64>, doubted: &[usize]) -> Vec<f64> {
     let (k, m) = (kept.len(), doubted.len());
     let before: Vec<usize> = doubted.iter().map(|column| kept.iter().take_while(|own| *own < column).count()).collect();
-    let pass = |width: usize, work: &(dyn Fn(&[f64], &[f64], f64, &mut [f64]) + Sync)| {
-        passes::sum(rows.len(), width, |range, sums| {
-            let mut values = vec![0.0; rows.width() + 1];
-            let mut z = vec![0.0; k];
-            for row in range {
-                absorbed.read(rows, row, &mut values, |_| {});
-                rotate(t, kept, &values, &mut z);
-                work(&values, &z, mass(rows, row), sums);
-            }
-        })
-    };
-    let shares = pass(m * k, &|values, z, mass, sums| {
+    let shares = turned_sum(rows, absorbed, kept, t, m * k, |values, z, mass, sums| {
         for (column, sums) in doubted.iter().zip(sums.chunks_mut(k.max(1))) {
             let own = mass * values[*column];
             sums.iter_mut().zip(z).for_each(|(sum, z)| *sum += own * z);
         }
     });
-    pass(m, &|values, z, mass, sums| {
+    turned_sum(rows, absorbed, kept, t, m, |values, z, mass, sums| {
         for (i, column) in doubted.iter().enumerate() {
             let along: f64 = shares[i * k..i * k + before[i]].iter().zip(z).map(|(share, z)| share * z).sum();
             sums[i] += mass * (values[*column] - along).powi(2);
+        }
+    })
+}
+
+/// Adds up over rows; `work` gets the values after absorption, z = x T and the row's weight.
+fn turned_sum(
+    rows: &impl Rows,
+    absorbed: &Absorbed,
+    kept: &[usize],
+    t: &DMatrix<f64>,
+    width: usize,
+    work: impl Fn(&[f64], &[f64], f64, &mut [f64]) + Sync,
+) -> Vec<f64> {
+    passes::sum(rows.len(), width, |range, sums| {
+        let mut values = vec![0.0; rows.width() + 1];
+        let mut z = vec![0.0; kept.len()];
+        for row in range {
+            absorbed.read(rows, row, &mut values, |_| {});
+            rotate(t, kept, &values, &mut z);
+            work(&values, &z, mass(rows, row), sums);
         }
     })
 }
@@ -186,18 +195,12 @@ fn raw_products(rows: &impl Rows, absorbed: &Absorbed) -> (Vec<f64>, Vec<f64>) {
 fn cross_products(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], t: &DMatrix<f64>) -> (DMatrix<f64>, DVector<f64>) {
     let (k, width) = (kept.len(), rows.width());
     let side = k + 1;
-    let sums = passes::sum(rows.len(), side * side, |range, sums| {
-        let mut values = vec![0.0; width + 1];
-        let mut z = vec![0.0; side];
-        for row in range {
-            absorbed.read(rows, row, &mut values, |_| {});
-            rotate(t, kept, &values, &mut z);
-            z[k] = values[width];
-            let mass = mass(rows, row);
-            for i in 0..k {
-                let own = mass * z[i];
-                sums[i * side + i..(i + 1) * side].iter_mut().zip(&z[i..]).for_each(|(sum, z)| *sum += own * z);
-            }
+    let sums = turned_sum(rows, absorbed, kept, t, side * side, |values, z, mass, sums| {
+        for (i, own) in z.iter().enumerate() {
+            let own = mass * own;
+            let (products, cross) = sums[i * side..(i + 1) * side].split_at_mut(k);
+            products[i..].iter_mut().zip(&z[i..]).for_each(|(sum, z)| *sum += own * z);
+            cross[0] += own * values[width];
         }
     });
     (DMatrix::from_fn(k, k, |i, j| sums[i.min(j) * side + i.max(j)]), DVector::from_fn(k, |i, _| sums[i * side + k]))
