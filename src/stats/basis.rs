@@ -209,7 +209,8 @@ fn cross_products(rows: &impl Rows, absorbed: &Absorbed, kept: &[usize], t: &DMa
 /// z = x T for the kept columns of `values`.
 #[inline]
 pub fn rotate(t: &DMatrix<f64>, kept: &[usize], values: &[f64], z: &mut [f64]) {
-    for (j, z) in z.iter_mut().enumerate().take(kept.len()) {
-        *z = t.column(j).iter().take(j + 1).zip(kept).map(|(t, column)| t * values[*column]).sum();
+    // Column by column as nalgebra holds them, of each only what stands above the diagonal.
+    for ((j, z), column) in z.iter_mut().enumerate().zip(t.as_slice().chunks_exact(kept.len().max(1))) {
+        *z = column[..=j].iter().zip(kept).map(|(t, place)| t * values[*place]).sum();
     }
 }
