@@ -110,6 +110,11 @@ fn a_perfect_fit_has_no_standard_error_in_any_method() {
         warns(&found, "the estimated variance is zero");
     }
 
+    // Of an outcome that does not vary no assignment changes the t.
+    let flat = answer(json!({"data": "perfect.csv", "method": "ri", "formula": "flat ~ arm", "statistic": "t", "let": ["flat = 0 * x + 5.3"]}));
+    assert_eq!((&flat["results"][0]["estimate"], &flat["results"][0]["p"]), (&json!(0.0), &Value::Null));
+    warns(&flat, "does not vary");
+
     // The levels b and d have one cluster each, fitted exactly: their difference has no error, whatever is drawn.
     std::fs::write(folder.path().join("alone.csv"), "segment,y,x\n1,1.3,a\n2,2.1,a\n3,0.7,a\n4,1.1,b\n5,3.3,c\n6,2.2,c\n7,0.1,d\n").unwrap();
     for imposed in [true, false] {

@@ -8,6 +8,7 @@ use super::grouping::Grouping;
 use super::table::{Column, Table};
 use crate::error::{Error, Result};
 use crate::stats::cells::Rows;
+use crate::stats::ols::PERFECT;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -261,10 +262,11 @@ impl Design {
         Ok(found)
     }
 
-    /// Σ (y − ȳ)².
+    /// Σ (y − ȳ)², 0 where it is rounding beside Σ y².
     pub fn squares(&self) -> f64 {
         let mean = (0..self.n).map(|row| self.y(row)).sum::<f64>() / self.n as f64;
-        (0..self.n).map(|row| (self.y(row) - mean).powi(2)).sum()
+        let (apart, size) = (0..self.n).map(|row| self.y(row)).fold((0.0, 0.0), |(apart, size), y| (apart + (y - mean) * (y - mean), size + y * y));
+        if apart > PERFECT * size { apart } else { 0.0 }
     }
 
     /// The outcome, if every row has the same.

@@ -81,11 +81,16 @@ pub struct Statistic<'a> {
     term: usize,
     unit: &'a [usize],
     variance: Variance,
+    /// Σ (y − ȳ)²; 0 for an outcome that does not vary, whose t is 0 whatever is assigned.
+    squares: f64,
 }
 
 impl Statistic<'_> {
     /// Infinite where the assignment explains the outcome whole; `None` where it explains nothing, or is itself explained.
     pub fn at(&self, treated: &[bool]) -> Option<f64> {
+        if self.squares == 0.0 {
+            return Some(0.0);
+        }
         self.engine.as_ref().and_then(|engine| engine.statistic(treated)).or_else(|| self.by_formula(treated))
     }
 
@@ -97,7 +102,7 @@ impl Statistic<'_> {
         let effect = contrast.dot(&fitted.gamma);
         match fitted.estimate(&sandwich, &contrast, Df::Normal, EffectCount::Nested, 0.95) {
             Ok(found) => Some(found.statistic),
-            Err(_) => (effect * effect / contrast.norm_squared() > 1e-12 * rows.squares()).then_some(f64::INFINITY.copysign(effect)),
+            Err(_) => (effect * effect / contrast.norm_squared() > 1e-12 * self.squares).then_some(f64::INFINITY.copysign(effect)),
         }
     }
 }
@@ -122,7 +127,8 @@ pub fn statistics<'a>(
             let mut rows = design.clone();
             rows.keep(&units.rows);
             rows.outcome = vec![*column];
-            Statistic { engine, rows, arms: [first(false), first(true)], treatment, term, unit: &units.unit, variance }
+            let squares = rows.squares();
+            Statistic { engine, rows, arms: [first(false), first(true)], treatment, term, unit: &units.unit, variance, squares }
         })
         .collect())
 }
