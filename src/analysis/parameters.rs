@@ -116,6 +116,9 @@ impl Parameters {
         not_finite(&serde_json::to_value(p).map_err(|e| Error::internal(format!("parameters: {e}")))?, "", &mut |key| {
             lines.push(format!("{place}: {key}: is not a finite number; give one"));
         });
+        if !lines.is_empty() {
+            return Err(Error::refused_lines("simulation", lines));
+        }
         for (key, share) in [
             ("reach.delivered", p.reach.delivered),
             ("reach.no_phone", p.reach.no_phone),
@@ -151,15 +154,15 @@ impl Parameters {
         }
         let outcomes = p.records.not_set_out + p.records.partly + p.records.mixed;
         for (key, sum) in [("records", outcomes), ("missing_reasons", p.missing_reasons.values().sum())] {
-            if (sum - 1.0).abs() > 1e-9 || sum.is_nan() {
+            if (sum - 1.0).abs() > 1e-9 {
                 lines.push(format!("{place}: {key}: the shares sum to {sum}; make them sum to 1"));
             }
         }
         let spread = [p.spread.segment, p.spread.home, p.spread.segment_week, p.spread.segment_phase, p.beliefs.sd];
-        if spread.iter().any(|sd| !sd.is_finite() || *sd < 0.0) {
+        if spread.iter().any(|sd| *sd < 0.0) {
             lines.push(format!("{place}: spread: a standard deviation is negative; use 0 or more"));
         }
-        if !(p.effects.ramp_weeks > 0.0 && p.effects.half_life_weeks > 0.0) {
+        if p.effects.ramp_weeks <= 0.0 || p.effects.half_life_weeks <= 0.0 {
             lines.push(format!("{place}: effects: ramp_weeks and half_life_weeks must be more than 0"));
         }
         if p.municipalities.is_empty() {

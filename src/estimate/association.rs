@@ -146,9 +146,6 @@ pub fn lee(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer> {
             answer.warnings.push(format!("{}: {why}", contrast.term));
         }
         let found = found.ok();
-        if treated.rate().is_nan() || reference.rate().is_nan() {
-            answer.warnings.push(format!("{}: an arm has no rows", contrast.term));
-        }
         let worst = if unit { manski(&treated, &reference, (0.0, 1.0)).ok() } else { None };
         let mut row = Row::new(contrast.term.clone())
             .with("lower", found.as_ref().map(|found| found.lower))

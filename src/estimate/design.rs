@@ -7,8 +7,7 @@ use super::formula::{Formula, Outcome, Quantity, Variable};
 use super::grouping::Grouping;
 use super::table::{Column, Table};
 use crate::error::{Error, Result};
-use crate::stats::cells::Rows;
-use crate::stats::ols::PERFECT;
+use crate::stats::cells::{PERFECT, Rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

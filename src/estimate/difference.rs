@@ -18,7 +18,7 @@ pub struct Contrast {
 }
 
 /// More groups than anybody compares with one.
-const GROUPS: usize = 500;
+pub const GROUPS: usize = 500;
 
 /// The comparisons of a treatment: a number with two values is one, higher less lower; otherwise each level against the reference, on
 /// the rows of those two alone. Refuses a treatment with one value.
@@ -64,7 +64,7 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: boo
         .collect())
 }
 
-/// Refuses a treatment that varies within a cluster.
+/// The arm of each cluster. Refuses a treatment that varies within one.
 pub fn check_clusters(contrast: &Contrast, clusters: &Grouping) -> Result<Vec<Option<bool>>> {
     let mut arm: Vec<Option<bool>> = vec![None; clusters.count()];
     for (row, own) in contrast.arm.iter().enumerate().filter(|(_, own)| own.is_some()) {
@@ -109,9 +109,7 @@ pub fn dim(spec: &Spec, design: &Design, treatment: &Quantity, factor: bool) -> 
     }
     let flat = design.only_outcome();
     for contrast in contrasts(spec, design, treatment, factor, &mut answer)? {
-        if let Some(clusters) = design.clusters.first() {
-            check_clusters(&contrast, clusters)?;
-        }
+        let arms = design.clusters.first().map(|clusters| check_clusters(&contrast, clusters)).transpose()?;
         if let Some(value) = flat {
             answer.warnings.push(format!("the outcome is {value} in every row: there is no variation to explain"));
             answer.rows.push(bare(&contrast.term, Some(0.0)));
@@ -121,8 +119,8 @@ pub fn dim(spec: &Spec, design: &Design, treatment: &Quantity, factor: bool) -> 
             None => whole(design, &contrast, level),
             Some(block) => blocked(spec, design, &contrast, block, level)?,
         };
-        let rows: Vec<usize> = (0..design.n).collect();
-        if design.block.is_none() && !design.clusters.is_empty() && sums(design, &contrast, &rows).iter().any(|arm| arm.units == 1.0) {
+        let alone = |arm: bool| arms.iter().flatten().filter(|own| **own == Some(arm)).count() == 1;
+        if design.block.is_none() && (alone(true) || alone(false)) {
             answer.warnings.push(format!("{}: an arm has one cluster, so its error is too small; quote a p by the design (ri)", contrast.term));
         }
         match found {

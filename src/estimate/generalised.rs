@@ -143,8 +143,9 @@ impl Fitted {
 fn two_way(fits: &[Fitted], variance: Variance) -> std::result::Result<Robust, Refusal> {
     let [first, second, both] = fits else { return Err(Refusal::TwoWay) };
     let mut out = first.robust(Variance::Cr0, false)?;
-    let covariance = |fitted: &Fitted| fitted.robust(Variance::Cr0, false).map(|own| &own.turn * &own.sandwich.middle * own.turn.transpose());
-    let sum = covariance(first)? + covariance(second)? - covariance(both)?;
+    let covariance = |robust: &Robust| &robust.turn * &robust.sandwich.middle * robust.turn.transpose();
+    let other = |fitted: &Fitted| fitted.robust(Variance::Cr0, false).map(|robust| covariance(&robust));
+    let sum = covariance(&out) + other(second)? - other(both)?;
     let factor = variance.factor(first.clusters.min(second.clusters) as f64, first.fit.rows, first.fit.kept.len() as f64)?;
     let half = out.turn.solve_lower_triangular(&sum).ok_or(Refusal::NotFinite)?;
     out.sandwich.middle = out.turn.solve_lower_triangular(&half.transpose()).ok_or(Refusal::NotFinite)? * factor;

@@ -39,6 +39,9 @@ pub fn over_time(spec: &Spec, plain: Design) -> Result<Design, String> {
     let twice = |one: &str, other: &str| Err(format!("{one} beside {other}: give one of the two"));
     let autocorrelation = match (spec.autocorrelation, spec.cluster_autocorrelation) {
         (Some(_), Some(_)) => return twice("autocorrelation", "cluster_autocorrelation"),
+        (_, None) if spec.person_autocorrelation.is_some() => {
+            return Err("person_autocorrelation: give cluster_autocorrelation beside it".to_string());
+        }
         (Some(given), None) => given,
         (None, None) => plain.autocorrelation,
         (None, Some(cluster)) => mean_correlation(plain.size, plain.icc, cluster, spec.person_autocorrelation.unwrap_or(0.0))

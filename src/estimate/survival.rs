@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Field, Row};
 use super::design::Design;
+use super::difference::GROUPS;
 use super::formula::{Formula, Outcome};
 use super::run::treatment;
 use super::spec::{Spec, refused};
@@ -151,7 +152,7 @@ pub fn km(follow: FollowUp, groups: Option<Groups>, times: &[f64], quantiles: &[
 /// Log-rank: rows `g[level]` with `observed expected variance`, row `g` with `statistic df p`; with clusters also row `g@clusters` with
 /// `statistic p draws exact` by permuting the groups of whole clusters within strata.
 pub fn logrank(follow: FollowUp, groups: Groups, plan: LogRankPlan) -> Result<Answer, String> {
-    if groups.levels.len() > 500 {
+    if groups.levels.len() > GROUPS {
         return Err(format!("{}: {} groups are too many to compare", groups.name, groups.levels.len()));
     }
     if !plan.rho.is_finite() {

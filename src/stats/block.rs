@@ -51,14 +51,9 @@ impl Block {
         let Some((w, phi)) = &working else { return Block::plain(levels, z, residual, adjustment) };
         let m = z.nrows();
         let wz = DMatrix::from_fn(m, z.ncols(), |i, j| w[i] * z[(i, j)]);
-        let b = match adjustment {
-            Adjustment::None => wz,
-            _ if m > LARGE && m > 3 * z.ncols() => match Block::large(&z, &wz, (w, phi), adjustment, q) {
-                Some(b) => b,
-                None => Block::exact(&z, wz, (w, phi), adjustment, q),
-            },
-            _ => Block::exact(&z, wz, (w, phi), adjustment, q),
-        };
+        let many = adjustment != Adjustment::None && m > LARGE && m > 3 * z.ncols();
+        let large = many.then(|| Block::large(&z, &wz, (w, phi), adjustment, q)).flatten();
+        let b = large.unwrap_or_else(|| Block::exact(&z, wz, (w, phi), adjustment, q));
         let score = b.transpose() * &residual;
         Block { levels, z, b, working, score, copies: 1.0 }
     }

@@ -39,8 +39,8 @@ pub trait Rows: Sync {
     }
 }
 
-/// Variation below this share of Σ y² is rounding.
-const FLAT: f64 = 1e-26;
+/// A sum of squares around a mean or a fit below this share of Σ w y² is rounding: the outcome does not vary, or the fit is perfect.
+pub const PERFECT: f64 = 1e-26;
 
 /// n, Σ y and Σ (y − ȳ)² of two sets of rows together: they scatter as each does, and by the distance of their means (Chan, Golub and
 /// LeVeque 1983).
@@ -109,7 +109,7 @@ impl Cells {
         let cells = (0..self.len()).filter(|c| self.n[*c] > 0.0).map(|c| (self.n[c], self.y[c] / self.n[c], self.within[c]));
         let (apart, size) = cells
             .fold((0.0, 0.0), |(apart, size), (n, own, within)| (apart + within + n * (own - mean) * (own - mean), size + within + n * own * own));
-        n > 0.0 && apart <= FLAT * size.max(f64::MIN_POSITIVE)
+        n > 0.0 && apart <= PERFECT * size.max(f64::MIN_POSITIVE)
     }
 
     /// Number of rows.

@@ -8,10 +8,9 @@
 //!
 //! Exchangeable: R⁻¹ = (I − α/(1 + (n−1)α) J)/(1 − α), so that sums over cells suffice.
 
-use super::cells::Cells;
+use super::cells::{Cells, PERFECT};
 use super::family::{Family, Link, Point};
 use super::generalised::{self, position};
-use super::ols::PERFECT;
 use super::orthonormal::{Basis, add_outer, mirror};
 use super::working_correlation::Times;
 use super::{Refusal, passes};

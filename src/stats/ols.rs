@@ -9,7 +9,7 @@ use super::Refusal;
 use super::absorb::{Absorbed, absorb, is_nested, mass};
 use super::basis::{Basis, basis, rotate};
 use super::block::Adjustment;
-use super::cells::Rows;
+use super::cells::{PERFECT, Rows};
 use super::distribution::{critical, two_sided};
 use super::sandwich::{Joint, Sandwich};
 use super::{leverage, passes};
@@ -104,9 +104,6 @@ pub struct Estimate {
     pub low: f64,
     pub high: f64,
 }
-
-/// A residual sum of squares below this share of Σ w y² is rounding: the model fits perfectly and has no error to speak of.
-pub const PERFECT: f64 = 1e-26;
 
 /// A fitted model. Matrices are in the kept columns; the others were collinear.
 pub struct Fit<'a, R: Rows> {
