@@ -1,4 +1,9 @@
 -- Territory: where things are. One text for both engines; municipality_id (the INE code as a number) leads every key.
+--
+-- Two times. A thing's identity and code stand in the table of its name and never change. Everything else about it stands in NAME_version:
+-- a row holds from valid_from to valid_to (both included; empty: until further notice) and was written at recorded_at. What takes effect
+-- today or later closes the row in force (valid_to) and adds one. Correcting the past is another act: the rows it contradicts are
+-- superseded (superseded_at), never altered, and new ones are added. In force on a day: superseded_at IS NULL and the day within the span.
 -- municipality is a shared (reference) table: all 340 codes exist, a pilot runs where pilot is true.
 CREATE TABLE municipality (
   municipality_id SMALLINT PRIMARY KEY,
@@ -18,49 +23,88 @@ CREATE TABLE neighbourhood (
   municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
   neighbourhood_id UUID NOT NULL,
   code TEXT NOT NULL,
+  PRIMARY KEY (municipality_id, neighbourhood_id),
+  UNIQUE (municipality_id, code)
+);
+
+CREATE TABLE neighbourhood_version (
+  municipality_id SMALLINT NOT NULL,
+  neighbourhood_id UUID NOT NULL,
+  version_id UUID NOT NULL,
+  valid_from DATE NOT NULL,
+  valid_to DATE,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  superseded_at TIMESTAMPTZ,
   name TEXT NOT NULL,
   approximate BOOLEAN NOT NULL,
   geometry JSONB NOT NULL,
   properties JSONB NOT NULL,
-  PRIMARY KEY (municipality_id, neighbourhood_id),
-  UNIQUE (municipality_id, code)
+  PRIMARY KEY (municipality_id, neighbourhood_id, version_id),
+  FOREIGN KEY (municipality_id, neighbourhood_id) REFERENCES neighbourhood (municipality_id, neighbourhood_id),
+  CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
 
 CREATE TABLE operator (
   municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
   operator_id UUID NOT NULL,
   code TEXT NOT NULL,
-  name TEXT NOT NULL,
   PRIMARY KEY (municipality_id, operator_id),
   UNIQUE (municipality_id, code)
+);
+
+CREATE TABLE operator_version (
+  municipality_id SMALLINT NOT NULL,
+  operator_id UUID NOT NULL,
+  version_id UUID NOT NULL,
+  valid_from DATE NOT NULL,
+  valid_to DATE,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  superseded_at TIMESTAMPTZ,
+  name TEXT NOT NULL,
+  PRIMARY KEY (municipality_id, operator_id, version_id),
+  FOREIGN KEY (municipality_id, operator_id) REFERENCES operator (municipality_id, operator_id),
+  CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
 
 CREATE TABLE route (
   municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
   route_id UUID NOT NULL,
   code TEXT NOT NULL,
-  name TEXT NOT NULL,
-  operator_id UUID NOT NULL,
+  PRIMARY KEY (municipality_id, route_id),
+  UNIQUE (municipality_id, code)
+);
+
+-- A route runs while a version of it is in force: the first valid_from is its opening, the last valid_to its end.
+CREATE TABLE route_version (
+  municipality_id SMALLINT NOT NULL,
+  route_id UUID NOT NULL,
+  version_id UUID NOT NULL,
   valid_from DATE NOT NULL,
   valid_to DATE,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  superseded_at TIMESTAMPTZ,
+  name TEXT NOT NULL,
+  operator_id UUID NOT NULL,
   approximate BOOLEAN NOT NULL,
   geometry JSONB NOT NULL,
   properties JSONB NOT NULL,
-  PRIMARY KEY (municipality_id, route_id),
-  UNIQUE (municipality_id, code),
-  FOREIGN KEY (municipality_id, operator_id) REFERENCES operator (municipality_id, operator_id)
+  PRIMARY KEY (municipality_id, route_id, version_id),
+  FOREIGN KEY (municipality_id, route_id) REFERENCES route (municipality_id, route_id),
+  FOREIGN KEY (municipality_id, operator_id) REFERENCES operator (municipality_id, operator_id),
+  CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
 
--- Which days a route runs, what it takes that day, and when. weekday: 1 Monday to 7 Sunday; times are HH:MM in Guatemala.
+-- The week of one version of a route: what it takes on which day, and when. weekday: 1 Monday to 7 Sunday; times are HH:MM in Guatemala.
 CREATE TABLE route_day (
   municipality_id SMALLINT NOT NULL,
   route_id UUID NOT NULL,
+  version_id UUID NOT NULL,
   weekday SMALLINT NOT NULL CHECK (weekday BETWEEN 1 AND 7),
   stream TEXT NOT NULL CHECK (stream IN ('organic', 'recyclable', 'residual', 'mixed')),
   window_start TEXT NOT NULL,
   window_end TEXT NOT NULL,
-  PRIMARY KEY (municipality_id, route_id, weekday),
-  FOREIGN KEY (municipality_id, route_id) REFERENCES route (municipality_id, route_id)
+  PRIMARY KEY (municipality_id, route_id, version_id, weekday),
+  FOREIGN KEY (municipality_id, route_id, version_id) REFERENCES route_version (municipality_id, route_id, version_id)
 );
 
 -- A contiguous piece of one route, about 25 homes, inside one neighbourhood: the trial's cluster.
@@ -68,24 +112,51 @@ CREATE TABLE segment (
   municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
   segment_id UUID NOT NULL,
   code TEXT NOT NULL,
+  PRIMARY KEY (municipality_id, segment_id),
+  UNIQUE (municipality_id, code)
+);
+
+CREATE TABLE segment_version (
+  municipality_id SMALLINT NOT NULL,
+  segment_id UUID NOT NULL,
+  version_id UUID NOT NULL,
+  valid_from DATE NOT NULL,
+  valid_to DATE,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  superseded_at TIMESTAMPTZ,
   route_id UUID NOT NULL,
   neighbourhood_id UUID NOT NULL,
+  -- metres from the start of the route to where it meets the segment, and whether it drives it against its drawing
+  begins_m DOUBLE PRECISION NOT NULL,
+  reversed BOOLEAN NOT NULL,
   approximate BOOLEAN NOT NULL,
   geometry JSONB NOT NULL,
   properties JSONB NOT NULL,
-  PRIMARY KEY (municipality_id, segment_id),
-  UNIQUE (municipality_id, code),
+  PRIMARY KEY (municipality_id, segment_id, version_id),
+  FOREIGN KEY (municipality_id, segment_id) REFERENCES segment (municipality_id, segment_id),
   FOREIGN KEY (municipality_id, route_id) REFERENCES route (municipality_id, route_id),
-  FOREIGN KEY (municipality_id, neighbourhood_id) REFERENCES neighbourhood (municipality_id, neighbourhood_id)
+  FOREIGN KEY (municipality_id, neighbourhood_id) REFERENCES neighbourhood (municipality_id, neighbourhood_id),
+  CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
-CREATE INDEX segment_by_route ON segment (municipality_id, route_id);
-CREATE INDEX segment_by_neighbourhood ON segment (municipality_id, neighbourhood_id);
+CREATE INDEX segment_version_by_route ON segment_version (municipality_id, route_id);
 
 -- Yards, dumps, sorting plants, street containers and shared collection points.
 CREATE TABLE point (
   municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
   point_id UUID NOT NULL,
   code TEXT NOT NULL,
+  PRIMARY KEY (municipality_id, point_id),
+  UNIQUE (municipality_id, code)
+);
+
+CREATE TABLE point_version (
+  municipality_id SMALLINT NOT NULL,
+  point_id UUID NOT NULL,
+  version_id UUID NOT NULL,
+  valid_from DATE NOT NULL,
+  valid_to DATE,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  superseded_at TIMESTAMPTZ,
   name TEXT NOT NULL,
   kind TEXT NOT NULL,
   route_id UUID,
@@ -95,9 +166,10 @@ CREATE TABLE point (
   lat DOUBLE PRECISION NOT NULL,
   approximate BOOLEAN NOT NULL,
   properties JSONB NOT NULL,
-  PRIMARY KEY (municipality_id, point_id),
-  UNIQUE (municipality_id, code),
-  FOREIGN KEY (municipality_id, route_id) REFERENCES route (municipality_id, route_id)
+  PRIMARY KEY (municipality_id, point_id, version_id),
+  FOREIGN KEY (municipality_id, point_id) REFERENCES point (municipality_id, point_id),
+  FOREIGN KEY (municipality_id, route_id) REFERENCES route (municipality_id, route_id),
+  CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
 
 CREATE TABLE street (
@@ -115,29 +187,36 @@ CREATE TABLE household (
   household_id UUID NOT NULL,
   -- two letters, four digits, check character: SP-4821-K
   code TEXT NOT NULL,
+  PRIMARY KEY (municipality_id, household_id),
+  UNIQUE (municipality_id, code)
+);
+
+-- A home is enrolled on its first valid_from and closed after its last valid_to. Its route, operator and neighbourhood are those of its
+-- segment on the day.
+CREATE TABLE household_version (
+  municipality_id SMALLINT NOT NULL,
+  household_id UUID NOT NULL,
+  version_id UUID NOT NULL,
+  valid_from DATE NOT NULL,
+  valid_to DATE,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  superseded_at TIMESTAMPTZ,
+  service_status TEXT NOT NULL CHECK (service_status IN ('served', 'not_subscribed', 'no_route')),
+  segment_id UUID,
+  -- metres from the start of the segment's line, as drawn, to where the home is met
+  along_m DOUBLE PRECISION NOT NULL,
+  -- with whom a home that stands on no segment has its contract
+  operator_id UUID,
   lon DOUBLE PRECISION NOT NULL,
   lat DOUBLE PRECISION NOT NULL,
   -- what a crew looks for at the kerb ("portón verde"); never a name
   hint TEXT,
-  service_status TEXT NOT NULL CHECK (service_status IN ('served', 'not_subscribed', 'no_route')),
-  operator_id UUID,
   approximate BOOLEAN NOT NULL,
   properties JSONB NOT NULL,
-  PRIMARY KEY (municipality_id, household_id),
-  UNIQUE (municipality_id, code),
-  FOREIGN KEY (municipality_id, operator_id) REFERENCES operator (municipality_id, operator_id)
-);
-
--- Dated membership of exactly one segment (and through it one route and one neighbourhood); stop_order is the place along the route.
-CREATE TABLE household_place (
-  municipality_id SMALLINT NOT NULL,
-  household_id UUID NOT NULL,
-  segment_id UUID NOT NULL,
-  stop_order INTEGER NOT NULL,
-  valid_from DATE NOT NULL,
-  valid_to DATE,
-  PRIMARY KEY (municipality_id, household_id, valid_from),
+  PRIMARY KEY (municipality_id, household_id, version_id),
   FOREIGN KEY (municipality_id, household_id) REFERENCES household (municipality_id, household_id),
-  FOREIGN KEY (municipality_id, segment_id) REFERENCES segment (municipality_id, segment_id)
+  FOREIGN KEY (municipality_id, segment_id) REFERENCES segment (municipality_id, segment_id),
+  FOREIGN KEY (municipality_id, operator_id) REFERENCES operator (municipality_id, operator_id),
+  CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
-CREATE INDEX household_place_by_segment ON household_place (municipality_id, segment_id, stop_order);
+CREATE INDEX household_version_by_segment ON household_version (municipality_id, segment_id);

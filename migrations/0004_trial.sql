@@ -36,6 +36,17 @@ CREATE TABLE trial_segment (
   CHECK ((arm IS NULL) <> (left_out IS NULL))
 );
 
+-- The served homes of every drawn segment on the day of the draw. A home keeps the segment, and with it the arm, of the draw wherever it
+-- moves; homes that come later get their segment's.
+CREATE TABLE trial_home (
+  municipality_id SMALLINT NOT NULL,
+  trial_id TEXT NOT NULL REFERENCES trial (trial_id),
+  household_id UUID NOT NULL,
+  segment_id UUID NOT NULL,
+  PRIMARY KEY (municipality_id, trial_id, household_id),
+  FOREIGN KEY (municipality_id, household_id) REFERENCES household (municipality_id, household_id)
+);
+
 -- A planned date for arm contrasts. Between looks everybody sees pooled figures; requests outside the plan are logged here.
 CREATE TABLE trial_look (
   trial_id TEXT NOT NULL REFERENCES trial (trial_id),

@@ -17,10 +17,24 @@ CREATE TABLE round (
 );
 CREATE INDEX round_by_day ON round (municipality_id, service_day);
 
+-- How many served homes of each segment a round has to collect from: what is due. Written with the round from the facts of its day.
+CREATE TABLE round_segment (
+  municipality_id SMALLINT NOT NULL,
+  iso_week INTEGER NOT NULL,
+  segment_id UUID NOT NULL,
+  round_id UUID NOT NULL,
+  neighbourhood_id UUID NOT NULL,
+  stops INTEGER NOT NULL,
+  PRIMARY KEY (municipality_id, iso_week, segment_id, round_id),
+  FOREIGN KEY (municipality_id, round_id) REFERENCES round (municipality_id, round_id)
+);
+CREATE INDEX round_segment_by_round ON round_segment (municipality_id, round_id);
+
 -- What a crew saw, one row per operation as received. Rows are never edited: a correction is another row that names the one it corrects.
 -- counted marks, for one home on one collection day, the single row that stands for it in tallies.
 -- complied: 1, 0, or empty when the home was not observed.
--- segment_id: the home's segment in the week of the collection, from the server's records.
+-- segment_id, neighbourhood_id: what the collection counts for, from the facts of its day; empty when the home was not served or on no
+-- segment that day.
 CREATE TABLE observation (
   municipality_id SMALLINT NOT NULL,
   op_id UUID NOT NULL,
@@ -28,6 +42,7 @@ CREATE TABLE observation (
   round_id UUID NOT NULL,
   household_id UUID NOT NULL,
   segment_id UUID,
+  neighbourhood_id UUID,
   service_day DATE NOT NULL,
   iso_week INTEGER NOT NULL,
   device_id UUID NOT NULL,
@@ -101,17 +116,19 @@ CREATE TABLE unsettled_operation (
   PRIMARY KEY (municipality_id, op_id, content_hash)
 );
 
--- Tallies: caches of the counted rows, rewritten in the same transaction, recounted by `vecino verify`. iso_week is 202644.
+-- Tallies: caches of the counted rows, rewritten in the same transaction, recounted by `vecino verify`. iso_week is 202644. A home has a
+-- cell for each segment and neighbourhood that its collections of the week count for: one, unless something moved within the week.
 CREATE TABLE home_week (
   municipality_id SMALLINT NOT NULL,
   iso_week INTEGER NOT NULL,
   household_id UUID NOT NULL,
-  segment_id UUID,
+  segment_id UUID NOT NULL,
+  neighbourhood_id UUID NOT NULL,
   observed INTEGER NOT NULL,
   set_out INTEGER NOT NULL,
   complied INTEGER NOT NULL,
   contaminated INTEGER NOT NULL,
-  PRIMARY KEY (municipality_id, iso_week, household_id)
+  PRIMARY KEY (municipality_id, iso_week, household_id, segment_id, neighbourhood_id)
 );
 CREATE INDEX home_week_by_segment ON home_week (municipality_id, segment_id, iso_week);
 

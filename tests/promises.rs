@@ -1,6 +1,7 @@
 //! One file per promise, one binary: a promise is a test named as a sentence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity)]
 
+mod ground;
 mod pilot;
 mod program;
 

@@ -1,13 +1,14 @@
 //! A small street for observations: two municipalities, operators, routes that run every weekday, homes in order.
 
+use crate::ground::Ground;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vecino::account::{Actor, Role};
 use vecino::db::Db;
-use vecino::id::{DeviceId, HouseholdId, MunicipalityId, RoundId, SegmentId};
+use vecino::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RoundId, RouteId, SegmentId};
 use vecino::observation::round;
-use vecino::{bulk, run};
+use vecino::run;
 
 pub const TOWN: MunicipalityId = MunicipalityId(1202);
 pub const LAKE: MunicipalityId = MunicipalityId(114);
@@ -35,60 +36,27 @@ pub async fn lay(db: &Db, day: NaiveDate, homes: usize, size: usize, stream: &st
     for (m, code) in [(TOWN, "1202"), (LAKE, "0114")] {
         run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, properties) VALUES ($1, $2, $2, 'x', TRUE, TRUE, $3)", m, code, json!({})).unwrap();
     }
+    let weekdays: Vec<(i16, &str)> = (1i16..=7).map(|weekday| (weekday, stream)).collect();
     for (n, m, code) in [(1u128, TOWN, "muni"), (2, TOWN, "otra"), (3, LAKE, "lago")] {
-        run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, $3, $3)", m, id(n), code).unwrap();
-        run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, $3, $3, $4, $5, TRUE, $6, $6)",
-            m, id(100 + n), format!("R{n}"), id(n), day - chrono::Duration::days(400), json!({})).unwrap();
-        for weekday in 1i16..=7 {
-            run!(tx, "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end) VALUES ($1, $2, $3, $4, '06:00', '11:00')", m, id(100 + n), weekday, stream).unwrap();
+        let ground = Ground::since(m, day - chrono::Duration::days(400));
+        ground.operator(&mut tx, OperatorId(id(n)), code, code).await;
+        let name = format!("R{n}");
+        ground.route(&mut tx, RouteId(id(100 + n)), &name, &name, OperatorId(id(n)), &weekdays).await;
+        if n != 2 {
+            ground.neighbourhood(&mut tx, NeighbourhoodId(id(200 + n)), "N", "N", json!({})).await;
         }
-        if n == 2 {
-            continue;
-        }
-        run!(tx, "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, 'N', 'N', TRUE, $3, $3)", m, id(200 + n), json!({})).unwrap();
     }
+    let ground = Ground::since(TOWN, day - chrono::Duration::days(300));
     let count = homes.div_ceil(size);
     let segments: Vec<SegmentId> = (0..count + 1).map(|n| SegmentId(id(1000 + n as u128))).collect();
     for (n, segment) in segments.iter().enumerate() {
         let route = if n < count { id(101) } else { id(102) };
-        run!(tx, "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, TRUE, $6, $6)",
-            TOWN, *segment, format!("S{n}"), route, id(201), json!({})).unwrap();
+        ground.segment(&mut tx, *segment, &format!("S{n}"), RouteId(route), NeighbourhoodId(id(201))).await;
     }
     let all: Vec<(HouseholdId, String)> = (0..homes + 4).map(|n| (HouseholdId(id(100_000 + n as u128)), home_code(n))).collect();
-    let rows: Vec<(usize, HouseholdId, String)> = all.iter().enumerate().map(|(n, (home, code))| (n, *home, code.clone())).collect();
-    bulk!(
-        tx,
-        "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, operator_id, approximate, properties)",
-        rows,
-        |row| [
-            TOWN,
-            row.1,
-            &row.2,
-            -91.7 + row.0 as f64 * 1e-4,
-            14.9,
-            format!("Puerta {}", row.0),
-            "served",
-            if row.0 < homes { id(1) } else { id(2) },
-            true,
-            json!({})
-        ],
-        ""
-    )
-    .unwrap();
-    bulk!(
-        tx,
-        "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-        rows,
-        |row| [
-            TOWN,
-            row.1,
-            if row.0 < homes { segments[row.0 / size] } else { segments[count] },
-            row.0 as i32 + 1,
-            day - chrono::Duration::days(300)
-        ],
-        ""
-    )
-    .unwrap();
+    let on = |n: usize| if n < homes { segments[n / size] } else { segments[count] };
+    let placed: Vec<_> = all.iter().enumerate().map(|(n, (home, code))| (*home, code.clone(), Some(on(n)))).collect();
+    ground.homes(&mut tx, &placed).await;
     let rounds = round::ensure(&mut tx, TOWN, day).await.unwrap();
     let mut phones = Vec::new();
     for (n, m, operator) in [(1u128, TOWN, "muni"), (2, TOWN, "muni"), (3, TOWN, "otra"), (4, LAKE, "lago")] {

@@ -163,31 +163,19 @@ async fn tallies(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId
         cell.set_out += f64::from(set_out);
         cell.complied += f64::from(complied);
     }
-    // Due: served homes with a place in the segment that week, times the days its route runs.
-    let days: BTreeMap<SegmentId, i64> = all!(
+    // Due: the served homes that rounds had to collect from, by the facts of each day.
+    let due: Vec<(SegmentId, Week, i64)> = all!(
         tx,
-        "SELECT s.segment_id, COUNT(*) FROM segment s
-           JOIN route_day d ON d.municipality_id = s.municipality_id AND d.route_id = s.route_id
-          WHERE s.municipality_id = $1 GROUP BY s.segment_id",
-        municipality
-    )?
-    .into_iter()
-    .collect::<BTreeMap<SegmentId, i64>>();
-    let stays: Vec<(SegmentId, chrono::NaiveDate, Option<chrono::NaiveDate>, i64)> = all!(
-        tx,
-        "SELECT p.segment_id, p.valid_from, p.valid_to, COUNT(*) FROM household_place p
-           JOIN household h ON h.municipality_id = p.municipality_id AND h.household_id = p.household_id
-          WHERE p.municipality_id = $1 AND h.service_status = 'served' GROUP BY p.segment_id, p.valid_from, p.valid_to",
-        municipality
+        "SELECT segment_id, iso_week, CAST(SUM(stops) AS BIGINT) FROM round_segment
+          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 GROUP BY segment_id, iso_week",
+        municipality,
+        from,
+        to
     )?;
-    for (segment, valid_from, valid_to, homes) in stays {
-        let (Some(place), Some(days)) = (places.get(&(municipality, segment)), days.get(&segment)) else { continue };
-        for week in 1..=data.through {
-            let monday = data.protocol.week(week).monday();
-            if valid_from <= monday && valid_to.is_none_or(|to| to >= monday) {
-                cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += (homes * days) as f64;
-            }
-        }
+    for (segment, week, stops) in due {
+        let Some(place) = places.get(&(municipality, segment)) else { continue };
+        let week = data.protocol.trial_week(week);
+        cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += stops as f64;
     }
     data.tallies.extend(cells.into_values());
     Ok(())
@@ -199,7 +187,7 @@ async fn homes(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId, 
     let rows: Vec<(crate::id::HouseholdId, SegmentId, i32, i32, i32)> = all!(
         tx,
         "SELECT household_id, segment_id, iso_week, observed, complied FROM home_week
-          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 AND observed > 0 AND segment_id IS NOT NULL
+          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 AND observed > 0
           ORDER BY household_id, iso_week",
         municipality,
         from,

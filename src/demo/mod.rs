@@ -200,7 +200,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     town.message(&app, &mut tx, &mut mint, &trial, &whole).await?;
     tell(started, "norms and messages");
     for municipality in &town.municipalities {
-        round::ensure(&mut tx, *municipality, today).await?;
+        round::keep_up(&mut tx, *municipality, today).await?;
         map::publication::publish_history(&mut tx, *municipality, now).await?;
     }
     tell(started, "weeks published");

@@ -6,13 +6,15 @@ use crate::app::App;
 use crate::clock::{Week, at_local};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{DeviceId, HouseholdId, Mint, MunicipalityId, OperatorId, RoundId, SegmentId, sha256_hex};
+use crate::id::{DeviceId, HouseholdId, Mint, MunicipalityId, NeighbourhoodId, OperatorId, RoundId, RouteId, SegmentId, sha256_hex};
 use crate::norm::campaign;
 use crate::norm::outbox::{self, State};
 use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, round};
 use crate::registry::Purpose;
 use crate::registry::consent::{self, How, Subject};
 use crate::seal::Keys;
+use crate::territory::dated::in_force;
+use crate::territory::segment;
 use crate::trial::Trial;
 use crate::trial::protocol::Protocol;
 use crate::{account, all, bulk, registry, trial};
@@ -21,17 +23,20 @@ use rand_chacha::rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One served home with a place on a route.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 struct Stop {
     municipality_id: MunicipalityId,
     household_id: HouseholdId,
     segment_id: SegmentId,
-    route_id: crate::id::RouteId,
+    neighbourhood_id: Option<NeighbourhoodId>,
+    route_id: RouteId,
     operator_id: OperatorId,
     weekday: i16,
     window_start: String,
     stop_order: i32,
 }
+
+type Placed = (HouseholdId, SegmentId, RouteId, OperatorId, i16, String);
 
 /// The town as the simulation sees it: homes and segments by number, and who collects where.
 pub struct Town {
@@ -50,19 +55,43 @@ impl Town {
         }
         let (mut stops, mut phones) = (Vec::new(), BTreeMap::new());
         for municipality in &municipalities {
-            let mut own: Vec<Stop> = all!(
+            let own: Vec<Placed> = all!(
                 tx,
-                "SELECT h.municipality_id, h.household_id, p.segment_id, r.route_id, r.operator_id, d.weekday, d.window_start, p.stop_order
-                   FROM household h
-                   JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-                   JOIN segment s ON s.municipality_id = p.municipality_id AND s.segment_id = p.segment_id
-                   JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
-                   JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
-                  WHERE h.municipality_id = $1 AND h.service_status = 'served'
-                  ORDER BY r.code, p.stop_order, h.code",
-                *municipality
+                concat!(
+                    "SELECT v.household_id, v.segment_id, r.route_id, r.operator_id, d.weekday, d.window_start
+                       FROM household_version v
+                       JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
+                    in_force!("s", "$2"),
+                    " JOIN route i ON i.municipality_id = s.municipality_id AND i.route_id = s.route_id
+                       JOIN route_version r ON r.municipality_id = i.municipality_id AND r.route_id = i.route_id AND ",
+                    in_force!("r", "$2"),
+                    " JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id AND d.version_id = r.version_id
+                      WHERE v.municipality_id = $1 AND v.service_status = 'served' AND ",
+                    in_force!("v", "$2"),
+                    " ORDER BY i.code, s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, v.household_id"
+                ),
+                *municipality,
+                launch
             )?;
-            stops.append(&mut own);
+            let areas: BTreeMap<SegmentId, NeighbourhoodId> =
+                segment::of(tx, *municipality, launch).await?.into_iter().map(|s| (s.segment_id, s.neighbourhood_id)).collect();
+            let mut order: BTreeMap<RouteId, i32> = BTreeMap::new();
+            for (household_id, segment_id, route_id, operator_id, weekday, window_start) in own {
+                let order = order.entry(route_id).or_default();
+                *order += 1;
+                let neighbourhood_id = areas.get(&segment_id).copied();
+                stops.push(Stop {
+                    municipality_id: *municipality,
+                    household_id,
+                    segment_id,
+                    neighbourhood_id,
+                    route_id,
+                    operator_id,
+                    weekday,
+                    window_start,
+                    stop_order: *order,
+                });
+            }
             let operators: Vec<(OperatorId, String)> =
                 all!(tx, "SELECT operator_id, code FROM operator WHERE municipality_id = $1 ORDER BY code", *municipality)?;
             for (operator, code) in operators {
@@ -124,7 +153,7 @@ impl Town {
 
     /// Writes the visits of `from` and later weeks as a crew would have, up to yesterday.
     pub async fn record(&self, tx: &mut Tx, mint: &mut Mint, protocol: &Protocol, simulated: &Simulated, from: i64, today: NaiveDate) -> Result<()> {
-        let mut days = BTreeSet::new();
+        let mut days: BTreeSet<NaiveDate> = BTreeSet::new();
         let mut rows = Vec::with_capacity(simulated.visits.len());
         for visit in simulated.visits.iter().filter(|visit| visit.week >= from) {
             let stop = &self.stops[visit.home];
@@ -132,11 +161,13 @@ impl Town {
             if day >= today {
                 continue;
             }
-            days.insert((stop.municipality_id, day));
+            days.insert(day);
             self.rows_of(mint, simulated, visit, stop, day, &mut rows);
         }
-        for (municipality, day) in days {
-            round::ensure(tx, municipality, day).await?;
+        if let (Some(first), Some(last)) = (days.first(), days.last()) {
+            for municipality in &self.municipalities {
+                round::make(tx, *municipality, *first, *last).await?;
+            }
         }
         crate::observation::store(tx, &rows).await?;
         for municipality in &self.municipalities {
@@ -161,6 +192,7 @@ impl Town {
                 round_id: round_of(stop, day),
                 household_id: stop.household_id,
                 segment_id: Some(stop.segment_id),
+                neighbourhood_id: stop.neighbourhood_id,
                 service_day: day,
                 iso_week: Week::of(day),
                 device_id: phone,

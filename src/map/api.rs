@@ -3,14 +3,12 @@
 use super::page::within_reach;
 use super::view::{Ask, View};
 use crate::account::Actor;
-use crate::all;
 use crate::app::App;
 use crate::error::{Error, Result};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const COLUMNS: [&str; 15] = [
     "id",
@@ -47,7 +45,7 @@ pub async fn compliance(State(app): State<App>, actor: Actor, headers: HeaderMap
         Some(other) => return Err(Error::refused("format", format!("«{other}» is not offered; choose geojson or csv")).with("format", other)),
     };
     let mut tx = app.db.read().await?;
-    let view = View::load(&mut tx, municipality, &ask).await?;
+    let view = View::load(&mut tx, municipality, &ask, app.clock.today()).await?;
     let Some(current) = &view.current else {
         return Err(Error::not_found(
             "period-unpublished",
@@ -58,8 +56,6 @@ pub async fn compliance(State(app): State<App>, actor: Actor, headers: HeaderMap
     if csv {
         return spreadsheet(&rows, &format!("{code}-{}-{}.csv", view.measure.name(), current.period.replace([':', '/'], "-")));
     }
-    let shapes: Vec<(String, Value)> = all!(tx, "SELECT code, geometry FROM neighbourhood WHERE municipality_id = $1", municipality)?;
-    let mut shapes: BTreeMap<String, Value> = shapes.into_iter().collect();
     let features: Vec<Value> = view
         .names
         .iter()
@@ -67,7 +63,7 @@ pub async fn compliance(State(app): State<App>, actor: Actor, headers: HeaderMap
         .map(|(name, row)| {
             let mut properties: serde_json::Map<String, Value> = COLUMNS.iter().map(|c| (*c).to_owned()).zip(row.iter().cloned()).collect();
             properties.insert("approximate".into(), name.approximate.into());
-            json!({"type": "Feature", "id": name.code, "properties": properties, "geometry": shapes.remove(&name.code)})
+            json!({"type": "Feature", "id": name.code, "properties": properties, "geometry": name.geometry})
         })
         .collect();
     let whole = view.whole_cell.as_ref();

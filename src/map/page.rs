@@ -39,8 +39,9 @@ pub fn within_reach(actor: &Actor, code: &str) -> Result<MunicipalityId> {
 async fn mayor(app: &App, actor: &Actor, reader: &Reader, code: &str, ask: &Ask) -> Result<Page> {
     let municipality = within_reach(actor, code)?;
     let mut tx = app.db.read().await?;
-    let view = View::load(&mut tx, municipality, ask).await?;
-    let base = base(&mut tx, municipality).await?;
+    let today = app.clock.today();
+    let view = View::load(&mut tx, municipality, ask, today).await?;
+    let base = base(&mut tx, municipality, &view, today).await?;
     let words = &reader.words;
     let heading = words.say(&format!("map-heading-{}", key(view.measure)));
     let Some(current) = &view.current else {
@@ -56,8 +57,9 @@ async fn mayor(app: &App, actor: &Actor, reader: &Reader, code: &str, ask: &Ask)
 async fn picture(app: &App, actor: &Actor, reader: &Reader, code: &str, ask: &Ask) -> Result<Response> {
     let municipality = within_reach(actor, code)?;
     let mut tx = app.db.read().await?;
-    let view = View::load(&mut tx, municipality, ask).await?;
-    let base = base(&mut tx, municipality).await?;
+    let today = app.clock.today();
+    let view = View::load(&mut tx, municipality, ask, today).await?;
+    let base = base(&mut tx, municipality, &view, today).await?;
     let words = &reader.words;
     let Some(base) = base.as_ref() else {
         return Err(Error::not_found(

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::language::Words;
 use crate::page::chart::{Dot, Frame, Interval, path};
 use crate::page::{Page, Reader, change, count, rate};
+use crate::territory::dated::in_force;
 use axum::extract::{Path, Query, State};
 use maud::{Markup, html};
 
@@ -25,7 +26,7 @@ pub async fn neighbourhood(
     let municipality = within_reach(&actor, &code)?;
     let words = &reader.words;
     let mut tx = app.db.read().await?;
-    let view = View::load(&mut tx, municipality, &ask).await?;
+    let view = View::load(&mut tx, municipality, &ask, app.clock.today()).await?;
     let Some(at) = view.names.iter().position(|name| name.code == area) else {
         return Err(
             Error::not_found("neighbourhood-unknown", format!("there is no neighbourhood {area} in {code}; see /map/{code}")).with("area", area)
@@ -44,12 +45,15 @@ pub async fn neighbourhood(
     let whole = read::path(&mut tx, municipality, "", view.measure, Kind::Week, &view.published).await?;
     let rounds: Vec<(String, i16, String, String, String)> = all!(
         tx,
-        "SELECT DISTINCT r.name, d.weekday, d.stream, d.window_start, d.window_end FROM segment s
-         JOIN neighbourhood nb ON nb.municipality_id = s.municipality_id AND nb.neighbourhood_id = s.neighbourhood_id
-         JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
-         JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
-         WHERE s.municipality_id = $1 AND nb.code = $2 AND r.valid_from <= $3 AND (r.valid_to IS NULL OR r.valid_to >= $3)
-         ORDER BY d.weekday, d.window_start, r.name",
+        concat!(
+            "SELECT DISTINCT r.name, d.weekday, d.stream, d.window_start, d.window_end FROM neighbourhood nb
+             JOIN segment_version s ON s.municipality_id = nb.municipality_id AND s.neighbourhood_id = nb.neighbourhood_id AND ",
+            in_force!("s", "$3"),
+            " JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            in_force!("r", "$3"),
+            " JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id AND d.version_id = r.version_id
+             WHERE nb.municipality_id = $1 AND nb.code = $2 ORDER BY d.weekday, d.window_start, r.name"
+        ),
         municipality,
         &area,
         app.clock.today()

@@ -1,4 +1,4 @@
-//! Publishing: each period once, as a whole, from the tallies of served homes; revised only as a whole with the next revision number.
+//! Publishing: each period once, as a whole, from the tallies of homes with service; revised only as a whole with the next revision number.
 //!
 //! One pass over `home_week` per table gives sums and sums of squares by home, so the interval and the change (`stats::interval`) cost as
 //! much as there are neighbourhoods, and pages read nothing but what is written here.
@@ -200,9 +200,10 @@ impl Table {
         let (from, before_last) = previous.as_ref().map_or((span.first, Week(0)), |(_, first, last)| (*first, *last));
         let by_area = sums(tx, municipality, true, from, before_last, span).await?;
         let total = sums(tx, municipality, false, from, before_last, span).await?.pop().unwrap_or_default();
-        let codes: Vec<(String,)> = all!(tx, "SELECT code FROM neighbourhood WHERE municipality_id = $1", municipality)?;
         let mut by_area: BTreeMap<String, Row> = by_area.into_iter().map(|row| (row.area.clone(), row)).collect();
-        let codes: BTreeSet<String> = codes.into_iter().map(|(code,)| code).collect();
+        let there = super::read::neighbourhoods(tx, municipality, span.first.monday(), span.last.sunday()).await?;
+        let mut codes: BTreeSet<String> = there.into_iter().map(|area| area.code).collect();
+        codes.extend(by_area.iter().filter(|(_, row)| row.n2 > 0).map(|(area, _)| area.clone()));
         let rows: Vec<Row> = codes.into_iter().map(|area| by_area.remove(&area).unwrap_or(Row { area, ..Row::default() })).collect();
         let comparable = match &previous {
             Some((name, ..)) => shown_in(tx, municipality, &name.to_string()).await?,
@@ -307,7 +308,7 @@ impl NewCell<'_> {
     }
 }
 
-/// The one pass: by home, then by neighbourhood (or over the whole municipality). Homes without a segment are in no area and in no total.
+/// The one pass: by home, then by neighbourhood (or over the whole municipality). An area is where the home lay on the collection day.
 async fn sums(tx: &mut Tx, municipality: MunicipalityId, by_area: bool, from: Week, before_last: Week, span: &Span) -> Result<Vec<Row>> {
     all!(
         tx,
@@ -331,10 +332,8 @@ async fn sums(tx: &mut Tx, municipality: MunicipalityId, by_area: bool, from: We
              SUM(CASE WHEN hw.iso_week <= $3 THEN hw.complied ELSE 0 END) AS c1,
              SUM(CASE WHEN hw.iso_week <= $3 THEN hw.set_out ELSE 0 END) AS s1
            FROM home_week hw
-           JOIN household h ON h.municipality_id = hw.municipality_id AND h.household_id = hw.household_id
-           JOIN segment s ON s.municipality_id = hw.municipality_id AND s.segment_id = hw.segment_id
-           JOIN neighbourhood nb ON nb.municipality_id = s.municipality_id AND nb.neighbourhood_id = s.neighbourhood_id
-           WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $5 AND hw.observed > 0 AND h.service_status = 'served'
+           JOIN neighbourhood nb ON nb.municipality_id = hw.municipality_id AND nb.neighbourhood_id = hw.neighbourhood_id
+           WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $5 AND hw.observed > 0
            GROUP BY 1, 2
          ) by_home
          GROUP BY area",
@@ -368,11 +367,10 @@ async fn shown_in(tx: &mut Tx, municipality: MunicipalityId, period: &str) -> Re
 async fn forced(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Result<BTreeSet<String>> {
     let observed: Vec<(i32, String)> = all!(
         tx,
-        "SELECT sw.iso_week, nb.code FROM segment_week sw
-         JOIN segment s ON s.municipality_id = sw.municipality_id AND s.segment_id = sw.segment_id
-         JOIN neighbourhood nb ON nb.municipality_id = s.municipality_id AND nb.neighbourhood_id = s.neighbourhood_id
-         WHERE sw.municipality_id = $1 AND sw.iso_week >= $2 AND sw.iso_week <= $3 AND sw.observed > 0
-         GROUP BY sw.iso_week, nb.code",
+        "SELECT hw.iso_week, nb.code FROM home_week hw
+         JOIN neighbourhood nb ON nb.municipality_id = hw.municipality_id AND nb.neighbourhood_id = hw.neighbourhood_id
+         WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $3 AND hw.observed > 0
+         GROUP BY hw.iso_week, nb.code",
         municipality,
         span.first,
         span.last

@@ -7,7 +7,9 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
 use crate::{all, one};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A published period in its latest revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,13 +196,24 @@ pub struct Neighbourhood {
     pub code: String,
     pub name: String,
     pub approximate: bool,
+    pub geometry: Value,
 }
 
-/// In the order of their codes, which gives every neighbourhood its number on the map.
-pub async fn neighbourhoods(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Neighbourhood>> {
-    let mut rows: Vec<Neighbourhood> = all!(tx, "SELECT code, name, approximate FROM neighbourhood WHERE municipality_id = $1", municipality)?;
-    rows.sort_by(|a, b| a.code.cmp(&b.code));
-    Ok(rows)
+/// The neighbourhoods there were between two days, each as it was last; in the order of their codes, which gives every one its number on the
+/// map.
+pub async fn neighbourhoods(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<Neighbourhood>> {
+    let rows: Vec<Neighbourhood> = all!(
+        tx,
+        "SELECT n.code, v.name, v.approximate, v.geometry FROM neighbourhood n
+           JOIN neighbourhood_version v ON v.municipality_id = n.municipality_id AND v.neighbourhood_id = n.neighbourhood_id
+          WHERE n.municipality_id = $1 AND v.superseded_at IS NULL AND v.valid_from <= $3 AND (v.valid_to IS NULL OR v.valid_to >= $2)
+          ORDER BY v.valid_from",
+        municipality,
+        first,
+        last
+    )?;
+    let last: BTreeMap<String, Neighbourhood> = rows.into_iter().map(|row| (row.code.clone(), row)).collect();
+    Ok(last.into_values().collect())
 }
 
 /// Something was observed here, whether or not it was published yet; tells an empty page when the first publication comes.

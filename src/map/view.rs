@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, sha256_hex};
 use crate::language::Words;
 use crate::page::{count, points};
+use crate::territory::dated::in_force;
+use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -86,12 +88,13 @@ pub struct View {
 }
 
 impl View {
-    pub async fn load(tx: &mut Tx, municipality: MunicipalityId, ask: &Ask) -> Result<View> {
+    pub async fn load(tx: &mut Tx, municipality: MunicipalityId, ask: &Ask, today: NaiveDate) -> Result<View> {
         let measure = ask.measure()?;
         let place = read::place(tx, municipality).await?;
-        let names = read::neighbourhoods(tx, municipality).await?;
         let published = read::published(tx, municipality).await?;
         let current = ask.choose(&published)?.cloned();
+        let (first, last) = days(current.as_ref(), today);
+        let names = read::neighbourhoods(tx, municipality, first, last).await?;
         let (whole_cell, mut table) = match &current {
             Some(current) => read::table(tx, municipality, current, measure).await?,
             None => (None, Vec::new()),
@@ -150,17 +153,39 @@ impl View {
 static DRAWN: Mutex<VecDeque<(String, Arc<Option<Base>>)>> = Mutex::new(VecDeque::new());
 const KEPT: usize = 16;
 
-/// The municipality's shapes in pixels, drawn once.
-pub async fn base(tx: &mut Tx, municipality: MunicipalityId) -> Result<Arc<Option<Base>>> {
+/// The days a period shows the territory of: its own, or today while nothing is published.
+fn days(current: Option<&Published>, today: NaiveDate) -> (NaiveDate, NaiveDate) {
+    current.map_or((today, today), |period| (period.first.monday(), period.last.sunday()))
+}
+
+/// The municipality's shapes in pixels as they were in the period, drawn once.
+pub async fn base(tx: &mut Tx, municipality: MunicipalityId, view: &View, today: NaiveDate) -> Result<Arc<Option<Base>>> {
+    let (_, day) = days(view.current.as_ref(), today);
     let outline: Vec<(Option<String>,)> = all!(tx, "SELECT CAST(geometry AS TEXT) FROM municipality WHERE municipality_id = $1", municipality)?;
-    let mut areas: Vec<(String, String)> =
-        all!(tx, "SELECT code, CAST(geometry AS TEXT) FROM neighbourhood WHERE municipality_id = $1", municipality)?;
-    areas.sort();
-    let mut routes: Vec<(String, String, String)> =
-        all!(tx, "SELECT code, name, CAST(geometry AS TEXT) FROM route WHERE municipality_id = $1", municipality)?;
+    let areas: Vec<(&str, &Value)> = view.names.iter().map(|area| (area.code.as_str(), &area.geometry)).collect();
+    let mut routes: Vec<(String, String, String)> = all!(
+        tx,
+        concat!(
+            "SELECT r.code, v.name, CAST(v.geometry AS TEXT) FROM route r
+               JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id AND ",
+            in_force!("v", "$2"),
+            " WHERE r.municipality_id = $1"
+        ),
+        municipality,
+        day
+    )?;
     routes.sort();
-    let mut points: Vec<(String, String, String, f64, f64)> =
-        all!(tx, "SELECT code, name, kind, lon, lat FROM point WHERE municipality_id = $1", municipality)?;
+    let mut points: Vec<(String, String, String, f64, f64)> = all!(
+        tx,
+        concat!(
+            "SELECT p.code, v.name, v.kind, v.lon, v.lat FROM point p
+               JOIN point_version v ON v.municipality_id = p.municipality_id AND v.point_id = p.point_id AND ",
+            in_force!("v", "$2"),
+            " WHERE p.municipality_id = $1"
+        ),
+        municipality,
+        day
+    )?;
     points.sort_by(|a, b| a.0.cmp(&b.0));
     let key = sha256_hex(format!("{outline:?}{areas:?}{routes:?}{points:?}").as_bytes());
     let found = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|(of, _)| *of == key).map(|(_, base)| base.clone());
@@ -169,7 +194,7 @@ pub async fn base(tx: &mut Tx, municipality: MunicipalityId) -> Result<Arc<Optio
     }
     let read = |text: String| serde_json::from_str::<Value>(&text).unwrap_or_default();
     let territory = Territory {
-        neighbourhoods: areas.into_iter().map(|(code, geometry)| (code, read(geometry))).collect(),
+        neighbourhoods: areas.into_iter().map(|(code, geometry)| (code.to_owned(), geometry.clone())).collect(),
         outline: outline.into_iter().next().and_then(|(geometry,)| geometry).map(read),
         routes: routes.into_iter().map(|(_, name, geometry)| (name, read(geometry))).collect(),
         points: points.into_iter().map(|(_, name, kind, lon, lat)| (name, kind, lon, lat)).collect(),

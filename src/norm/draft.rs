@@ -10,12 +10,13 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, NormId, PlanId, SegmentId};
 use crate::registry::{Channel, Contact, Purpose, may_contact, may_contact_all};
+use crate::territory::collection;
+use crate::territory::dated::in_force;
 use crate::trial::Trial;
 use crate::trial::protocol::{MessageRules, Protocol, Step};
 use crate::{all, opt};
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
 
 /// The rule a norm may name when no figure can be told: separating is asked of every home since 11/02/2025.
 pub const INJUNCTIVE_SOURCE: &str = "Acuerdo Gubernativo 164-2021";
@@ -33,7 +34,10 @@ pub struct Plan {
 pub struct Home {
     pub household_id: HouseholdId,
     pub code: String,
+    /// Where it stands, and so whose norm it hears and when its truck comes.
     pub segment_id: SegmentId,
+    /// Where it stood at the draw, and so its arm.
+    pub drawn_in: SegmentId,
 }
 
 /// Everything a week's messages of one municipality follow from.
@@ -55,7 +59,7 @@ pub struct WeekFacts {
     pub norms: Vec<Norm>,
     pub norms_are_stored: bool,
     by_group: BTreeMap<(GroupKey, bool), usize>,
-    collections: BTreeMap<Uuid, Vec<(i16, u32)>>,
+    collections: BTreeMap<SegmentId, Vec<(i16, u32)>>,
     plans: BTreeMap<HouseholdId, Plan>,
     contacts: BTreeMap<HouseholdId, Contact>,
     /// Of homes near a cap only.
@@ -110,15 +114,19 @@ impl WeekFacts {
         let hours = Hours::of(&protocol.messages)?;
         let homes: Vec<Home> = all!(
             tx,
-            "SELECT h.household_id, h.code, p.segment_id
-               FROM household h
-               JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-              WHERE h.municipality_id = $1 AND h.service_status = 'served' AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2)
-                AND ($3 IS NULL OR h.household_id = $3)
-              ORDER BY h.household_id",
+            concat!(
+                "SELECT h.household_id, h.code, v.segment_id, COALESCE(t.segment_id, v.segment_id) AS drawn_in
+                   FROM household h
+                   JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+                in_force!("v", "$2"),
+                " LEFT JOIN trial_home t ON t.municipality_id = h.municipality_id AND t.trial_id = $4 AND t.household_id = h.household_id
+                  WHERE h.municipality_id = $1 AND v.service_status = 'served' AND v.segment_id IS NOT NULL AND ($3 IS NULL OR h.household_id = $3)
+                  ORDER BY h.household_id"
+            ),
             municipality,
             week.monday(),
-            only
+            only,
+            &trial.id
         )?;
         let arms: Vec<(SegmentId, String)> = all!(
             tx,
@@ -126,8 +134,8 @@ impl WeekFacts {
             municipality,
             &trial.id
         )?;
-        let places = record::places(tx, municipality).await?;
         let windows = Windows::before_week(week, &protocol.norm);
+        let places = record::places(tx, municipality, windows.now.1.sunday()).await?;
         let seen = record::seen(tx, municipality, windows).await?;
         let mut norms = record::valid(tx, municipality, &trial.id, windows, at).await?;
         let norms_are_stored = !norms.is_empty();
@@ -138,11 +146,9 @@ impl WeekFacts {
         for (index, norm) in norms.iter().enumerate() {
             by_group.insert(((GroupKind::parse(&norm.group_kind)?, norm.group_id), norm.kind == "dynamic"), index);
         }
-        let days: Vec<(Uuid, i16, String)> =
-            all!(tx, "SELECT route_id, weekday, window_start FROM route_day WHERE municipality_id = $1 ORDER BY route_id, weekday", municipality)?;
-        let mut collections: BTreeMap<Uuid, Vec<(i16, u32)>> = BTreeMap::new();
-        for (route, weekday, start) in days {
-            collections.entry(route).or_default().push((weekday, minutes(&start).unwrap_or(0)));
+        let mut collections: BTreeMap<SegmentId, Vec<(i16, u32)>> = BTreeMap::new();
+        for (segment, weekday, start) in collection::weeks_of_segments(tx, municipality, week.monday()).await? {
+            collections.entry(segment).or_default().push((weekday, minutes(&start).unwrap_or(0)));
         }
         let plans: Vec<Plan> = all!(
             tx,
@@ -204,7 +210,7 @@ impl WeekFacts {
     }
 
     pub fn arm(&self, home: &Home) -> Option<&str> {
-        self.arms.get(&home.segment_id).map(String::as_str)
+        self.arms.get(&home.drawn_in).map(String::as_str)
     }
 
     pub fn place(&self, home: &Home) -> Option<&Place> {
@@ -249,7 +255,7 @@ impl WeekFacts {
             .filter(|choice| choice.text.rests_on_norm())
             .and_then(|choice| self.norm_of(home, choice.group?, matches!(choice.text, Text::Dynamic | Text::ApprovalOwn)));
         let second = spread(home.household_id, self.week);
-        let slot = self.place(home).and_then(|place| self.hours.slot(self.week, self.collections.get(&place.route_id)?, second));
+        let slot = self.collections.get(&home.segment_id).and_then(|days| self.hours.slot(self.week, days, second));
         let mut draft = Draft {
             household: home.household_id,
             arm: arm.to_owned(),

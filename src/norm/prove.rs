@@ -1,11 +1,11 @@
 //! The proof: every share a message states is derived again from the stored observations and compared digit for digit.
 
-use super::record::{Norm, Place, Windows, compute, places, seen, select_norm};
+use super::record::{Norm, Windows, compute, places, seen, select_norm};
 use crate::all;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId, SegmentId};
+use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId};
 use crate::observation::{self, Mark};
 use crate::trial::Trial;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -56,7 +56,6 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
         municipality,
         campaign_id
     )?;
-    let places = places(tx, municipality).await?;
     let mut proof = Proof { norms: stored.len(), ..Proof::default() };
     let mut again: Remade = BTreeMap::new();
     for norm in &stored {
@@ -65,6 +64,7 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
             Entry::Vacant(place) => {
                 let windows = Windows::ending(norm.window_to, norm.window_to.since(norm.window_from) + 1);
                 let homes = seen(tx, municipality, windows).await?;
+                let places = places(tx, municipality, windows.now.1.sunday()).await?;
                 let made = compute(municipality, &trial.id, &trial.protocol.norm, windows, &homes, &places, norm.computed_at);
                 place.insert(made.into_iter().map(|norm| (key(&norm), norm)).collect())
             }
@@ -73,7 +73,7 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
         let mut found = differences(norm, fresh);
         if !found.is_empty() {
             // Phones send late and people correct: what counts is what was known when the figure was made.
-            let made = as_known(tx, municipality, trial, norm, &places).await?;
+            let made = as_known(tx, municipality, trial, norm).await?;
             found = differences(norm, made.iter().find(|made| key(made) == key(norm)));
         }
         if found.is_empty() {
@@ -154,8 +154,9 @@ fn misstated(norm: &Norm, body: &str) -> Option<String> {
 
 /// The norms of a window from the observations that had been received when this one was computed. Days that got later rows are judged
 /// again without them, by the rule of `observation`; all other days stand in the tallies.
-async fn as_known(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, norm: &Norm, places: &BTreeMap<SegmentId, Place>) -> Result<Vec<Norm>> {
+async fn as_known(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, norm: &Norm) -> Result<Vec<Norm>> {
     let windows = Windows::ending(norm.window_to, norm.window_to.since(norm.window_from) + 1);
+    let places = places(tx, municipality, windows.now.1.sunday()).await?;
     let mut homes = seen(tx, municipality, windows).await?;
     let cells: Vec<(Week, HouseholdId)> = all!(
         tx,
@@ -181,5 +182,5 @@ async fn as_known(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, norm
             record.complied += sign * i64::from(complied.unwrap_or(0));
         }
     }
-    Ok(compute(municipality, &trial.id, &trial.protocol.norm, windows, &homes, places, norm.computed_at))
+    Ok(compute(municipality, &trial.id, &trial.protocol.norm, windows, &homes, &places, norm.computed_at))
 }

@@ -1,6 +1,7 @@
 //! Norm records: a true share of homes, frozen with everything it follows from, so that it can be derived again digit for digit.
 //!
-//! Homes are the served ones observed on a segment; a home belongs to the segment of its last observed week of the two windows. Figures
+//! Homes are those whose collections count for a segment; a home belongs to the segment of its last observed week of the two windows, and
+//! the segment to the route and neighbourhood of the window's last day. Figures
 //! are made for every group, whatever its arms, and before anybody asks which of them will be told.
 
 use super::rule::{GroupKind, SHARE_LEVEL};
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, NormId, SegmentId, derived};
 use crate::trial::protocol::NormRules;
 use crate::{all, bulk};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -98,14 +99,14 @@ pub struct Seen {
 #[derive(sqlx::FromRow)]
 struct Sums {
     household_id: HouseholdId,
-    segment_id: Option<SegmentId>,
+    segment_id: SegmentId,
     before_observed: i64,
     before_complied: i64,
     observed: i64,
     complied: i64,
 }
 
-/// One query a municipality and week: what was seen of every served home.
+/// One query a municipality and week: what was seen of every home where it had service.
 pub async fn seen(tx: &mut Tx, municipality: MunicipalityId, windows: Windows) -> Result<BTreeMap<HouseholdId, Seen>> {
     let rows: Vec<Sums> = all!(
         tx,
@@ -115,8 +116,7 @@ pub async fn seen(tx: &mut Tx, municipality: MunicipalityId, windows: Windows) -
                 CAST(SUM(CASE WHEN w.iso_week >= $4 THEN w.observed ELSE 0 END) AS BIGINT) AS observed,
                 CAST(SUM(CASE WHEN w.iso_week >= $4 THEN w.complied ELSE 0 END) AS BIGINT) AS complied
            FROM home_week w
-           JOIN household h ON h.municipality_id = w.municipality_id AND h.household_id = w.household_id
-          WHERE w.municipality_id = $1 AND w.iso_week BETWEEN $2 AND $3 AND h.service_status = 'served'
+          WHERE w.municipality_id = $1 AND w.iso_week BETWEEN $2 AND $3
           GROUP BY w.household_id, w.segment_id
           ORDER BY w.household_id, last_week, w.segment_id",
         municipality,
@@ -128,7 +128,7 @@ pub async fn seen(tx: &mut Tx, municipality: MunicipalityId, windows: Windows) -
     for row in rows {
         // Rows of one home come oldest first, so the last segment stays.
         let seen = homes.entry(row.household_id).or_default();
-        seen.segment = row.segment_id.or(seen.segment);
+        seen.segment = Some(row.segment_id);
         seen.before.observed += row.before_observed;
         seen.before.complied += row.before_complied;
         seen.now.observed += row.observed;
@@ -169,18 +169,31 @@ impl Place {
     }
 }
 
-pub async fn places(tx: &mut Tx, municipality: MunicipalityId) -> Result<BTreeMap<SegmentId, Place>> {
+/// Where every segment lay on a day, or, when it ended before, on its last. Names are those of that day.
+pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<BTreeMap<SegmentId, Place>> {
+    macro_rules! last {
+        ($table:literal, $alias:literal, $key:literal, $of:literal) => {
+            concat!(
+                " JOIN ", $table, " ", $alias, " ON ", $alias, ".municipality_id = i.municipality_id AND ", $alias, ".", $key, " = ", $of,
+                " AND ", $alias, ".superseded_at IS NULL AND ", $alias, ".valid_from = (SELECT MAX(x.valid_from) FROM ", $table,
+                " x WHERE x.municipality_id = i.municipality_id AND x.", $key, " = ", $of, " AND x.superseded_at IS NULL AND x.valid_from <= $2)"
+            )
+        };
+    }
     let rows: Vec<Place> = all!(
         tx,
-        "SELECT s.segment_id, s.code AS segment_code, s.route_id, r.name AS route_name, s.neighbourhood_id, n.name AS neighbourhood_name,
+        concat!(
+            "SELECT i.segment_id, i.code AS segment_code, s.route_id, r.name AS route_name, s.neighbourhood_id, n.name AS neighbourhood_name,
                 m.name AS municipality_name
-           FROM segment s
-           JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
-           JOIN neighbourhood n ON n.municipality_id = s.municipality_id AND n.neighbourhood_id = s.neighbourhood_id
-           JOIN municipality m ON m.municipality_id = s.municipality_id
-          WHERE s.municipality_id = $1
-          ORDER BY s.segment_id",
-        municipality
+           FROM segment i
+           JOIN municipality m ON m.municipality_id = i.municipality_id",
+            last!("segment_version", "s", "segment_id", "i.segment_id"),
+            last!("route_version", "r", "route_id", "s.route_id"),
+            last!("neighbourhood_version", "n", "neighbourhood_id", "s.neighbourhood_id"),
+            " WHERE i.municipality_id = $1 ORDER BY i.segment_id"
+        ),
+        municipality,
+        day
     )?;
     Ok(rows.into_iter().map(|place| (place.segment_id, place)).collect())
 }

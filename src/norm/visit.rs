@@ -8,6 +8,7 @@ use crate::clock::{Week, local, show_day};
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MessageId, MunicipalityId};
 use crate::page::{Page, Reader, count};
+use crate::territory::dated::in_force;
 use crate::{all, opt};
 use axum::extract::{Path, State};
 use axum::response::Redirect;
@@ -43,16 +44,21 @@ pub async fn visits(State(app): State<App>, actor: Actor, reader: Reader) -> Res
     let name: Option<(String,)> = opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", municipality)?;
     let rows: Vec<Delivery> = all!(
         tx,
-        "SELECT m.message_id, m.household_id, h.code, h.hint, r.name AS route, m.body, m.wording, m.due_on, m.expires_at, m.state
+        concat!(
+            "SELECT m.message_id, m.household_id, h.code, v.hint, w.name AS route, m.body, m.wording, m.due_on, m.expires_at, m.state
            FROM message m
            JOIN household h ON h.municipality_id = m.municipality_id AND h.household_id = m.household_id
-           JOIN household_place p ON p.municipality_id = m.municipality_id AND p.household_id = m.household_id
-            AND p.valid_from <= $3 AND (p.valid_to IS NULL OR p.valid_to >= $3)
-           JOIN segment s ON s.municipality_id = p.municipality_id AND s.segment_id = p.segment_id
-           JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
-           JOIN campaign c ON c.municipality_id = m.municipality_id AND c.campaign_id = m.campaign_id
+           JOIN household_version v ON v.municipality_id = m.municipality_id AND v.household_id = m.household_id AND ",
+            in_force!("v", "$3"),
+            " JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
+            in_force!("s", "$3"),
+            " JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
+           JOIN route_version w ON w.municipality_id = r.municipality_id AND w.route_id = r.route_id AND ",
+            in_force!("w", "$3"),
+            " JOIN campaign c ON c.municipality_id = m.municipality_id AND c.campaign_id = m.campaign_id
           WHERE m.municipality_id = $1 AND m.iso_week = $2 AND m.channel = 'paper' AND m.body IS NOT NULL AND c.paused_at IS NULL
-          ORDER BY r.code, p.stop_order, h.household_id, m.message_id",
+          ORDER BY r.code, s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, h.household_id, m.message_id"
+        ),
         municipality,
         week,
         app.clock.today()

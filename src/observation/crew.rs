@@ -5,12 +5,12 @@ use crate::account::access::Routes;
 use crate::account::{Actor, audit, device};
 use crate::app::App;
 use crate::clock::show_day;
-use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId, OperatorId, RouteId, sha256_hex};
 use crate::language::Words;
 use crate::page::Reader;
-use crate::{all, opt};
+use crate::opt;
+use crate::territory::collection::{self, Stop};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -56,44 +56,24 @@ pub fn routes(routes: Routes) -> Routes {
 /// The day's rounds with their stops, for one operator or (a municipality's own phone) for all.
 pub struct Day {
     pub day: NaiveDate,
-    pub rounds: Vec<(Round, String, String, Vec<round::Stop>)>,
+    pub rounds: Vec<(Round, String, String, Vec<Stop>)>,
 }
 
-/// Reads the day; creates its rounds first when nobody has asked yet.
+/// Reads the day of an operator, or of all.
 pub async fn day_of(app: &App, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Day> {
     let mut tx = app.db.read().await?;
-    if !round::is_ready(&mut tx, municipality, day).await? {
-        drop(tx);
-        let mut write = app.db.write().await?;
-        round::ensure(&mut write, municipality, day).await?;
-        write.commit().await?;
-        tx = app.db.read().await?;
-    }
-    read_day(&mut tx, municipality, operator, day).await
-}
-
-async fn read_day(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Day> {
-    let names: Vec<(RouteId, String, String, String)> = all!(
-        tx,
-        "SELECT r.route_id, r.code, r.name, a.code FROM route r JOIN operator a ON a.municipality_id = r.municipality_id AND a.operator_id = r.operator_id
-          WHERE r.municipality_id = $1",
-        municipality
-    )?;
-    let names: BTreeMap<RouteId, (String, String, String)> = names.into_iter().map(|(id, code, name, own)| (id, (code, name, own))).collect();
-    let mut stops: BTreeMap<RouteId, Vec<round::Stop>> = BTreeMap::new();
-    for stop in round::stops(tx, municipality, operator, day).await? {
+    let mut stops: BTreeMap<RouteId, Vec<Stop>> = BTreeMap::new();
+    for stop in collection::stops(&mut tx, municipality, operator, day).await? {
         stops.entry(stop.route_id).or_default().push(stop);
     }
-    let rounds = round::of_day(tx, municipality, day).await?;
+    let rounds = round::of_day(&mut tx, municipality, day).await?;
+    let mut names = round::names(&mut tx, municipality, &rounds).await?;
     let own = rounds.into_iter().filter_map(|round| {
-        let (code, name, by) = names.get(&round.route_id)?.clone();
-        operator.is_none_or(|own| own == by).then_some((round, code, name))
-    });
-    let rounds = own.map(|(round, code, name)| {
+        let names = names.remove(&round.round_id).filter(|names| operator.is_none_or(|own| own == names.operator_code))?;
         let stops = stops.remove(&round.route_id).unwrap_or_default();
-        (round, code, name, stops)
+        Some((round, names.code, names.route, stops))
     });
-    Ok(Day { day, rounds: rounds.collect() })
+    Ok(Day { day, rounds: own.collect() })
 }
 
 fn day_json(day: &Day) -> Value {
@@ -103,8 +83,9 @@ fn day_json(day: &Day) -> Value {
         .map(|(round, code, name, stops)| {
             let stops: Vec<Value> = stops
                 .iter()
-                .map(|stop| {
-                    json!({"order": stop.stop_order, "household": stop.code, "lon": stop.lon, "lat": stop.lat, "hint": stop.hint,
+                .zip(1..)
+                .map(|(stop, order)| {
+                    json!({"order": order, "household": stop.code, "lon": stop.lon, "lat": stop.lat, "hint": stop.hint,
                            "double": round::asks_second_observer(round.round_id, stop.household_id)})
                 })
                 .collect();
@@ -353,7 +334,7 @@ fn paper(words: &Words, day: &Day) -> Markup {
                 section {
                     h2 { (name) }
                     p { (words.say(&format!("crew-stream-{}", round.stream.name()))) " · " (round.window_start) "–" (round.window_end) }
-                    ol.tabla { @for stop in stops { li { (stop.stop_order) ". " b { (stop.code) } @if let Some(hint) = &stop.hint { " " (hint) } } } }
+                    ol.tabla { @for (stop, order) in stops.iter().zip(1..) { li { (order) ". " b { (stop.code) } @if let Some(hint) = &stop.hint { " " (hint) } } } }
                 }
             }
         }

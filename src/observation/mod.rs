@@ -8,6 +8,7 @@ pub mod intake;
 pub mod line;
 pub mod operation;
 pub mod receive;
+pub mod restate;
 pub mod round;
 pub mod supervision;
 pub mod tally;
@@ -16,7 +17,7 @@ use crate::account::access::Routes;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{DeviceId, HouseholdId, MunicipalityId, OpId, RoundId, SegmentId};
+use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, RoundId, SegmentId};
 use crate::{all, among, bulk};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -122,7 +123,9 @@ pub struct Observation {
     pub kind: Kind,
     pub round_id: RoundId,
     pub household_id: HouseholdId,
+    /// What the collection counts for, by the facts of its day; nothing when the home had no service or no segment.
     pub segment_id: Option<SegmentId>,
+    pub neighbourhood_id: Option<NeighbourhoodId>,
     pub service_day: NaiveDate,
     pub iso_week: Week,
     pub device_id: DeviceId,
@@ -153,6 +156,7 @@ pub struct Mark {
     pub kind: Kind,
     pub household_id: HouseholdId,
     pub segment_id: Option<SegmentId>,
+    pub neighbourhood_id: Option<NeighbourhoodId>,
     pub service_day: NaiveDate,
     pub observed_at: DateTime<Utc>,
     pub received_at: DateTime<Utc>,
@@ -165,6 +169,12 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// The cell the row belongs to: none when its collection counts for no segment.
+    pub fn cell(&self) -> Option<tally::Key> {
+        let (segment, neighbourhood) = (self.segment_id?, self.neighbourhood_id?);
+        Some(tally::Key { week: Week::of(self.service_day), home: self.household_id, segment, neighbourhood })
+    }
+
     /// What the row adds to its home's week: observed, set out, complied, contaminated.
     pub fn adds(&self) -> [i32; 4] {
         match self.complied {
@@ -181,6 +191,7 @@ impl Observation {
             kind: self.kind,
             household_id: self.household_id,
             segment_id: self.segment_id,
+            neighbourhood_id: self.neighbourhood_id,
             service_day: self.service_day,
             observed_at: self.observed_at,
             received_at: self.received_at,
@@ -246,6 +257,8 @@ macro_rules! columns {
             $table,
             "segment_id, ",
             $table,
+            "neighbourhood_id, ",
+            $table,
             "service_day, ",
             $table,
             "iso_week, ",
@@ -307,6 +320,7 @@ pub async fn store(tx: &mut Tx, rows: &[Observation]) -> Result<()> {
             row.round_id,
             row.household_id,
             row.segment_id,
+            row.neighbourhood_id,
             row.service_day,
             row.iso_week,
             row.device_id,
@@ -338,7 +352,7 @@ pub async fn store(tx: &mut Tx, rows: &[Observation]) -> Result<()> {
 // What counting needs of a row: the fields of Mark.
 macro_rules! mark_columns {
     () => {
-        "o.op_id, o.kind, o.household_id, o.segment_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
+        "o.op_id, o.kind, o.household_id, o.segment_id, o.neighbourhood_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
          COALESCE(o.severity = 'gross', o.contamination IS NOT NULL) AS contaminated, o.reason, o.counted"
     };
 }

@@ -1,12 +1,17 @@
-//! One route on one day: planned from the territory's records, opened and closed by what the crew sends.
+//! One route on one day: planned from the facts of that day, opened and closed by what the crew sends.
+//!
+//! Rounds are there for every day due: [`keep_up`] makes those that are missing, up to tomorrow, and [`make`] makes those of a stretch of days
+//! anew when the facts have changed. Reading makes none: a day whose rounds are not written yet is planned in memory.
 
 use super::Stream;
-use crate::clock::at_local;
+use crate::clock::{Week, at_local};
 use crate::db::Tx;
-use crate::error::Result;
-use crate::id::{HouseholdId, MunicipalityId, OperatorId, RoundId, RouteId, derived};
-use crate::{all, bulk};
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use crate::error::{Error, Result};
+use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RoundId, RouteId, SegmentId, derived};
+use crate::territory::collection::{self, Due, Dues, Running};
+use crate::{all, among, bulk, one, run};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Round {
@@ -28,91 +33,195 @@ pub fn identity(municipality: MunicipalityId, route: RouteId, day: NaiveDate) ->
     derived("round", &[&municipality.0.to_be_bytes(), route.0.as_bytes(), day.to_string().as_bytes()], at_local(day, 0, 0))
 }
 
-/// Creates the rounds of the routes that run that day where they are missing; answers all of the day, by route code.
-pub async fn ensure(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Round>> {
-    let weekday = day.weekday().number_from_monday() as i16;
-    type Due = (RouteId, OperatorId, Stream, String, String, i64);
-    // A stop is a home with service: the truck passes the others without a bag to look at.
-    let due: Vec<Due> = all!(
+fn planned(municipality: MunicipalityId, running: Running, due: &[Due]) -> Result<Round> {
+    let stream = Stream::parse(&running.stream).ok_or_else(|| Error::internal(format!("route_day: stream «{}»", running.stream)))?;
+    Ok(Round {
+        municipality_id: municipality,
+        round_id: identity(municipality, running.route_id, running.day),
+        route_id: running.route_id,
+        operator_id: running.operator_id,
+        service_day: running.day,
+        stream,
+        window_start: running.window_start,
+        window_end: running.window_end,
+        planned_stops: due.iter().map(|due| due.homes as i32).sum(),
+        started_at: None,
+        ended_at: None,
+    })
+}
+
+/// The rounds that the facts give for a stretch of days, with what each has to collect from.
+async fn plan(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<(Round, Vec<Due>)>> {
+    let running = collection::running(tx, municipality, first, last).await?;
+    if running.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dues = Dues::read(tx, municipality, first, last).await?;
+    let with_due = |running: Running| {
+        let due = dues.of(running.route_id, running.day);
+        Ok((planned(municipality, running, &due)?, due))
+    };
+    running.into_iter().map(with_due).collect()
+}
+
+/// Writes the rounds of a stretch of days as the facts give them. A round that is no longer due goes, unless a crew recorded something on it.
+pub async fn make(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<()> {
+    let plan = plan(tx, municipality, first, last).await?;
+    let due: BTreeSet<RoundId> = plan.iter().map(|(round, _)| round.round_id).collect();
+    let stored: Vec<(RoundId,)> = all!(
         tx,
-        "SELECT r.route_id, r.operator_id, d.stream, d.window_start, d.window_end,
-            (SELECT COUNT(*) FROM segment s
-               JOIN household_place p ON p.municipality_id = s.municipality_id AND p.segment_id = s.segment_id
-               JOIN household h ON h.municipality_id = p.municipality_id AND h.household_id = p.household_id
-              WHERE s.municipality_id = r.municipality_id AND s.route_id = r.route_id AND h.service_status = 'served'
-                AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2))
-           FROM route r JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
-          WHERE r.municipality_id = $1 AND d.weekday = $3 AND r.valid_from <= $2 AND (r.valid_to IS NULL OR r.valid_to >= $2)
-            AND NOT EXISTS (SELECT 1 FROM round e WHERE e.municipality_id = r.municipality_id AND e.route_id = r.route_id AND e.service_day = $2)",
+        "SELECT round_id FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3 ORDER BY round_id",
         municipality,
-        day,
-        weekday
+        first,
+        last
     )?;
+    for (round,) in &stored {
+        run!(tx, "DELETE FROM round_segment WHERE municipality_id = $1 AND round_id = $2", municipality, *round)?;
+    }
+    for (round,) in stored.into_iter().filter(|(round,)| !due.contains(round)) {
+        let gone = run!(
+            tx,
+            "DELETE FROM round WHERE municipality_id = $1 AND round_id = $2
+               AND NOT EXISTS (SELECT 1 FROM observation o WHERE o.municipality_id = $1 AND o.round_id = $2)
+               AND NOT EXISTS (SELECT 1 FROM round_event e WHERE e.municipality_id = $1 AND e.round_id = $2)",
+            municipality,
+            round
+        )?;
+        if gone == 0 {
+            run!(tx, "UPDATE round SET planned_stops = 0 WHERE municipality_id = $1 AND round_id = $2", municipality, round)?;
+        }
+    }
+    let rounds: Vec<&Round> = plan.iter().map(|(round, _)| round).collect();
     bulk!(
         tx,
         "INSERT INTO round (municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops)",
-        due,
-        |row| [municipality, identity(municipality, row.0, day), row.0, row.1, day, row.2, &row.3, &row.4, row.5 as i32],
-        "ON CONFLICT DO NOTHING"
+        rounds,
+        |row| [
+            municipality,
+            row.round_id,
+            row.route_id,
+            row.operator_id,
+            row.service_day,
+            row.stream,
+            &row.window_start,
+            &row.window_end,
+            row.planned_stops
+        ],
+        "ON CONFLICT (municipality_id, round_id) DO UPDATE SET operator_id = excluded.operator_id, stream = excluded.stream,
+           window_start = excluded.window_start, window_end = excluded.window_end, planned_stops = excluded.planned_stops"
     )?;
+    let segments: Vec<(Week, SegmentId, RoundId, NeighbourhoodId, i32)> = plan
+        .iter()
+        .flat_map(|(round, due)| {
+            due.iter().map(|due| (Week::of(round.service_day), due.segment_id, round.round_id, due.neighbourhood_id, due.homes as i32))
+        })
+        .collect();
+    bulk!(
+        tx,
+        "INSERT INTO round_segment (municipality_id, iso_week, segment_id, round_id, neighbourhood_id, stops)",
+        segments,
+        |row| [municipality, row.0, row.1, row.2, row.3, row.4],
+        ""
+    )?;
+    Ok(())
+}
+
+/// The days up to tomorrow on which a round is due and not written, since the first home stands.
+pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<BTreeSet<NaiveDate>> {
+    let (first,): (Option<NaiveDate>,) =
+        one!(tx, "SELECT MIN(valid_from) FROM household_version WHERE municipality_id = $1 AND superseded_at IS NULL", municipality)?;
+    let tomorrow = today + Days::new(1);
+    let first = first.unwrap_or(today).min(today);
+    let running = collection::running(tx, municipality, first, tomorrow).await?;
+    if running.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let stored: Vec<(RouteId, NaiveDate)> = all!(
+        tx,
+        "SELECT route_id, service_day FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3",
+        municipality,
+        first,
+        tomorrow
+    )?;
+    let stored: BTreeSet<(RouteId, NaiveDate)> = stored.into_iter().collect();
+    Ok(running.into_iter().filter(|running| !stored.contains(&(running.route_id, running.day))).map(|running| running.day).collect())
+}
+
+/// Makes the rounds that are missing, up to tomorrow; answers for how many days.
+pub async fn keep_up(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<usize> {
+    let missing = missing(tx, municipality, today).await?;
+    if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
+        // One pass over the whole gap; a day within it that has its rounds gets the same again.
+        make(tx, municipality, *first, *last).await?;
+    }
+    Ok(missing.len())
+}
+
+/// The day's rounds, written where they are missing; by route code.
+pub async fn ensure(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Round>> {
+    let (stored, planned) = both(tx, municipality, day).await?;
+    if planned.iter().any(|(round, _)| !stored.contains_key(&round.round_id)) {
+        make(tx, municipality, day, day).await?;
+    }
     of_day(tx, municipality, day).await
 }
 
-pub async fn of_day(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Round>> {
-    all!(
+async fn both(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(BTreeMap<RoundId, Round>, Vec<(Round, Vec<Due>)>)> {
+    let stored: Vec<Round> = all!(
         tx,
-        "SELECT d.municipality_id, d.round_id, d.route_id, d.operator_id, d.service_day, d.stream, d.window_start, d.window_end, d.planned_stops,
-            d.started_at, d.ended_at
-           FROM round d JOIN route r ON r.municipality_id = d.municipality_id AND r.route_id = d.route_id
-          WHERE d.municipality_id = $1 AND d.service_day = $2 ORDER BY r.code",
+        "SELECT municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops, started_at, ended_at
+           FROM round WHERE municipality_id = $1 AND service_day = $2",
         municipality,
         day
-    )
-}
-
-/// Whether every route that runs that day has its round; asked before writing, so that reading stays reading.
-pub async fn is_ready(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<bool> {
-    let (missing,): (i64,) = crate::one!(
-        tx,
-        "SELECT COUNT(*) FROM route r JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
-          WHERE r.municipality_id = $1 AND d.weekday = $3 AND r.valid_from <= $2 AND (r.valid_to IS NULL OR r.valid_to >= $2)
-            AND NOT EXISTS (SELECT 1 FROM round e WHERE e.municipality_id = r.municipality_id AND e.route_id = r.route_id AND e.service_day = $2)",
-        municipality,
-        day,
-        day.weekday().number_from_monday() as i16
     )?;
-    Ok(missing == 0)
+    let stored: BTreeMap<RoundId, Round> = stored.into_iter().map(|round| (round.round_id, round)).collect();
+    let running = collection::running(tx, municipality, day, day).await?;
+    // What is due is asked only where a round is not written yet.
+    if running.iter().all(|running| stored.contains_key(&identity(municipality, running.route_id, day))) {
+        return Ok((stored, Vec::new()));
+    }
+    Ok((stored, plan(tx, municipality, day, day).await?))
 }
 
-/// One home of a round, as a crew needs it: no name, no phone, no arm, no segment.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub struct Stop {
-    pub route_id: RouteId,
-    pub stop_order: i32,
-    pub household_id: HouseholdId,
-    pub code: String,
-    pub lon: f64,
-    pub lat: f64,
-    pub hint: Option<String>,
+/// The rounds of a day, by route code; those not written yet as they are planned.
+pub async fn of_day(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Round>> {
+    let (mut rounds, planned) = both(tx, municipality, day).await?;
+    for (round, _) in planned {
+        rounds.entry(round.round_id).or_insert(round);
+    }
+    let codes: Vec<(RouteId, String)> = all!(tx, "SELECT route_id, code FROM route WHERE municipality_id = $1", municipality)?;
+    let codes: BTreeMap<RouteId, String> = codes.into_iter().collect();
+    let mut rounds: Vec<Round> = rounds.into_values().collect();
+    rounds.sort_by(|a, b| codes.get(&a.route_id).cmp(&codes.get(&b.route_id)));
+    Ok(rounds)
 }
 
-/// The stops of every route of one operator (or of all) that runs that day, in order.
-pub async fn stops(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Vec<Stop>> {
-    all!(
+/// Names on a day: of each route that has a round, and of who drives it (code and name).
+pub async fn names(tx: &mut Tx, municipality: MunicipalityId, rounds: &[Round]) -> Result<BTreeMap<RoundId, Names>> {
+    let found: Vec<(RoundId, String, String, String, String)> = among!(
         tx,
-        "SELECT d.route_id, p.stop_order, h.household_id, h.code, h.lon, h.lat, h.hint
-           FROM round d
-           JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
-           JOIN segment s ON s.municipality_id = d.municipality_id AND s.route_id = d.route_id
-           JOIN household_place p ON p.municipality_id = s.municipality_id AND p.segment_id = s.segment_id
-           JOIN household h ON h.municipality_id = p.municipality_id AND h.household_id = p.household_id
-          WHERE d.municipality_id = $1 AND d.service_day = $2 AND (CAST($3 AS TEXT) IS NULL OR a.code = $3) AND h.service_status = 'served'
-            AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2)
-          ORDER BY d.route_id, p.stop_order, h.code",
-        municipality,
-        day,
-        operator
-    )
+        "WITH asked (municipality_id, round_id, route_id, operator_id, day) AS (",
+        rounds,
+        |round| [municipality, round.round_id, round.route_id, round.operator_id, round.service_day],
+        ") SELECT asked.round_id, r.code, v.name, o.code, w.name FROM asked
+             CROSS JOIN route r
+             JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id AND v.superseded_at IS NULL
+              AND v.valid_from <= asked.day AND (v.valid_to IS NULL OR v.valid_to >= asked.day)
+             JOIN operator o ON o.municipality_id = asked.municipality_id AND o.operator_id = asked.operator_id
+             JOIN operator_version w ON w.municipality_id = o.municipality_id AND w.operator_id = o.operator_id AND w.superseded_at IS NULL
+              AND w.valid_from <= asked.day AND (w.valid_to IS NULL OR w.valid_to >= asked.day)
+            WHERE r.municipality_id = asked.municipality_id AND r.route_id = asked.route_id"
+    )?;
+    let names = found.into_iter().map(|(round, code, route, operator_code, operator)| (round, Names { code, route, operator_code, operator }));
+    Ok(names.collect())
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Names {
+    pub code: String,
+    pub route: String,
+    pub operator_code: String,
+    pub operator: String,
 }
 
 /// Eight stops in a hundred ask for a second observer, drawn from the round and the home: the same for everyone who asks.

@@ -32,17 +32,6 @@ pub struct Progress {
 
 /// The rounds of one day and how far each is; `operator` limits them to one company.
 pub async fn progress(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Vec<Progress>> {
-    let names: Vec<(RoundId, String, String, String)> = all!(
-        tx,
-        "SELECT d.round_id, r.name, a.name, a.code FROM round d
-           JOIN route r ON r.municipality_id = d.municipality_id AND r.route_id = d.route_id
-           JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
-          WHERE d.municipality_id = $1 AND d.service_day = $2",
-        municipality,
-        day
-    )?;
-    let own = names.into_iter().filter(|(_, _, _, code)| operator.is_none_or(|own| own == code));
-    let mut names: BTreeMap<RoundId, (String, String)> = own.map(|(id, route, operator, _)| (id, (route, operator))).collect();
     type Counts = (RoundId, Option<Reason>, i64, DateTime<Utc>);
     let counts: Vec<Counts> = all!(
         tx,
@@ -54,8 +43,11 @@ pub async fn progress(tx: &mut Tx, municipality: MunicipalityId, operator: Optio
         day
     )?;
     let mut out = Vec::new();
-    for round in round::of_day(tx, municipality, day).await? {
-        let Some((route, operator)) = names.remove(&round.round_id) else { continue };
+    let rounds = round::of_day(tx, municipality, day).await?;
+    let mut names = round::names(tx, municipality, &rounds).await?;
+    for round in rounds {
+        let own = names.remove(&round.round_id).filter(|names| operator.is_none_or(|own| own == names.operator_code));
+        let Some(round::Names { route, operator, .. }) = own else { continue };
         let own: Vec<&Counts> = counts.iter().filter(|(id, _, _, _)| *id == round.round_id).collect();
         let reasons: BTreeMap<Reason, i64> = own.iter().filter_map(|(_, reason, n, _)| Some(((*reason)?, *n))).collect();
         out.push(Progress {
@@ -120,13 +112,6 @@ async fn rounds_page(State(app): State<App>, actor: Actor, reader: Reader, Query
     };
     let operator = actor.operator.as_deref();
     let mut tx = app.db.read().await?;
-    if day == today && !round::is_ready(&mut tx, municipality, day).await? {
-        drop(tx);
-        let mut write = app.db.write().await?;
-        round::ensure(&mut write, municipality, day).await?;
-        write.commit().await?;
-        tx = app.db.read().await?;
-    }
     let rounds = progress(&mut tx, municipality, operator, day).await?;
     let phones = phones(&mut tx, municipality, operator).await?;
     let place: Option<(String,)> = crate::opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", municipality)?;

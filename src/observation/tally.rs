@@ -1,14 +1,14 @@
 //! Tallies: `home_week` and `segment_week`, caches of the counted rows, rewritten in the transaction that changes the rows.
 //!
-//! A cell of `home_week` exists when its home has any row in that week, counted or not; a cell of `segment_week` when any of its
-//! homes has one. On PostgreSQL two writers of one cell could each count without the other: every writer of tallies first holds the
+//! A cell of `home_week` exists when its home has any row in that week that counts for a segment, counted or not; a cell of `segment_week`
+//! when any of its homes has one. What a row counts for was true on its collection day and stands on the row: tallies ask no other table. On PostgreSQL two writers of one cell could each count without the other: every writer of tallies first holds the
 //! municipality's observation chain, and the next statement sees every earlier holder. SQLite has one writer and cannot race.
 
 use crate::account::audit;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, MunicipalityId, SegmentId};
+use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, SegmentId};
 use crate::{all, among, bulk, run};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,28 +25,18 @@ macro_rules! sums {
 
 macro_rules! home_columns {
     () => {
-        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated) "
+        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) "
     };
 }
 
-macro_rules! replace_home {
-    () => {
-        "ON CONFLICT (municipality_id, iso_week, household_id) DO UPDATE SET segment_id = excluded.segment_id,
-           observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
-    };
-}
-
-// What home_week must hold for one municipality. The first row of the week that knows a segment gives it.
+// What home_week must hold for one municipality from a week on.
 macro_rules! expected_homes {
     () => {
         concat!(
-            "SELECT o.municipality_id, o.iso_week, o.household_id, o.first_segment AS segment_id, ",
+            "SELECT o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id, ",
             sums!(),
-            " FROM (SELECT r.municipality_id, r.iso_week, r.household_id, r.counted, r.complied, r.set_out, r.severity, r.contamination,
-                  FIRST_VALUE(r.segment_id) OVER (PARTITION BY r.iso_week, r.household_id
-                    ORDER BY CASE WHEN r.segment_id IS NULL THEN 1 ELSE 0 END, r.service_day, r.op_id) AS first_segment
-                FROM observation r WHERE r.municipality_id = $1) o
-              GROUP BY o.municipality_id, o.iso_week, o.household_id, o.first_segment"
+            " FROM observation o WHERE o.municipality_id = $1 AND o.iso_week >= $2 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
+              GROUP BY o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id"
         )
     };
 }
@@ -54,20 +44,17 @@ macro_rules! expected_homes {
 // What segment_week must hold, given a table `h` of home cells.
 macro_rules! segment_sums {
     () => {
-        "COALESCE(SUM(CASE WHEN s.service_status = 'served' THEN h.observed ELSE 0 END), 0),
-         COALESCE(SUM(CASE WHEN s.service_status = 'served' THEN h.set_out ELSE 0 END), 0),
-         COALESCE(SUM(CASE WHEN s.service_status = 'served' THEN h.complied ELSE 0 END), 0),
-         COALESCE(SUM(CASE WHEN s.service_status = 'served' THEN h.contaminated ELSE 0 END), 0)"
+        "COALESCE(SUM(h.observed), 0), COALESCE(SUM(h.set_out), 0), COALESCE(SUM(h.complied), 0), COALESCE(SUM(h.contaminated), 0)"
     };
 }
 
-/// One home in one week, with the segment its rows carry and what they add up to: observed, set out, complied, contaminated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HomeCell {
+/// A cell of `home_week`: one home in one week, in one segment and neighbourhood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
     pub week: Week,
     pub home: HouseholdId,
-    pub segment: Option<SegmentId>,
-    pub sums: [i32; 4],
+    pub segment: SegmentId,
+    pub neighbourhood: NeighbourhoodId,
 }
 
 /// Writers of one municipality's tallies follow one another on PostgreSQL; SQLite has one writer anyway.
@@ -78,12 +65,19 @@ async fn hold(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
     Ok(())
 }
 
-/// Rewrites the touched cells from the rows.
+/// Rewrites the weeks of the touched homes from the rows.
 pub async fn recompute(tx: &mut Tx, municipality: MunicipalityId, touched: &[(Week, HouseholdId)]) -> Result<()> {
     hold(tx, municipality).await?;
     let keys: Vec<(Week, HouseholdId)> = touched.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    // Before and after: a cell that moved to another segment leaves the old one to be counted again.
+    // Before and after: a cell that is gone leaves its segment to be counted again.
     let mut segments = segments_of(tx, municipality, &keys).await?;
+    bulk!(
+        tx,
+        "WITH cell (municipality_id, iso_week, household_id) AS (",
+        keys,
+        |key| [municipality, key.0, key.1],
+        ") DELETE FROM home_week WHERE (municipality_id, iso_week, household_id) IN (SELECT municipality_id, iso_week, household_id FROM cell)"
+    )?;
     bulk!(
         tx,
         "WITH cell (municipality_id, iso_week, household_id, monday, sunday) AS (",
@@ -92,24 +86,21 @@ pub async fn recompute(tx: &mut Tx, municipality: MunicipalityId, touched: &[(We
         concat!(
             ") ",
             home_columns!(),
-            "SELECT o.municipality_id, o.iso_week, o.household_id, o.first_segment, ",
+            "SELECT o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id, ",
             sums!(),
-            " FROM (SELECT c.municipality_id, c.iso_week, c.household_id, r.counted, r.complied, r.set_out, r.severity, r.contamination,
-                  FIRST_VALUE(r.segment_id) OVER (PARTITION BY c.iso_week, c.household_id
-                    ORDER BY CASE WHEN r.segment_id IS NULL THEN 1 ELSE 0 END, r.service_day, r.op_id) AS first_segment
-                FROM cell c LEFT JOIN observation r ON r.municipality_id = c.municipality_id AND r.household_id = c.household_id
-                 AND r.service_day BETWEEN c.monday AND c.sunday) o
-              GROUP BY o.municipality_id, o.iso_week, o.household_id, o.first_segment ",
-            replace_home!()
+            " FROM cell c CROSS JOIN observation o
+              WHERE o.municipality_id = c.municipality_id AND o.household_id = c.household_id AND o.service_day BETWEEN c.monday AND c.sunday
+                AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
+              GROUP BY o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id"
         )
     )?;
     segments.extend(segments_of(tx, municipality, &keys).await?);
     recount_segments(tx, municipality, segments).await
 }
 
-/// The segments that hold the cells as they stand.
+/// The segments of the homes' cells as they stand.
 async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, HouseholdId)]) -> Result<BTreeSet<(SegmentId, Week)>> {
-    let found: Vec<(Option<SegmentId>, Week)> = among!(
+    let found: Vec<(SegmentId, Week)> = among!(
         tx,
         "WITH asked (municipality_id, iso_week, household_id) AS (",
         cells,
@@ -117,22 +108,30 @@ async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, 
         ") SELECT h.segment_id, h.iso_week FROM asked CROSS JOIN home_week h
             WHERE h.municipality_id = asked.municipality_id AND h.iso_week = asked.iso_week AND h.household_id = asked.household_id"
     )?;
-    Ok(found.into_iter().filter_map(|(segment, week)| Some((segment?, week))).collect())
+    Ok(found.into_iter().collect())
 }
 
-/// Writes cells whose caller holds the municipality's chain and has every row of each cell before its eyes. `moved`: segments a cell
-/// has left.
-pub async fn replace(tx: &mut Tx, municipality: MunicipalityId, cells: &[HomeCell], moved: BTreeSet<(SegmentId, Week)>) -> Result<()> {
+/// Writes cells whose caller holds the municipality's chain and has every row of each home's week before its eyes.
+pub async fn replace(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [i32; 4])]) -> Result<()> {
     bulk!(
         tx,
         home_columns!(),
         cells,
-        |cell| [municipality, cell.week, cell.home, cell.segment, cell.sums[0], cell.sums[1], cell.sums[2], cell.sums[3]],
-        replace_home!()
+        |cell| [
+            municipality,
+            cell.0.week,
+            cell.0.home,
+            cell.0.segment,
+            cell.0.neighbourhood,
+            cell.1[0],
+            cell.1[1],
+            cell.1[2],
+            cell.1[3]
+        ],
+        "ON CONFLICT (municipality_id, iso_week, household_id, segment_id, neighbourhood_id) DO UPDATE SET
+           observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
     )?;
-    let mut segments = moved;
-    segments.extend(cells.iter().filter_map(|cell| Some((cell.segment?, cell.week))));
-    recount_segments(tx, municipality, segments).await
+    recount_segments(tx, municipality, cells.iter().map(|(key, _)| (key.segment, key.week)).collect()).await
 }
 
 async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: BTreeSet<(SegmentId, Week)>) -> Result<()> {
@@ -148,7 +147,6 @@ async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: B
             segment_sums!(),
             " FROM cell c
                LEFT JOIN home_week h ON h.municipality_id = c.municipality_id AND h.segment_id = c.segment_id AND h.iso_week = c.iso_week
-               LEFT JOIN household s ON s.municipality_id = h.municipality_id AND s.household_id = h.household_id
                GROUP BY c.municipality_id, c.segment_id, c.iso_week
                ON CONFLICT (municipality_id, segment_id, iso_week) DO UPDATE SET
                  observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
@@ -157,20 +155,22 @@ async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: B
     Ok(())
 }
 
-/// Both tallies of one municipality from nothing: after a load, after homes gained or lost service, or when [`verify`] found a difference.
+/// Before every week there is.
+const BEGINNING: Week = Week(0);
+
+/// Both tallies of one municipality from nothing: after a load, or by `vecino recount`.
 pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
     hold(tx, municipality).await?;
     run!(tx, "DELETE FROM segment_week WHERE municipality_id = $1", municipality)?;
     run!(tx, "DELETE FROM home_week WHERE municipality_id = $1", municipality)?;
-    run!(tx, concat!(home_columns!(), expected_homes!()), municipality)?;
+    run!(tx, concat!(home_columns!(), expected_homes!()), municipality, BEGINNING)?;
     run!(
         tx,
         concat!(
             "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)
              SELECT h.municipality_id, h.segment_id, h.iso_week, ",
             segment_sums!(),
-            " FROM home_week h JOIN household s ON s.municipality_id = h.municipality_id AND s.household_id = h.household_id
-              WHERE h.municipality_id = $1 AND h.segment_id IS NOT NULL GROUP BY h.municipality_id, h.segment_id, h.iso_week"
+            " FROM home_week h WHERE h.municipality_id = $1 GROUP BY h.municipality_id, h.segment_id, h.iso_week"
         ),
         municipality
     )?;
@@ -180,8 +180,10 @@ pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
 #[derive(sqlx::FromRow)]
 struct Cell {
     iso_week: Week,
+    /// Of the home, or of the segment.
     id: uuid::Uuid,
-    segment_id: Option<SegmentId>,
+    segment_id: SegmentId,
+    neighbourhood_id: Option<NeighbourhoodId>,
     observed: i64,
     set_out: i64,
     complied: i64,
@@ -197,7 +199,7 @@ impl Cell {
 /// Recounts every cell from the rows; answers one line for each cell that differs and each home counted twice on a day.
 pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
-    let places: Vec<(MunicipalityId,)> = all!(tx, "SELECT municipality_id FROM municipality WHERE pilot ORDER BY municipality_id")?;
+    let places: Vec<(MunicipalityId,)> = all!(tx, "SELECT DISTINCT municipality_id FROM round ORDER BY municipality_id")?;
     for (municipality,) in places {
         verify_homes(tx, municipality, &mut wrong).await?;
         verify_segments(tx, municipality, &mut wrong).await?;
@@ -215,49 +217,38 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
     Ok(wrong)
 }
 
-const REMEDY: &str = "restore a backup and compare, or rebuild the tallies";
+const REMEDY: &str = "run `vecino recount`, which counts its rows again and says what changed";
 
 async fn verify_homes(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut Vec<String>) -> Result<()> {
-    let missing: Vec<Cell> = all!(
-        tx,
-        concat!(
-            "WITH expected (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated) AS (",
-            expected_homes!(),
-            "), d AS (SELECT * FROM expected EXCEPT
-                SELECT municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated
-                  FROM home_week WHERE municipality_id = $1)
-             SELECT iso_week, household_id AS id, segment_id, CAST(observed AS BIGINT) AS observed, CAST(set_out AS BIGINT) AS set_out,
-               CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated FROM d ORDER BY iso_week, household_id"
-        ),
-        municipality
-    )?;
-    let surplus: Vec<Cell> = all!(
-        tx,
-        concat!(
-            "SELECT iso_week, household_id AS id, segment_id, CAST(observed AS BIGINT) AS observed, CAST(set_out AS BIGINT) AS set_out,
-               CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated
-             FROM (SELECT municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated
-               FROM home_week WHERE municipality_id = $1 EXCEPT ",
-            expected_homes!(),
-            ") d ORDER BY iso_week, household_id"
-        ),
-        municipality
-    )?;
-    let mut pairs: BTreeMap<(Week, uuid::Uuid), [Option<Cell>; 2]> = BTreeMap::new();
+    macro_rules! cells {
+        ($from:expr) => {
+            concat!(
+                "SELECT iso_week, household_id AS id, segment_id, neighbourhood_id, CAST(observed AS BIGINT) AS observed, CAST(set_out AS BIGINT) AS set_out,
+                   CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated FROM ",
+                $from
+            )
+        };
+    }
+    const STORED: &str = "SELECT municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated
+                  FROM home_week WHERE municipality_id = $1 AND iso_week >= $2";
+    let with = concat!(
+        "WITH expected (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) AS (",
+        expected_homes!(),
+        ") "
+    );
+    let missing: Vec<Cell> =
+        all!(tx, sqlx::AssertSqlSafe(format!("{with}{}(SELECT * FROM expected EXCEPT {STORED}) d", cells!(""))), municipality, BEGINNING)?;
+    let surplus: Vec<Cell> =
+        all!(tx, sqlx::AssertSqlSafe(format!("{with}{}({STORED} EXCEPT SELECT * FROM expected) d", cells!(""))), municipality, BEGINNING)?;
+    let mut pairs: BTreeMap<(Week, uuid::Uuid, SegmentId, Option<NeighbourhoodId>), [Option<Cell>; 2]> = BTreeMap::new();
     for (side, cells) in [surplus, missing].into_iter().enumerate() {
         for cell in cells {
-            let key = (cell.iso_week, cell.id);
+            let key = (cell.iso_week, cell.id, cell.segment_id, cell.neighbourhood_id);
             pairs.entry(key).or_default()[side] = Some(cell);
         }
     }
-    for ((week, home), [stored, rows]) in pairs {
-        let place = format!("home_week {municipality}/{week}/{home}");
-        wrong.push(match (stored, rows) {
-            (Some(stored), Some(rows)) if stored.segment_id != rows.segment_id => {
-                format!("{place}: another segment than the rows say; {REMEDY}")
-            }
-            (stored, rows) => format!("{place}: {}; {REMEDY}", difference(stored.as_ref(), rows.as_ref())),
-        });
+    for ((week, home, ..), [stored, rows]) in pairs {
+        wrong.push(format!("home_week {municipality}/{week}/{home}: {}; {REMEDY}", difference(stored.as_ref(), rows.as_ref())));
     }
     Ok(())
 }
@@ -266,21 +257,22 @@ async fn verify_segments(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut 
     let expected: Vec<Cell> = all!(
         tx,
         concat!(
-            "WITH h (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated) AS (",
+            "WITH h (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) AS (",
             expected_homes!(),
             "), t (iso_week, segment_id, observed, set_out, complied, contaminated) AS (SELECT h.iso_week, h.segment_id, ",
             segment_sums!(),
-            " FROM h JOIN household s ON s.municipality_id = h.municipality_id AND s.household_id = h.household_id
-              WHERE h.segment_id IS NOT NULL GROUP BY h.iso_week, h.segment_id)
-             SELECT t.iso_week, t.segment_id AS id, t.segment_id, CAST(t.observed AS BIGINT) AS observed, CAST(t.set_out AS BIGINT) AS set_out,
-               CAST(t.complied AS BIGINT) AS complied, CAST(t.contaminated AS BIGINT) AS contaminated FROM t"
+            " FROM h GROUP BY h.iso_week, h.segment_id)
+             SELECT t.iso_week, t.segment_id AS id, t.segment_id, NULL AS neighbourhood_id, CAST(t.observed AS BIGINT) AS observed,
+               CAST(t.set_out AS BIGINT) AS set_out, CAST(t.complied AS BIGINT) AS complied, CAST(t.contaminated AS BIGINT) AS contaminated FROM t"
         ),
-        municipality
+        municipality,
+        BEGINNING
     )?;
     let stored: Vec<Cell> = all!(
         tx,
-        "SELECT iso_week, segment_id AS id, segment_id, CAST(observed AS BIGINT) AS observed, CAST(set_out AS BIGINT) AS set_out,
-           CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated FROM segment_week WHERE municipality_id = $1",
+        "SELECT iso_week, segment_id AS id, segment_id, NULL AS neighbourhood_id, CAST(observed AS BIGINT) AS observed,
+           CAST(set_out AS BIGINT) AS set_out, CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated
+         FROM segment_week WHERE municipality_id = $1",
         municipality
     )?;
     let mut pairs: BTreeMap<(Week, uuid::Uuid), [Option<Cell>; 2]> = BTreeMap::new();

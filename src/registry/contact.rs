@@ -7,6 +7,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{ContactId, HouseholdId, Mint, MunicipalityId, PersonId};
 use crate::seal::Keys;
+use crate::territory::dated::in_force;
 use crate::{all, opt, run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -58,9 +59,21 @@ struct Way {
 
 /// May this home be contacted for this purpose on this day, and how?
 pub async fn may_contact(tx: &mut Tx, municipality: MunicipalityId, household: HouseholdId, purpose: Purpose, on: NaiveDate) -> Result<Contact> {
-    let home: Option<Home> =
-        opt!(tx, "SELECT household_id, service_status FROM household WHERE municipality_id = $1 AND household_id = $2", municipality, household)?;
-    let home = home.ok_or_else(|| Error::not_found("household-unknown", "there is no such home in this municipality"))?;
+    let known: Option<(HouseholdId,)> =
+        opt!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 AND household_id = $2", municipality, household)?;
+    known.ok_or_else(|| Error::not_found("household-unknown", "there is no such home in this municipality"))?;
+    let home: Option<Home> = opt!(
+        tx,
+        concat!(
+            "SELECT v.household_id, v.service_status FROM household_version v WHERE v.municipality_id = $1 AND v.household_id = $2 AND ",
+            in_force!("v", "$3")
+        ),
+        municipality,
+        household,
+        on
+    )?;
+    // A home that is closed, or not there yet, has no service.
+    let home = home.unwrap_or(Home { household_id: household, service_status: "no_route".into() });
     let given: Vec<Given> = all!(
         tx,
         "SELECT household_id, channel, (withdrawn_at IS NULL OR withdrawn_at >= $4) AS holds FROM consent
@@ -86,8 +99,15 @@ pub async fn may_contact(tx: &mut Tx, municipality: MunicipalityId, household: H
 
 /// The same for every served home of a municipality.
 pub async fn may_contact_all(tx: &mut Tx, municipality: MunicipalityId, purpose: Purpose, on: NaiveDate) -> Result<BTreeMap<HouseholdId, Contact>> {
-    let homes: Vec<Home> =
-        all!(tx, "SELECT household_id, service_status FROM household WHERE municipality_id = $1 AND service_status = 'served'", municipality)?;
+    let homes: Vec<Home> = all!(
+        tx,
+        concat!(
+            "SELECT v.household_id, v.service_status FROM household_version v WHERE v.municipality_id = $1 AND v.service_status = 'served' AND ",
+            in_force!("v", "$2")
+        ),
+        municipality,
+        on
+    )?;
     let given: Vec<Given> = all!(
         tx,
         "SELECT household_id, channel, (withdrawn_at IS NULL OR withdrawn_at >= $3) AS holds FROM consent

@@ -11,6 +11,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{MunicipalityId, PersonId};
 use crate::page::{Page, Reader, count};
+use crate::territory::dated::in_force;
 use crate::{all, one};
 use axum::Form;
 use axum::extract::State;
@@ -48,7 +49,10 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
             let rows: Vec<(String, i64)> = all!(
                 tx,
                 concat!(
-                    "SELECT h.code, COUNT(*) OVER () FROM household h WHERE h.municipality_id = $1 AND h.service_status = 'served' AND NOT EXISTS (",
+                    "SELECT h.code, COUNT(*) OVER () FROM household h
+                       JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+                    in_force!("v", "$2"),
+                    " WHERE h.municipality_id = $1 AND v.service_status = 'served' AND NOT EXISTS (",
                     $missing,
                     ") ORDER BY h.code LIMIT $4"
                 ),

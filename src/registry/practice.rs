@@ -58,7 +58,8 @@ pub async fn populate(tx: &mut Tx, keys: &Keys, mint: &mut Mint, seed: u64, now:
     let random = &mut seeded_random(seed, "registry people");
     let homes: Vec<Home> = all!(
         tx,
-        "SELECT h.municipality_id, h.household_id, h.service_status FROM household h
+        "SELECT h.municipality_id, h.household_id, v.service_status FROM household h
+         JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND v.superseded_at IS NULL
          JOIN municipality m ON m.municipality_id = h.municipality_id WHERE m.pilot ORDER BY h.municipality_id, h.code"
     )?;
     indicators::ensure_targets(tx).await?;

@@ -6,11 +6,14 @@ use super::export::{self, Format};
 use super::import::{self, Kind, Request};
 use crate::account::audit;
 use crate::app::{Options, print};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -36,6 +39,10 @@ pub enum Command {
         /// Close open rings and mend invalid areas, saying what was changed
         #[arg(long)]
         repair: bool,
+        /// Why days gone by are corrected: what the file says with a valid_from in the past then holds from there, and what was counted since
+        /// is counted again
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Write out what was imported, unknown properties too
     Export {
@@ -71,10 +78,27 @@ const COLUMNS: &str = "Properties (GeoJSON) or columns (CSV; comma or semicolon;
 Order: municipalities, neighbourhoods, routes, segments, then the rest. Points, segments and homes more than 100 m outside
 their municipality, in a lake or at (0, 0) are refused; a dump may lie outside.";
 
-pub async fn run(command: Command, options: &Options) -> Result<()> {
+/// A change of facts, for those who counted by them.
+#[derive(Debug, Clone, Copy)]
+pub struct Changed<'a> {
+    pub municipality: MunicipalityId,
+    /// The first day on which something is other than before.
+    pub since: NaiveDate,
+    /// Why the past is corrected; without it no day that was counted may change.
+    pub reason: Option<&'a str>,
+    pub now: DateTime<Utc>,
+    pub today: NaiveDate,
+    /// The file or command, to name it in a refusal.
+    pub what: &'a str,
+}
+
+/// What follows from changed facts, in the same transaction: rounds to come, and after a correction all that was counted.
+pub type Follow = for<'a> fn(&'a mut Tx, Changed<'a>) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<()> {
     match command {
         Command::Check { files } => check_files(&files, options.json),
-        Command::Import { kind, file, municipality, crs, dry_run, repair } => {
+        Command::Import { kind, file, municipality, crs, dry_run, repair, reason } => {
             if !matches!(crs.to_ascii_uppercase().as_str(), "EPSG:4326" | "4326" | "CRS84" | "OGC:CRS84") {
                 return Err(Error::refused(
                     "crs",
@@ -86,9 +110,13 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
             let app = options.open().await?;
             let name = file.display().to_string();
             let (now, from) = (app.clock.now(), app.clock.today());
-            let request = Request { kind, file: &name, bytes: &bytes, municipality, repair, now, from, actor: "command line" };
+            let reason = reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+            let request = Request { kind, file: &name, bytes: &bytes, municipality, repair, now, from, reason, actor: "command line" };
             let mut tx = app.db.write().await?;
             let outcome = import::file(&mut tx, &mut Mint::system(), &request).await?;
+            for (municipality, since) in &outcome.since {
+                follow(&mut tx, Changed { municipality: *municipality, since: *since, reason, now, today: from, what: &name }).await?;
+            }
             if !dry_run {
                 tx.commit().await?;
             }

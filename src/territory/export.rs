@@ -1,5 +1,6 @@
 //! Rows into files: what was imported comes back, with the properties nobody here knows.
 
+use super::dated::Version;
 use super::geometry;
 use super::household;
 use super::import::{Kind, WEEKDAYS, written_streams};
@@ -25,7 +26,7 @@ struct Row {
     shape: Option<Value>,
 }
 
-/// The text of an export. `day` decides which memberships of homes are current.
+/// The text of an export: what is there on `day`, as it is that day.
 pub async fn text(tx: &mut Tx, kind: Kind, municipality: Option<MunicipalityId>, format: Format, day: NaiveDate) -> Result<String> {
     let mut rows = Vec::new();
     if kind == Kind::Municipalities {
@@ -80,7 +81,7 @@ fn at(lon: f64, lat: f64) -> Option<Value> {
 async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Result<Vec<Row>> {
     Ok(match kind {
         Kind::Municipalities => Vec::new(),
-        Kind::Neighbourhoods => neighbourhood::of(tx, id)
+        Kind::Neighbourhoods => neighbourhood::of(tx, id, day)
             .await?
             .into_iter()
             .map(|n| {
@@ -88,8 +89,8 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
             })
             .collect(),
         Kind::Segments => {
-            let routes: BTreeMap<_, _> = route::of(tx, id).await?.into_iter().map(|r| (r.route_id, r.code)).collect();
-            let neighbourhoods: BTreeMap<_, _> = neighbourhood::of(tx, id).await?.into_iter().map(|n| (n.neighbourhood_id, n.code)).collect();
+            let routes: BTreeMap<_, _> = route::of(tx, id, day).await?.into_iter().map(|r| (r.route_id, r.code)).collect();
+            let neighbourhoods: BTreeMap<_, _> = neighbourhood::of(tx, id, day).await?.into_iter().map(|n| (n.neighbourhood_id, n.code)).collect();
             let columns = |s: &segment::Segment| {
                 vec![
                     ("code", json!(s.code)),
@@ -98,13 +99,23 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
                     ("approximate", json!(s.approximate)),
                 ]
             };
-            segment::of(tx, id).await?.into_iter().map(|s| row(columns(&s), s.properties, Some(s.geometry))).collect()
+            segment::of(tx, id, day).await?.into_iter().map(|s| row(columns(&s), s.properties, Some(s.geometry))).collect()
         }
         Kind::Routes => {
-            let operators: BTreeMap<_, _> = route::operators(tx, id).await?.into_iter().map(|o| (o.operator_id, o.code)).collect();
-            let days = route::days(tx, id).await?;
-            let columns = |r: &route::Route| {
-                let own: Vec<&route::RouteDay> = days.iter().filter(|d| d.route_id == r.route_id).collect();
+            let operators: BTreeMap<_, _> = route::operators(tx, id, day).await?.into_iter().map(|o| (o.operator_id, o.code)).collect();
+            // A route is told with its opening and its end, ended ones too: what was imported comes back.
+            let mut routes: BTreeMap<String, (NaiveDate, Version<route::Planned>)> = BTreeMap::new();
+            for version in route::history(tx, id).await? {
+                let code = version.facts.0.code.clone();
+                match routes.get_mut(&code) {
+                    Some((_, told)) if version.valid_from <= day => *told = version,
+                    Some(_) => {}
+                    None => drop(routes.insert(code, (version.valid_from, version))),
+                }
+            }
+            let columns = |opened: NaiveDate, version: &Version<route::Planned>| {
+                let (r, week) = &version.facts;
+                let own: Vec<&route::RouteDay> = week.iter().collect();
                 let names: Vec<&str> = own.iter().map(|d| WEEKDAYS[(d.weekday as usize + 6) % 7]).collect();
                 vec![
                     ("code", json!(r.code)),
@@ -114,15 +125,15 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
                     ("weekdays", json!(names.join(","))),
                     ("window_start", json!(own.first().map(|d| &d.window_start))),
                     ("window_end", json!(own.first().map(|d| &d.window_end))),
-                    ("valid_from", json!(r.valid_from)),
-                    ("valid_to", json!(r.valid_to)),
+                    ("valid_from", json!(opened)),
+                    ("valid_to", json!(version.valid_to)),
                     ("approximate", json!(r.approximate)),
                 ]
             };
-            route::of(tx, id).await?.into_iter().map(|r| row(columns(&r), r.properties, Some(r.geometry))).collect()
+            routes.into_values().map(|(opened, v)| row(columns(opened, &v), v.facts.0.properties, Some(v.facts.0.geometry))).collect()
         }
         Kind::Points => {
-            let routes: BTreeMap<_, _> = route::of(tx, id).await?.into_iter().map(|r| (r.route_id, r.code)).collect();
+            let routes: BTreeMap<_, _> = route::of(tx, id, day).await?.into_iter().map(|r| (r.route_id, r.code)).collect();
             let columns = |p: &point::Place| {
                 vec![
                     ("code", json!(p.code)),
@@ -134,23 +145,26 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
                     ("approximate", json!(p.approximate)),
                 ]
             };
-            point::of(tx, id).await?.into_iter().map(|p| row(columns(&p), p.properties, at(p.lon, p.lat))).collect()
+            point::of(tx, id, day).await?.into_iter().map(|p| row(columns(&p), p.properties, at(p.lon, p.lat))).collect()
         }
         Kind::Households => {
-            let operators: BTreeMap<_, _> = route::operators(tx, id).await?.into_iter().map(|o| (o.operator_id, o.code)).collect();
-            let segments: BTreeMap<_, _> = segment::of(tx, id).await?.into_iter().map(|s| (s.segment_id, s.code)).collect();
-            let places: BTreeMap<_, _> = household::places(tx, id, day).await?.into_iter().map(|p| (p.household_id, p.segment_id)).collect();
+            let operators: BTreeMap<_, _> = route::operators(tx, id, day).await?.into_iter().map(|o| (o.operator_id, o.code)).collect();
+            let driven: BTreeMap<_, _> = route::of(tx, id, day).await?.into_iter().map(|r| (r.route_id, r.operator_id)).collect();
+            let segments: BTreeMap<_, _> = segment::of(tx, id, day).await?.into_iter().map(|s| (s.segment_id, (s.code, s.route_id))).collect();
             let columns = |h: &household::Household| {
+                let on = h.segment_id.and_then(|s| segments.get(&s));
+                // Who serves a home is its route's to say; a home without service has nobody.
+                let own = on.filter(|_| h.service_status == "served").and_then(|(_, route)| driven.get(route).copied());
                 vec![
                     ("code", json!(h.code)),
-                    ("segment", json!(places.get(&h.household_id).and_then(|s| segments.get(s)))),
+                    ("segment", json!(on.map(|(code, _)| code))),
                     ("service_status", json!(h.service_status)),
-                    ("operator", json!(h.operator_id.and_then(|o| operators.get(&o)))),
+                    ("operator", json!(own.or(h.operator_id).and_then(|o| operators.get(&o)))),
                     ("hint", json!(h.hint)),
                     ("approximate", json!(h.approximate)),
                 ]
             };
-            household::of(tx, id).await?.into_iter().map(|h| row(columns(&h), h.properties, at(h.lon, h.lat))).collect()
+            household::of(tx, id, day).await?.into_iter().map(|h| row(columns(&h), h.properties, at(h.lon, h.lat))).collect()
         }
         Kind::Streets => street::of(tx, id)
             .await?

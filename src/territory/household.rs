@@ -1,39 +1,34 @@
-//! Homes: a code with a check character, a place, a service status, and a dated membership of one segment.
-//!
-//! `household_place.valid_to` is the last day of the membership (inclusive), as `route.valid_to` is.
+//! Homes: a code with a check character, and what is true of it from day to day: place, service, and the one segment it stands on, through
+//! which it belongs to one route, operator and neighbourhood.
 
-use crate::all;
+use super::dated::{Span, Version, in_force};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, MunicipalityId, OperatorId, SegmentId};
-use chrono::NaiveDate;
+use crate::id::{HouseholdId, Mint, MunicipalityId, OperatorId, SegmentId};
+use crate::{all, bulk};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+/// A home as it was on a day.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
 pub struct Household {
     pub municipality_id: MunicipalityId,
     pub household_id: HouseholdId,
     pub code: String,
+    /// `served`, `not_subscribed` or `no_route`.
+    pub service_status: String,
+    pub segment_id: Option<SegmentId>,
+    /// Where along its segment's line, as drawn, the home is met, in metres.
+    pub along_m: f64,
+    /// With whom a home that stands on no segment has its contract; on a segment the operator is its route's.
+    pub operator_id: Option<OperatorId>,
     pub lon: f64,
     pub lat: f64,
     /// What a crew looks for at the kerb; never a name.
     pub hint: Option<String>,
-    /// `served`, `not_subscribed` or `no_route`.
-    pub service_status: String,
-    pub operator_id: Option<OperatorId>,
     pub approximate: bool,
     pub properties: Value,
-}
-
-/// A dated membership.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
-pub struct Membership {
-    pub household_id: HouseholdId,
-    pub segment_id: SegmentId,
-    pub stop_order: i32,
-    pub valid_from: NaiveDate,
-    pub valid_to: Option<NaiveDate>,
 }
 
 pub const STATUSES: [&str; 3] = ["served", "not_subscribed", "no_route"];
@@ -78,48 +73,61 @@ pub fn is_own(text: &str) -> bool {
     (1..=40).contains(&text.len()) && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'))
 }
 
-const COLUMNS: &str =
-    "SELECT h.municipality_id, h.household_id, h.code, h.lon, h.lat, h.hint, h.service_status, h.operator_id, h.approximate, h.properties
-     FROM household h";
-
-/// All homes of a municipality, ordered by code.
-pub async fn of(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Household>> {
-    all!(tx, sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE h.municipality_id = $1 ORDER BY h.code")), municipality)
+/// The columns of a home `h` and its version `v`, in the order of the struct.
+macro_rules! columns {
+    () => {
+        "h.municipality_id, h.household_id, h.code, v.service_status, v.segment_id, v.along_m, v.operator_id, v.lon, v.lat, v.hint, v.approximate, v.properties
+         FROM household h JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id
+         WHERE h.municipality_id = $1 AND "
+    };
 }
 
-/// The memberships valid on a day, ordered by household.
-pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Membership>> {
-    all!(
-        tx,
-        "SELECT household_id, segment_id, stop_order, valid_from, valid_to FROM household_place
-         WHERE municipality_id = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to >= $2) ORDER BY household_id",
-        municipality,
-        day
-    )
+/// The homes of a municipality on a day, ordered by code.
+pub async fn of(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Household>> {
+    all!(tx, concat!("SELECT ", columns!(), in_force!("v", "$2"), " ORDER BY h.code"), municipality, day)
 }
 
-/// Every membership a municipality's homes ever had, ordered by household and date.
-pub async fn history(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Membership>> {
+/// Everything the present knows of every home, closed ones too, by code and first day.
+pub async fn history(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Version<Household>>> {
     all!(
         tx,
-        "SELECT household_id, segment_id, stop_order, valid_from, valid_to FROM household_place WHERE municipality_id = $1 ORDER BY household_id, valid_from",
+        concat!("SELECT v.version_id, v.valid_from, v.valid_to, ", columns!(), "v.superseded_at IS NULL ORDER BY h.code, v.valid_from"),
         municipality
     )
 }
 
-/// Homes that belong to no segment, and so to no route, on a day: what the coordinator has to settle. Ordered by code.
-pub async fn unplaced(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Household>> {
-    all!(
+/// Inserts identities that are not there yet.
+pub async fn name(tx: &mut Tx, rows: &[&Household]) -> Result<()> {
+    bulk!(tx, "INSERT INTO household (municipality_id, household_id, code)", rows, |h| [h.municipality_id, h.household_id, &h.code], "")?;
+    Ok(())
+}
+
+pub async fn add(tx: &mut Tx, mint: &mut Mint, now: DateTime<Utc>, rows: &[(Span, Household)]) -> Result<()> {
+    bulk!(
         tx,
-        sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} WHERE h.municipality_id = $1 AND NOT EXISTS (SELECT 1 FROM household_place p
-               WHERE p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-                 AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2))
-             ORDER BY h.code"
-        )),
-        municipality,
-        day
-    )
+        "INSERT INTO household_version (municipality_id, household_id, version_id, valid_from, valid_to, recorded_at, service_status, segment_id, along_m,
+            operator_id, lon, lat, hint, approximate, properties)",
+        rows,
+        |row| [
+            row.1.municipality_id,
+            row.1.household_id,
+            mint.id::<uuid::Uuid>(now),
+            row.0.from,
+            row.0.to,
+            now,
+            &row.1.service_status,
+            row.1.segment_id,
+            row.1.along_m,
+            row.1.operator_id,
+            row.1.lon,
+            row.1.lat,
+            &row.1.hint,
+            row.1.approximate,
+            &row.1.properties
+        ],
+        ""
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]

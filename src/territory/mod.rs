@@ -2,7 +2,9 @@
 
 pub mod assign;
 pub mod check;
+pub mod collection;
 pub mod command;
+pub mod dated;
 pub mod export;
 pub mod geometry;
 pub mod household;

@@ -47,6 +47,12 @@ pub async fn pilots(tx: &mut Tx) -> Result<Vec<Municipality>> {
     all!(tx, sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE pilot ORDER BY code")))
 }
 
+/// Those that have a route, piloted or not.
+pub async fn with_routes(tx: &mut Tx) -> Result<Vec<MunicipalityId>> {
+    let found: Vec<(MunicipalityId,)> = all!(tx, "SELECT DISTINCT municipality_id FROM route ORDER BY municipality_id")?;
+    Ok(found.into_iter().map(|(municipality,)| municipality).collect())
+}
+
 /// All of them, ordered by code.
 pub async fn every(tx: &mut Tx) -> Result<Vec<Municipality>> {
     all!(tx, sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY code")))

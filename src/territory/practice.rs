@@ -3,7 +3,8 @@
 use super::Shipped;
 use super::geometry::{Plane, rounded};
 use super::household::{self, Household};
-use super::import::{self, Kind, Request, stop_orders};
+use super::dated::Span;
+use super::import::{self, Kind, Request};
 use super::municipality::{self, Municipality};
 use super::neighbourhood;
 use super::route;
@@ -11,8 +12,8 @@ use super::segment::{self, Segment};
 use crate::clock::at_local;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{HouseholdId, Mint, MunicipalityId, SegmentId, seeded_random};
-use crate::{bulk, run};
+use crate::id::{Mint, MunicipalityId, seeded_random};
+use crate::run;
 use chrono::{DateTime, NaiveDate, Utc};
 use geo::{Contains, Coord, LineString};
 use rand::RngExt;
@@ -43,7 +44,7 @@ pub async fn load(tx: &mut Tx, mint: &mut Mint, seed: u64, households: usize, fr
         ] {
             let file = format!("{code}/{name}.geojson");
             let shipped = Shipped::get(&file).ok_or_else(|| Error::internal(format!("geodata/{file} is not in the binary")))?;
-            let request = Request { kind, file: &file, bytes: &shipped.data, municipality: Some(id), repair: false, now, from, actor: "practice" };
+            let request = Request { kind, file: &file, bytes: &shipped.data, municipality: Some(id), repair: false, now, from, reason: None, actor: "practice" };
             import::file(tx, mint, &request).await?;
         }
         run!(tx, "UPDATE municipality SET pilot = $2, sender = $3, collection_model = $4 WHERE municipality_id = $1", id, true, sender, model)?;
@@ -55,11 +56,6 @@ pub async fn load(tx: &mut Tx, mint: &mut Mint, seed: u64, households: usize, fr
     Ok(())
 }
 
-struct Draft {
-    home: Household,
-    segment: Option<SegmentId>,
-}
-
 async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipality, count: usize, now: DateTime<Utc>, from: NaiveDate) -> Result<()> {
     if count > 9_000 {
         return Err(Error::refused(
@@ -69,10 +65,9 @@ async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipali
     }
     let id = municipality.municipality_id;
     let mut random = seeded_random(seed, &format!("homes {}", municipality.code));
-    let segments = segment::of(tx, id).await?;
-    let routes = route::of(tx, id).await?;
-    let operator_of: BTreeMap<_, _> = routes.iter().map(|r| (r.route_id, r.operator_id)).collect();
-    let areas: BTreeMap<_, _> = neighbourhood::of(tx, id).await?.into_iter().map(|n| (n.neighbourhood_id, n.shape())).collect();
+    let segments = segment::of(tx, id, from).await?;
+    let operator_of: BTreeMap<_, _> = route::of(tx, id, from).await?.into_iter().map(|r| (r.route_id, r.operator_id)).collect();
+    let areas: BTreeMap<_, _> = neighbourhood::of(tx, id, from).await?.into_iter().map(|n| (n.neighbourhood_id, n.shape())).collect();
     let letters = municipality.letters();
     let offset = random.random_range(0..10_000u32);
     // 7919 and 10,000 share no factor: every number once, and neighbours do not have neighbouring codes.
@@ -80,14 +75,15 @@ async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipali
 
     // About one and a half in a hundred have no route; some of them pay for a service nobody brings them.
     let loose = if count >= 50 { (count as f64 * 0.015).round() as usize } else { 0 };
-    let mut drafts: Vec<Draft> = Vec::with_capacity(count);
+    let mut drafts: Vec<Household> = Vec::with_capacity(count);
     for (segment, homes) in segments.iter().zip(shares(&segments, count - loose)) {
+        let lane = segment.lane();
         let area = areas.get(&segment.neighbourhood_id);
         for place in along_both_sides(segment, homes, area, &mut random) {
             let subscribed = random.random::<f64>() >= 0.02;
-            let (status, operator) = if subscribed { ("served", operator_of.get(&segment.route_id).copied()) } else { ("not_subscribed", None) };
-            let home = home(mint, now, id, code(drafts.len()), place, status, operator, &mut random);
-            drafts.push(Draft { home, segment: Some(segment.segment_id) });
+            let status = if subscribed { "served" } else { "not_subscribed" };
+            let home = home(mint, now, id, code(drafts.len()), place, status, None, &mut random);
+            drafts.push(Household { segment_id: Some(segment.segment_id), along_m: lane.meets(place).0, ..home });
         }
     }
     let unserved: Vec<&geo::MultiPolygon> =
@@ -102,30 +98,12 @@ async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipali
             (unserved.get(n % unserved.len().max(1)).and_then(|area| somewhere(area, &mut random)), "no_route", None)
         };
         let Some(place) = place else { continue };
-        drafts.push(Draft { home: home(mint, now, id, code(drafts.len()), place, status, operator, &mut random), segment: None });
+        drafts.push(home(mint, now, id, code(drafts.len()), place, status, operator, &mut random));
     }
-    import::insert_homes(tx, drafts.iter().map(|d| &d.home).collect()).await?;
-    let mut memberships: Vec<(HouseholdId, SegmentId, i32)> = Vec::with_capacity(drafts.len());
-    for route in &routes {
-        let on_it: Vec<&Segment> = segments.iter().filter(|s| s.route_id == route.route_id).collect();
-        let here: Vec<(HouseholdId, SegmentId, Coord)> = drafts
-            .iter()
-            .filter_map(|d| Some((d.home.household_id, d.segment?, Coord { x: d.home.lon, y: d.home.lat })))
-            .filter(|(_, segment, _)| on_it.iter().any(|s| s.segment_id == *segment))
-            .collect();
-        let orders = stop_orders(route, &on_it, &here);
-        memberships.extend(here.iter().map(|(home, segment, _)| (*home, *segment, orders.get(home).copied().unwrap_or(0))));
-    }
-    bulk!(
-        tx,
-        "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-        memberships,
-        |row| [id, row.0, row.1, row.2, from],
-        ""
-    )?;
-    Ok(())
+    household::name(tx, &drafts.iter().collect::<Vec<_>>()).await?;
+    let held: Vec<(Span, Household)> = drafts.into_iter().map(|home| (Span { from, to: None }, home)).collect();
+    household::add(tx, mint, now, &held).await
 }
-
 /// About as many homes as a trial's segment has; below the first number a segment would be too small to be drawn.
 const FEWEST: f64 = 23.0;
 const USUAL: usize = 25;
@@ -229,11 +207,13 @@ fn home(
         municipality_id,
         household_id: mint.id(now),
         code,
+        service_status: status.to_owned(),
+        segment_id: None,
+        along_m: 0.0,
+        operator_id,
         lon: place.x,
         lat: place.y,
         hint: Some(hint(random)),
-        service_status: status.to_owned(),
-        operator_id,
         approximate: true,
         properties: json!({}),
     }

@@ -1,12 +1,15 @@
 //! Routes, the companies that run them, and the days they run.
 
-use crate::all;
+use super::dated::{Span, Version, in_force};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, MunicipalityId, OperatorId, RouteId, SegmentId};
-use chrono::{Datelike, NaiveDate};
+use crate::id::{Mint, MunicipalityId, OperatorId, RouteId};
+use crate::{all, bulk};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Who collects: the municipality's own trucks, or a company. A company never sees another's rounds.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
@@ -17,6 +20,7 @@ pub struct Operator {
     pub name: String,
 }
 
+/// A route as it was on a day, without its week.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
 pub struct Route {
     pub municipality_id: MunicipalityId,
@@ -24,9 +28,6 @@ pub struct Route {
     pub code: String,
     pub name: String,
     pub operator_id: OperatorId,
-    pub valid_from: NaiveDate,
-    /// The last day it runs, when it ends.
-    pub valid_to: Option<NaiveDate>,
     pub approximate: bool,
     pub geometry: Value,
     pub properties: Value,
@@ -48,86 +49,145 @@ pub struct RouteDay {
     pub window_end: String,
 }
 
-/// A route on a day it runs.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
-pub struct Running {
-    pub route_id: RouteId,
-    pub code: String,
-    pub name: String,
-    pub operator_id: OperatorId,
-    pub operator_code: String,
-    pub operator_name: String,
-    pub stream: String,
-    pub window_start: String,
-    pub window_end: String,
-}
+/// A route with its week: what changes together.
+pub type Planned = (Route, Vec<RouteDay>);
 
-/// A home of a route, in its place along it.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
-pub struct Stop {
-    pub household_id: HouseholdId,
-    pub code: String,
-    pub segment_id: SegmentId,
-    pub stop_order: i32,
-    pub lon: f64,
-    pub lat: f64,
-    pub hint: Option<String>,
-    pub service_status: String,
-}
-
-/// All operators of a municipality, ordered by code.
-pub async fn operators(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Operator>> {
-    all!(tx, "SELECT municipality_id, operator_id, code, name FROM operator WHERE municipality_id = $1 ORDER BY code", municipality)
-}
-
-/// All routes of a municipality, ended ones too, ordered by code.
-pub async fn of(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Route>> {
+/// The operators of a municipality under their names of a day, ordered by code.
+pub async fn operators(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Operator>> {
     all!(
         tx,
-        "SELECT municipality_id, route_id, code, name, operator_id, valid_from, valid_to, approximate, geometry, properties
-         FROM route WHERE municipality_id = $1 ORDER BY code",
-        municipality
-    )
-}
-
-/// The days of all routes of a municipality, ordered by route and weekday.
-pub async fn days(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<RouteDay>> {
-    all!(
-        tx,
-        "SELECT route_id, weekday, stream, window_start, window_end FROM route_day WHERE municipality_id = $1 ORDER BY route_id, weekday",
-        municipality
-    )
-}
-
-/// The routes that run on a day: valid then, and on its weekday. Ordered by code.
-pub async fn running(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Running>> {
-    let weekday = day.weekday().number_from_monday() as i16;
-    all!(
-        tx,
-        "SELECT r.route_id, r.code, r.name, r.operator_id, o.code AS operator_code, o.name AS operator_name, d.stream, d.window_start, d.window_end
-         FROM route r
-         JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
-         JOIN operator o ON o.municipality_id = r.municipality_id AND o.operator_id = r.operator_id
-         WHERE r.municipality_id = $1 AND d.weekday = $2 AND r.valid_from <= $3 AND (r.valid_to IS NULL OR r.valid_to >= $3)
-         ORDER BY r.code",
+        concat!(
+            "SELECT o.municipality_id, o.operator_id, o.code, v.name FROM operator o
+             JOIN operator_version v ON v.municipality_id = o.municipality_id AND v.operator_id = o.operator_id
+             WHERE o.municipality_id = $1 AND ",
+            in_force!("v", "$2"),
+            " ORDER BY o.code"
+        ),
         municipality,
-        weekday,
         day
     )
 }
 
-/// The homes placed on a route on a day, in stop order, whatever their service status.
-pub async fn stops(tx: &mut Tx, municipality: MunicipalityId, route: RouteId, day: NaiveDate) -> Result<Vec<Stop>> {
+/// Everything the present knows of every operator, by code and first day.
+pub async fn operator_history(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Version<Operator>>> {
     all!(
         tx,
-        "SELECT h.household_id, h.code, p.segment_id, p.stop_order, h.lon, h.lat, h.hint, h.service_status
-         FROM household_place p
-         JOIN segment s ON s.municipality_id = p.municipality_id AND s.segment_id = p.segment_id
-         JOIN household h ON h.municipality_id = p.municipality_id AND h.household_id = p.household_id
-         WHERE p.municipality_id = $1 AND s.route_id = $2 AND p.valid_from <= $3 AND (p.valid_to IS NULL OR p.valid_to >= $3)
-         ORDER BY p.stop_order, h.code",
+        "SELECT v.version_id, v.valid_from, v.valid_to, o.municipality_id, o.operator_id, o.code, v.name
+         FROM operator o JOIN operator_version v ON v.municipality_id = o.municipality_id AND v.operator_id = o.operator_id
+         WHERE o.municipality_id = $1 AND v.superseded_at IS NULL ORDER BY o.code, v.valid_from",
+        municipality
+    )
+}
+
+/// The routes of a municipality on a day, ordered by code.
+pub async fn of(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Route>> {
+    all!(
+        tx,
+        concat!(
+            "SELECT r.municipality_id, r.route_id, r.code, v.name, v.operator_id, v.approximate, v.geometry, v.properties
+             FROM route r JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id
+             WHERE r.municipality_id = $1 AND ",
+            in_force!("v", "$2"),
+            " ORDER BY r.code"
+        ),
         municipality,
-        route,
         day
     )
+}
+
+/// The weeks of the routes of a municipality as they stand on a day, ordered by route and weekday.
+pub async fn days(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<RouteDay>> {
+    all!(
+        tx,
+        concat!(
+            "SELECT d.route_id, d.weekday, d.stream, d.window_start, d.window_end FROM route_version v
+             JOIN route_day d ON d.municipality_id = v.municipality_id AND d.route_id = v.route_id AND d.version_id = v.version_id
+             WHERE v.municipality_id = $1 AND ",
+            in_force!("v", "$2"),
+            " ORDER BY d.route_id, d.weekday"
+        ),
+        municipality,
+        day
+    )
+}
+
+/// Everything the present knows of every route and its weeks, ended ones too, by code and first day.
+pub async fn history(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Version<Planned>>> {
+    let versions: Vec<Version<Route>> = all!(
+        tx,
+        "SELECT v.version_id, v.valid_from, v.valid_to, r.municipality_id, r.route_id, r.code, v.name, v.operator_id, v.approximate, v.geometry, v.properties
+         FROM route r JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id
+         WHERE r.municipality_id = $1 AND v.superseded_at IS NULL ORDER BY r.code, v.valid_from",
+        municipality
+    )?;
+    let days: Vec<(Uuid, RouteId, i16, String, String, String)> = all!(
+        tx,
+        "SELECT version_id, route_id, weekday, stream, window_start, window_end FROM route_day WHERE municipality_id = $1 ORDER BY version_id, weekday",
+        municipality
+    )?;
+    let mut weeks: BTreeMap<Uuid, Vec<RouteDay>> = BTreeMap::new();
+    for (version, route_id, weekday, stream, window_start, window_end) in days {
+        weeks.entry(version).or_default().push(RouteDay { route_id, weekday, stream, window_start, window_end });
+    }
+    let with_week = |version: Version<Route>| {
+        let Version { version_id, valid_from, valid_to, facts } = version;
+        Version { version_id, valid_from, valid_to, facts: (facts, weeks.remove(&version_id).unwrap_or_default()) }
+    };
+    Ok(versions.into_iter().map(with_week).collect())
+}
+
+/// Inserts identities that are not there yet.
+pub async fn name_operators(tx: &mut Tx, rows: &[&Operator]) -> Result<()> {
+    bulk!(tx, "INSERT INTO operator (municipality_id, operator_id, code)", rows, |o| [o.municipality_id, o.operator_id, &o.code], "")?;
+    Ok(())
+}
+
+pub async fn add_operators(tx: &mut Tx, mint: &mut Mint, now: DateTime<Utc>, rows: &[(Span, Operator)]) -> Result<()> {
+    bulk!(
+        tx,
+        "INSERT INTO operator_version (municipality_id, operator_id, version_id, valid_from, valid_to, recorded_at, name)",
+        rows,
+        |row| [row.1.municipality_id, row.1.operator_id, mint.id::<Uuid>(now), row.0.from, row.0.to, now, &row.1.name],
+        ""
+    )?;
+    Ok(())
+}
+
+/// Inserts identities that are not there yet.
+pub async fn name(tx: &mut Tx, rows: &[&Planned]) -> Result<()> {
+    bulk!(tx, "INSERT INTO route (municipality_id, route_id, code)", rows, |r| [r.0.municipality_id, r.0.route_id, &r.0.code], "")?;
+    Ok(())
+}
+
+pub async fn add(tx: &mut Tx, mint: &mut Mint, now: DateTime<Utc>, rows: &[(Span, Planned)]) -> Result<()> {
+    let rows: Vec<(Uuid, &(Span, Planned))> = rows.iter().map(|row| (mint.id::<Uuid>(now), row)).collect();
+    bulk!(
+        tx,
+        "INSERT INTO route_version (municipality_id, route_id, version_id, valid_from, valid_to, recorded_at, name, operator_id, approximate, geometry, properties)",
+        rows,
+        |row| [
+            row.1.1.0.municipality_id,
+            row.1.1.0.route_id,
+            row.0,
+            row.1.0.from,
+            row.1.0.to,
+            now,
+            &row.1.1.0.name,
+            row.1.1.0.operator_id,
+            row.1.1.0.approximate,
+            &row.1.1.0.geometry,
+            &row.1.1.0.properties
+        ],
+        ""
+    )?;
+    let days: Vec<(MunicipalityId, Uuid, &RouteDay)> =
+        rows.iter().flat_map(|(version, (_, (route, days)))| days.iter().map(|day| (route.municipality_id, *version, day))).collect();
+    bulk!(
+        tx,
+        "INSERT INTO route_day (municipality_id, route_id, version_id, weekday, stream, window_start, window_end)",
+        days,
+        |d| [d.0, d.2.route_id, d.1, d.2.weekday, &d.2.stream, &d.2.window_start, &d.2.window_end],
+        ""
+    )?;
+    Ok(())
 }

@@ -8,8 +8,9 @@ use crate::clock::{local_day, show_day, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, SegmentId, seeded_random, sha256_hex};
+use crate::territory::dated::in_force;
 use crate::{all, bulk, run};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -156,12 +157,30 @@ pub async fn assign(tx: &mut Tx, trial_id: &str, now: DateTime<Utc>) -> Result<T
         ],
         ""
     )?;
+    homes_of_the_draw(tx, trial_id, local_day(now)).await?;
     run!(tx, "UPDATE trial SET assigned_at = $2 WHERE trial_id = $1", trial_id, to_micros(now))?;
     let detail = json!({
         "protocol_sha256": trial.sha256, "seed": trial.seed, "assessed": rows, "assigned": entered, "assignment_sha256": assignment_sha256(&drawn),
     });
     audit::record(tx, MunicipalityId::NONE, now, entry("assigned", trial_id, detail)).await?;
     find(tx, trial_id).await
+}
+
+/// Remembers the served homes of every drawn segment as they stand on the day of the draw: they keep its arm wherever they move.
+async fn homes_of_the_draw(tx: &mut Tx, trial_id: &str, day: NaiveDate) -> Result<()> {
+    run!(
+        tx,
+        concat!(
+            "INSERT INTO trial_home (municipality_id, trial_id, household_id, segment_id)
+             SELECT v.municipality_id, t.trial_id, v.household_id, v.segment_id FROM trial_segment t
+               JOIN household_version v ON v.municipality_id = t.municipality_id AND v.segment_id = t.segment_id
+              WHERE t.trial_id = $1 AND t.arm IS NOT NULL AND v.service_status = 'served' AND ",
+            in_force!("v", "$2")
+        ),
+        trial_id,
+        day
+    )?;
+    Ok(())
 }
 
 /// SHA-256 over one line per assessed segment, `municipality,code,stratum,arm`: two draws are the same when this is.
@@ -177,22 +196,32 @@ pub fn assignment_sha256(segments: &[TrialSegment]) -> String {
 /// The municipality's segments with served homes and baseline sums.
 async fn assess(tx: &mut Tx, protocol: &Protocol, municipality: MunicipalityId) -> Result<Vec<Assessed>> {
     let (from, to) = protocol.phase_weeks(Phase::Baseline);
-    let codes: Vec<(SegmentId, String)> = all!(tx, "SELECT segment_id, code FROM segment WHERE municipality_id = $1", municipality)?;
+    let codes: Vec<(SegmentId, String)> = all!(
+        tx,
+        concat!(
+            "SELECT s.segment_id, s.code FROM segment s
+               JOIN segment_version v ON v.municipality_id = s.municipality_id AND v.segment_id = s.segment_id
+              WHERE s.municipality_id = $1 AND ",
+            in_force!("v", "$2")
+        ),
+        municipality,
+        to.sunday()
+    )?;
     let homes: Vec<(SegmentId, i64)> = all!(
         tx,
-        "SELECT p.segment_id, COUNT(*) FROM household_place p
-           JOIN household h ON h.municipality_id = p.municipality_id AND h.household_id = p.household_id
-          WHERE p.municipality_id = $1 AND h.service_status = 'served' AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2)
-          GROUP BY p.segment_id",
+        concat!(
+            "SELECT v.segment_id, COUNT(*) FROM household_version v WHERE v.municipality_id = $1 AND v.service_status = 'served'
+               AND v.segment_id IS NOT NULL AND ",
+            in_force!("v", "$2"),
+            " GROUP BY v.segment_id"
+        ),
         municipality,
         to.sunday()
     )?;
     let observed: Vec<(SegmentId, i64)> = all!(
         tx,
         "SELECT w.segment_id, COUNT(DISTINCT w.household_id) FROM home_week w
-           JOIN household h ON h.municipality_id = w.municipality_id AND h.household_id = w.household_id
-          WHERE w.municipality_id = $1 AND w.iso_week BETWEEN $2 AND $3 AND w.observed > 0 AND w.segment_id IS NOT NULL AND h.service_status = 'served'
-          GROUP BY w.segment_id",
+          WHERE w.municipality_id = $1 AND w.iso_week BETWEEN $2 AND $3 AND w.observed > 0 GROUP BY w.segment_id",
         municipality,
         from,
         to

@@ -11,7 +11,6 @@ use crate::app::App;
 use crate::clock::{Week, local};
 use crate::error::Result;
 use crate::map::page::within_reach;
-use crate::observation::round;
 use crate::page::{Page, Reader, count};
 use axum::extract::{Path, State};
 use facts::Facts;
@@ -26,14 +25,6 @@ async fn today(State(app): State<App>, actor: Actor, reader: Reader, Path(code):
     let (now, day) = (app.clock.now(), app.clock.today());
     let mut tx = app.db.read().await?;
     let place = crate::map::read::place(&mut tx, municipality).await?;
-    // A round exists from the first moment somebody asks for its day.
-    if !round::is_ready(&mut tx, municipality, day).await? {
-        drop(tx);
-        let mut write = app.db.write().await?;
-        round::ensure(&mut write, municipality, day).await?;
-        write.commit().await?;
-        tx = app.db.read().await?;
-    }
     let facts = Facts::gather(&mut tx, municipality, now, day).await?;
     let words = &reader.words;
     let tasks = tasks::of(words, &facts);

@@ -1,11 +1,13 @@
-//! What the house does by itself, once a minute: write the week's messages and send what is due, publish, keep the reports current.
+//! What the house does by itself, once a minute: plan the rounds, write the week's messages and send what is due, publish, keep the reports current.
 
 use crate::app::App;
 use crate::error::Result;
+use crate::observation::round;
 use crate::{analysis, map, norm, territory, trial};
 
 /// Every duty is idempotent, so a minute that is missed or done twice changes nothing.
 pub async fn every_minute(app: App) -> Result<()> {
+    keep_rounds(&app).await?;
     norm::every_minute(&app).await?;
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
@@ -16,4 +18,23 @@ pub async fn every_minute(app: App) -> Result<()> {
         analysis::report::refresh(&mut tx, &trial, now).await?;
     }
     tx.commit().await
+}
+
+/// Rounds are there for every day due up to tomorrow, also for days on which nobody served. Only a gap takes the writer.
+async fn keep_rounds(app: &App) -> Result<()> {
+    let today = app.clock.today();
+    let mut tx = app.db.read().await?;
+    let mut behind = Vec::new();
+    for municipality in territory::municipality::with_routes(&mut tx).await? {
+        if !round::missing(&mut tx, municipality, today).await?.is_empty() {
+            behind.push(municipality);
+        }
+    }
+    drop(tx);
+    for municipality in behind {
+        let mut tx = app.db.write().await?;
+        round::keep_up(&mut tx, municipality, today).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }

@@ -1,23 +1,24 @@
 //! What the database knows of a batch: its rounds, its homes, and which of its operations it has met.
 
-use super::{Home, Intake, Met, RoundRow, Sender, Waiting};
+use super::{Home, Intake, Met, RoundRow, Sender, Stamp, Waiting};
 use crate::among;
-use crate::clock::Week;
+use crate::clock::{Week, local_day};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{DeviceId, HouseholdId, OpId, OperatorId, RoundId, SegmentId};
+use crate::id::{DeviceId, HouseholdId, NeighbourhoodId, OpId, OperatorId, RoundId, SegmentId};
 use crate::observation::operation::{self, Action, Operation, Received, Refusal};
 use crate::observation::receive::Status;
-use crate::observation::{Mark, Observation, columns, mark_columns};
+use crate::observation::{Mark, Observation, columns, mark_columns, round};
+use crate::territory::dated::in_force;
 use chrono::NaiveDate;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A home asked for, and a row it has in the week; without one, once and without a mark.
+/// A home asked for, what it is on the day, and a row it has in the week; without one, once and without a mark.
 struct Found {
     n: i64,
     home: HouseholdId,
-    place: Option<SegmentId>,
+    place: Option<(SegmentId, NeighbourhoodId)>,
     unusual: bool,
     mark: Option<Mark>,
 }
@@ -29,13 +30,29 @@ where
     bool: Decode<'r, R::Database> + Type<R::Database>,
     HouseholdId: Decode<'r, R::Database> + Type<R::Database>,
     SegmentId: Decode<'r, R::Database> + Type<R::Database>,
+    NeighbourhoodId: Decode<'r, R::Database> + Type<R::Database>,
     OpId: Decode<'r, R::Database> + Type<R::Database>,
     Mark: FromRow<'r, R>,
 {
     fn from_row(row: &'r R) -> sqlx::Result<Found> {
         let mark = row.try_get::<Option<OpId>, _>("op_id")?.map(|_| Mark::from_row(row)).transpose()?;
-        Ok(Found { n: row.try_get("n")?, home: row.try_get("home")?, place: row.try_get("place")?, unusual: row.try_get("unusual")?, mark })
+        let place = row.try_get::<Option<SegmentId>, _>("own_segment")?.zip(row.try_get("own_neighbourhood")?);
+        Ok(Found { n: row.try_get("n")?, home: row.try_get("home")?, place, unusual: row.try_get("unusual")?, mark })
     }
+}
+
+/// What a home is on the day of `$1`: its version `v`, the version `s` of its segment, the version `r` of its route.
+macro_rules! on_the_day {
+    ($asked:literal) => {
+        concat!(
+            " LEFT JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+            in_force!("v", $asked),
+            " LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
+            in_force!("s", $asked),
+            " LEFT JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            in_force!("r", $asked)
+        )
+    };
 }
 
 impl Intake {
@@ -48,7 +65,17 @@ impl Intake {
                 Action::Event { round, .. } => rounds.extend(round.map(|round| (round, sender.device))),
             }
         }
-        self.look_up_rounds(tx, rounds).await?;
+        let asked: Vec<RoundId> = rounds.iter().map(|(round, _)| *round).collect();
+        self.look_up_rounds(tx, rounds.clone()).await?;
+        if asked.iter().any(|round| !self.rounds.contains_key(round)) {
+            // The phone planned a day whose rounds nobody has written yet.
+            let today = ops.iter().map(|(sender, _)| local_day(sender.received_at)).max();
+            if let Some(today) = today
+                && round::keep_up(tx, self.municipality, today).await? > 0
+            {
+                self.look_up_rounds(tx, rounds).await?;
+            }
+        }
         if self.look_up_plain(tx, ops).await? {
             return Ok(());
         }
@@ -79,49 +106,48 @@ impl Intake {
     /// False when anything else is among them; nothing has been decided then.
     async fn look_up_plain(&mut self, tx: &mut Tx, ops: &[(&Sender, &Received)]) -> Result<bool> {
         let municipality = self.municipality;
-        let mut asked: Vec<(i64, OpId, &str, OperatorId, Week)> = Vec::with_capacity(ops.len());
+        let mut asked: Vec<(i64, OpId, &str, OperatorId, NaiveDate)> = Vec::with_capacity(ops.len());
         for (n, (_, op)) in ops.iter().enumerate() {
             let Ok(Operation { action: Action::Stop { round, household, .. }, .. }) = &op.read else { return Ok(false) };
             let Some(round) = self.rounds.get(round) else { return Ok(false) };
-            asked.push((n as i64, op.op_id, household, round.operator_id, Week::of(round.service_day)));
+            asked.push((n as i64, op.op_id, household, round.operator_id, round.service_day));
         }
         if asked.iter().map(|row| row.1).collect::<BTreeSet<_>>().len() < asked.len() {
             return Ok(false);
         }
         let found: Vec<Found> = among!(
             tx,
-            "WITH asked (n, municipality_id, op_id, code, operator_id, monday, sunday) AS (",
+            "WITH asked (n, municipality_id, op_id, code, operator_id, day, monday, sunday) AS (",
             asked,
-            |row| [row.0, municipality, row.1, row.2, row.3, row.4.monday(), row.4.sunday()],
+            |row| [row.0, municipality, row.1, row.2, row.3, row.4, Week::of(row.4).monday(), Week::of(row.4).sunday()],
             concat!(
-                ") SELECT a.n, h.household_id AS home, p.segment_id AS place,
+                ") SELECT a.n, h.household_id AS home,
+                     CASE WHEN v.service_status = 'served' THEN s.segment_id END AS own_segment,
+                     CASE WHEN v.service_status = 'served' THEN s.neighbourhood_id END AS own_neighbourhood,
                      EXISTS (SELECT 1 FROM observation x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
                        OR EXISTS (SELECT 1 FROM round_event x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
                        OR EXISTS (SELECT 1 FROM unsettled_operation x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
                        OR EXISTS (SELECT 1 FROM waiting_correction x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
                        OR EXISTS (SELECT 1 FROM waiting_correction x WHERE x.municipality_id = a.municipality_id AND x.corrects = a.op_id)
-                       OR COALESCE(h.operator_id <> a.operator_id, FALSE) AS unusual, ",
+                       OR COALESCE(COALESCE(r.operator_id, v.operator_id) <> a.operator_id, FALSE) AS unusual, ",
                 mark_columns!(),
-                "  FROM asked a CROSS JOIN household h
-                   LEFT JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-                    AND p.valid_from <= a.sunday AND (p.valid_to IS NULL OR p.valid_to >= a.monday)
-                   LEFT JOIN observation o ON o.municipality_id = h.municipality_id AND o.household_id = h.household_id
+                "  FROM asked a CROSS JOIN household h ",
+                on_the_day!("a.day"),
+                "  LEFT JOIN observation o ON o.municipality_id = h.municipality_id AND o.household_id = h.household_id
                     AND o.service_day BETWEEN a.monday AND a.sunday
                   WHERE h.municipality_id = a.municipality_id AND h.code = a.code"
             )
         )?;
-        // A home unknown is not among them, one that moved within the week is there with two places.
-        let mut places: BTreeMap<i64, Option<SegmentId>> = BTreeMap::new();
-        let moved =
-            |row: &Found, places: &mut BTreeMap<i64, Option<SegmentId>>| places.insert(row.n, row.place).is_some_and(|known| known != row.place);
-        if found.iter().any(|row| row.unusual || moved(row, &mut places)) || places.len() != asked.len() {
+        // A home unknown is not among them.
+        let known: BTreeSet<i64> = found.iter().map(|row| row.n).collect();
+        if found.iter().any(|row| row.unusual) || known.len() != asked.len() {
             return Ok(false);
         }
         let mut rows: BTreeMap<OpId, Mark> = BTreeMap::new();
         for row in found {
-            let Some((_, _, code, _, week)) = asked.get(row.n as usize) else { return Ok(false) };
-            let home = self.homes.entry((*code).to_owned()).or_insert_with(|| Home { household_id: row.home, operator_id: None, places: Vec::new() });
-            home.places.extend(row.place.map(|segment| (week.monday(), Some(week.sunday()), segment)));
+            let Some((_, _, code, operator, day)) = asked.get(row.n as usize) else { return Ok(false) };
+            let home = self.homes.entry((*code).to_owned()).or_insert_with(|| Home { household_id: row.home, days: BTreeMap::new() });
+            home.days.insert(*day, Stamp { operator_id: Some(*operator), place: row.place });
             rows.extend(row.mark.map(|mark| (mark.op_id, mark)));
         }
         self.existing = Some(rows.into_values().collect());
@@ -161,16 +187,17 @@ impl Intake {
             self.met.entry(op).or_default().push((hash, met));
         }
         let new = || ops.iter().filter(|(_, op)| !self.met.contains_key(&op.op_id)).filter_map(|(sender, op)| Some((sender, op.read.as_ref().ok()?)));
-        let mut codes: BTreeSet<&str> = BTreeSet::new();
+        // A home by its code, on the day of a round; a correction asks only which home it is.
+        let mut codes: BTreeSet<(&str, Option<NaiveDate>)> = BTreeSet::new();
         let mut corrected: BTreeMap<OpId, DeviceId> = BTreeMap::new();
         for (sender, operation) in new() {
             match &operation.action {
-                Action::Stop { household, .. } => {
-                    codes.insert(household);
+                Action::Stop { household, round, .. } => {
+                    codes.insert((household, self.rounds.get(round).map(|round| round.service_day)));
                 }
                 Action::Correction { of, household, .. } => {
                     corrected.insert(*of, sender.device);
-                    codes.extend(household.as_deref());
+                    codes.extend(household.as_deref().map(|code| (code, None)));
                 }
                 Action::Event { .. } => {}
             }
@@ -193,22 +220,25 @@ impl Intake {
             self.originals = originals.into_iter().map(|row| (row.op_id, row)).collect();
         }
         if !codes.is_empty() {
-            let codes: Vec<&str> = codes.into_iter().collect();
-            type Row = (String, HouseholdId, Option<OperatorId>, Option<SegmentId>, Option<NaiveDate>, Option<NaiveDate>);
+            let codes: Vec<(&str, Option<NaiveDate>)> = codes.into_iter().collect();
+            type Row = (String, HouseholdId, Option<NaiveDate>, Option<OperatorId>, Option<SegmentId>, Option<NeighbourhoodId>);
             let homes: Vec<Row> = among!(
                 tx,
-                "WITH asked (municipality_id, code) AS (",
+                "WITH asked (municipality_id, code, day) AS (",
                 codes,
-                |code| [municipality, code.to_string()],
-                ") SELECT h.code, h.household_id, h.operator_id, p.segment_id, p.valid_from, p.valid_to FROM asked
-                     CROSS JOIN household h
-                     LEFT JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-                    WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
+                |row| [municipality, row.0.to_string(), row.1],
+                concat!(
+                    ") SELECT h.code, h.household_id, asked.day, COALESCE(r.operator_id, v.operator_id),
+                         CASE WHEN v.service_status = 'served' THEN s.segment_id END, CASE WHEN v.service_status = 'served' THEN s.neighbourhood_id END
+                       FROM asked CROSS JOIN household h",
+                    on_the_day!("asked.day"),
+                    " WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
+                )
             )?;
-            for (code, household_id, operator_id, segment, from, to) in homes {
-                let home = self.homes.entry(code).or_insert_with(|| Home { household_id, operator_id, places: Vec::new() });
-                if let (Some(segment), Some(from)) = (segment, from) {
-                    home.places.push((from, to, segment));
+            for (code, household_id, day, operator_id, segment, neighbourhood) in homes {
+                let home = self.homes.entry(code).or_insert_with(|| Home { household_id, days: BTreeMap::new() });
+                if let Some(day) = day {
+                    home.days.insert(day, Stamp { operator_id, place: segment.zip(neighbourhood) });
                 }
             }
         }

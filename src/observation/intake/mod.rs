@@ -7,7 +7,7 @@ use super::operation::{self, Action, Operation, Position, Received, Refusal};
 use super::receive::{Answer, Receipt, Status};
 use super::{Kind, Mark, Observation, Outcome, Stream};
 use crate::clock::{Week, local};
-use crate::id::{DeviceId, HouseholdId, MunicipalityId, OpId, OperatorId, RoundId, SegmentId};
+use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RoundId, SegmentId};
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -31,18 +31,16 @@ struct RoundRow {
     seen_at: Option<DateTime<Utc>>,
 }
 
-struct Home {
-    household_id: HouseholdId,
+/// What a home is on a day: who serves it, and what a collection there counts for.
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
     operator_id: Option<OperatorId>,
-    places: Vec<(NaiveDate, Option<NaiveDate>, SegmentId)>,
+    place: Option<(SegmentId, NeighbourhoodId)>,
 }
 
-impl Home {
-    /// The segment valid on the Monday of the week, else the earliest valid within it. Places of one home do not overlap.
-    fn segment(&self, week: Week) -> Option<SegmentId> {
-        let within = self.places.iter().filter(|(from, to, _)| *from <= week.sunday() && to.is_none_or(|to| to >= week.monday()));
-        within.min_by_key(|(from, _, _)| *from).map(|(_, _, segment)| *segment)
-    }
+struct Home {
+    household_id: HouseholdId,
+    days: BTreeMap<NaiveDate, Stamp>,
 }
 
 #[derive(Clone, sqlx::FromRow)]
@@ -184,23 +182,25 @@ impl Intake {
         match operation.action.clone() {
             Action::Stop { kind, round, household, outcome } => {
                 let round = self.own_round(sender, round)?;
-                let home = self
-                    .homes
-                    .get(&household)
-                    .filter(|home| sender.operator.is_none() || home.operator_id.is_none_or(|operator| operator == round.operator_id));
-                let home = home.ok_or(operation::HOUSEHOLD)?;
+                let home = self.homes.get(&household).ok_or(operation::HOUSEHOLD)?;
+                let stamp = home.days.get(&round.service_day);
+                let foreign = stamp.and_then(|stamp| stamp.operator_id).is_some_and(|operator| operator != round.operator_id);
+                if sender.operator.is_some() && foreign {
+                    return Err(operation::HOUSEHOLD);
+                }
                 let time = timing(operation.observed_at, skew_ms, received_at, round.service_day)?;
                 let week = Week::of(round.service_day);
                 let complied = if kind == Kind::StopMissed { None } else { outcome.complied(round.stream) };
                 let (round_id, service_day) = (round.round_id, round.service_day);
-                let (household_id, segment_id) = (home.household_id, home.segment(week));
+                let (household_id, place) = (home.household_id, stamp.and_then(|stamp| stamp.place));
                 self.add(Observation {
                     municipality_id: municipality,
                     op_id,
                     kind,
                     round_id,
                     household_id,
-                    segment_id,
+                    segment_id: place.map(|(segment, _)| segment),
+                    neighbourhood_id: place.map(|(_, neighbourhood)| neighbourhood),
                     service_day,
                     iso_week: week,
                     device_id: device,

@@ -4,7 +4,7 @@ use super::{Intake, Waiting};
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, OpId, SegmentId};
+use crate::id::HouseholdId;
 use crate::observation::{Mark, Observation, marks, standing, store, tally};
 use crate::{bulk, run};
 use chrono::{Duration, NaiveDate};
@@ -20,7 +20,7 @@ impl Intake {
                 Some(existing) => existing,
                 None => marks(tx, municipality, &cells).await?,
             };
-            self.count(tx, existing, &cells).await?;
+            self.count(tx, existing).await?;
         }
         for op in &self.applied {
             run!(tx, "DELETE FROM waiting_correction WHERE municipality_id = $1 AND op_id = $2", municipality, *op)?;
@@ -75,19 +75,13 @@ impl Intake {
     }
 
     /// Marks the row that stands for each touched home and day, inserts the new rows, and writes their weeks: every row of each is here.
-    async fn count(&mut self, tx: &mut Tx, existing: Vec<Mark>, cells: &[(Week, HouseholdId)]) -> Result<()> {
+    async fn count(&mut self, tx: &mut Tx, existing: Vec<Mark>) -> Result<()> {
         let municipality = self.municipality;
-        let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
-        for row in &existing {
-            first_segment(&mut before, row);
-            first_segment(&mut after, row);
-        }
         let stored = existing.len();
         let mut all = existing;
         all.extend(self.rows.iter().map(Observation::mark));
         let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<usize>> = BTreeMap::new();
         for (at, row) in all.iter().enumerate().skip(stored) {
-            first_segment(&mut after, row);
             days.entry((row.household_id, row.service_day)).or_default().push(at);
         }
         for (at, row) in all.iter().enumerate().take(stored) {
@@ -110,30 +104,11 @@ impl Intake {
             }
         }
         store(tx, &self.rows).await?;
-        let mut sums: BTreeMap<(Week, HouseholdId), [i32; 4]> = BTreeMap::new();
+        let mut sums: BTreeMap<tally::Key, [i32; 4]> = BTreeMap::new();
         for row in &all {
-            let cell = sums.entry((Week::of(row.service_day), row.household_id)).or_default();
-            cell.iter_mut().zip(row.adds()).for_each(|(sum, more)| *sum += more);
+            let Some(key) = row.cell() else { continue };
+            sums.entry(key).or_default().iter_mut().zip(row.adds()).for_each(|(sum, more)| *sum += more);
         }
-        let segment = |of: &FirstSegments, cell: &(Week, HouseholdId)| of.get(cell).map(|(_, segment)| *segment);
-        let homes = cells.iter().map(|cell| tally::HomeCell {
-            week: cell.0,
-            home: cell.1,
-            segment: segment(&after, cell),
-            sums: sums.get(cell).copied().unwrap_or_default(),
-        });
-        let homes: Vec<tally::HomeCell> = homes.collect();
-        // A week that changes its segment leaves the old one to be counted again.
-        let moved = cells.iter().filter_map(|cell| Some((segment(&before, cell).filter(|old| segment(&after, cell) != Some(*old))?, cell.0)));
-        tally::replace(tx, municipality, &homes, moved.collect()).await
+        tally::replace(tx, municipality, &sums.into_iter().collect::<Vec<_>>()).await
     }
-}
-
-type FirstSegments = BTreeMap<(Week, HouseholdId), ((NaiveDate, OpId), SegmentId)>;
-
-/// The first row of a week that knows a segment gives it to the week.
-fn first_segment(of: &mut FirstSegments, row: &Mark) {
-    let Some(segment) = row.segment_id else { return };
-    let candidate = ((row.service_day, row.op_id), segment);
-    of.entry((Week::of(row.service_day), row.household_id)).and_modify(|known| *known = candidate.min(*known)).or_insert(candidate);
 }

@@ -1,48 +1,59 @@
-//! Homes and their dated memberships. Moving a home closes the old membership the day before and opens a new one: history is never rewritten.
+//! Homes: what a file says of them from a day on. What held before stays as it was written.
 
 use super::fields::Item;
-use super::{Ground, Lines, Outcome, Request, places, sort};
+use super::{Ground, Lines, Outcome, Request, Told, by_code, days, places, settle};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, Mint, RouteId, SegmentId};
-use crate::territory::geometry::{Plane, along};
-use crate::territory::household::{self, Household, Membership, STATUSES, has_shape, is_code, is_own};
-use crate::territory::route::{self, Route};
-use crate::territory::segment::{self, Segment};
-use crate::{bulk, run};
-use chrono::{Days, NaiveDate};
-use geo::{Coord, LineString};
+use crate::id::{HouseholdId, Mint, OperatorId, RouteId, SegmentId};
+use crate::territory::dated::{self, Span, Version};
+use crate::territory::household::{self, Household, STATUSES, has_shape, is_code, is_own};
+use crate::territory::route::{self, Planned};
+use crate::territory::segment::{self, Lane, Segment};
+use geo::Coord;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Stops along a route from 1: segments in the order the route meets them, homes by where they fall on their segment's line.
-pub(crate) fn stop_orders(route: &Route, segments: &[&Segment], homes: &[(HouseholdId, SegmentId, Coord)]) -> BTreeMap<HouseholdId, i32> {
-    let joined = |lines: Vec<LineString>| LineString(lines.into_iter().flat_map(|l| l.0).collect());
-    let way = joined(route.lines());
-    let Some(origin) = way.0.first() else { return BTreeMap::new() };
-    let plane = Plane::at(*origin);
-    let way = plane.flat(&way);
-    // Where each segment begins along the route, and its line drawn in the route's direction.
-    let mut begins: BTreeMap<SegmentId, (f64, LineString)> = BTreeMap::new();
-    for segment in segments {
-        let mut line = plane.flat(&joined(segment.lines()));
-        let at = |c: Option<&Coord>| c.and_then(|c| along(&way, *c)).map_or(f64::INFINITY, |(along, _)| along);
-        let (first, last) = (at(line.0.first()), at(line.0.last()));
-        if last < first {
-            line.0.reverse();
+/// A home farther from its segment than this is refused, in metres: it was put on the wrong one, or its position is wrong.
+const FAR: f64 = 1_000.0;
+/// Farther than this is worth a word.
+const BESIDE: f64 = 250.0;
+
+/// What homes may be put on: segments with their lines, the operators of their routes.
+struct Streets {
+    segments: BTreeMap<String, Vec<Version<Segment>>>,
+    lanes: BTreeMap<uuid::Uuid, Lane>,
+    routes: BTreeMap<RouteId, Vec<Version<Planned>>>,
+    operators: BTreeMap<String, OperatorId>,
+    operator_codes: BTreeMap<OperatorId, String>,
+    by_id: BTreeMap<SegmentId, String>,
+}
+
+impl Streets {
+    async fn read(tx: &mut Tx, ground: &Ground) -> Result<Streets> {
+        let id = ground.id();
+        let segments = segment::history(tx, id).await?;
+        let lanes = segments.iter().map(|version| (version.version_id, version.facts.lane())).collect();
+        let by_id = segments.iter().map(|version| (version.facts.segment_id, version.facts.code.clone())).collect();
+        let mut routes: BTreeMap<RouteId, Vec<Version<Planned>>> = BTreeMap::new();
+        for version in route::history(tx, id).await? {
+            routes.entry(version.facts.0.route_id).or_default().push(version);
         }
-        begins.insert(segment.segment_id, (first.min(last), line));
+        let operators: BTreeMap<String, OperatorId> =
+            route::operator_history(tx, id).await?.into_iter().map(|version| (version.facts.code, version.facts.operator_id)).collect();
+        let operator_codes = operators.iter().map(|(code, id)| (*id, code.clone())).collect();
+        Ok(Streets { segments: by_code(segments, |segment| &segment.code), lanes, routes, operators, operator_codes, by_id })
     }
-    let mut keyed: Vec<(f64, SegmentId, f64, HouseholdId)> = homes
-        .iter()
-        .map(|(home, segment, c)| {
-            let (begin, line) = begins.get(segment).map_or((f64::INFINITY, None), |(begin, line)| (*begin, Some(line)));
-            let position = line.and_then(|line| along(line, plane.metres(*c))).map_or(0.0, |(along, _)| along);
-            (begin, *segment, position, *home)
-        })
-        .collect();
-    keyed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)).then(a.3.cmp(&b.3)));
-    keyed.into_iter().zip(1..).map(|((_, _, _, home), order)| (home, order)).collect()
+
+    /// The operator of the route a segment lies on, on a day.
+    fn operator_of(&self, segment: &Segment, days: Span) -> Option<OperatorId> {
+        let route = self.routes.get(&segment.route_id)?;
+        dated::latest(route, days.from).map(|version| version.facts.0.operator_id)
+    }
+}
+
+/// A column that the file has: empty empties, absent leaves what stands.
+pub(super) fn kept(item: &mut Item, column: &str, before: Option<String>) -> Option<String> {
+    if item.properties.contains_key(column) { item.text(column) } else { before }
 }
 
 pub(super) async fn households(
@@ -55,211 +66,181 @@ pub(super) async fn households(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let operators: BTreeMap<String, _> = route::operators(tx, id).await?.into_iter().map(|o| (o.code, o.operator_id)).collect();
-    let segments = segment::of(tx, id).await?;
-    let by_code: BTreeMap<&str, &Segment> = segments.iter().map(|s| (s.code.as_str(), s)).collect();
-    let current: BTreeMap<HouseholdId, Membership> =
-        household::places(tx, id, request.from).await?.into_iter().map(|p| (p.household_id, p)).collect();
-    let stored: BTreeMap<String, (Household, Option<SegmentId>)> = household::of(tx, id)
-        .await?
-        .into_iter()
-        .map(|h| {
-            let segment = current.get(&h.household_id).map(|p| p.segment_id);
-            (h.code.clone(), (h, segment))
-        })
-        .collect();
-    let mut rows = Vec::new();
+    let streets = Streets::read(tx, ground).await?;
+    let stored = by_code(household::history(tx, id).await?, |home| &home.code);
+    let mut told = Vec::new();
     for mut item in items {
         let code = item.code(lines);
         if let Some(bad) = code.as_ref().filter(|c| !is_code(c) && (has_shape(c) || !is_own(c))) {
             let why = if has_shape(bad) { "its check letter does not fit" } else { "it has spaces, signs or more than 40 bytes" };
             lines.refuse(&item.place, format!("«{bad}» is not a household code: {why}; write it like SP-4821-K"));
         }
-        let before = code.as_ref().and_then(|c| stored.get(c));
-        let place = places::position(&item, lines);
-        if let Some(c) = place {
-            ground.place(c, &item, &format!("household «{}»", code.as_deref().unwrap_or("?")), false, lines);
-        }
-        let says_segment = item.properties.contains_key("segment");
-        let segment = match item.text("segment") {
-            Some(segment) => {
-                let known = by_code.get(segment.as_str()).map(|s| s.segment_id);
-                if known.is_none() {
-                    lines.refuse(&item.place, format!("segment «{segment}» does not exist in {id}; import segments first or mend the code"));
+        let Some(code) = code else { continue };
+        let history = stored.get(&code);
+        let days = days(&mut item, history, request, lines);
+        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let place = match (&item.shape, before) {
+            (None, Some(home)) => Some(Coord { x: home.lon, y: home.lat }),
+            _ => {
+                let place = places::position(&item, lines);
+                if let Some(c) = place {
+                    ground.place(c, &item, &format!("household «{code}»"), false, lines);
                 }
-                known
+                place
             }
-            None if says_segment => None,
-            None => before.and_then(|(_, segment)| *segment),
         };
-        let operator_id = match item.text("operator") {
-            Some(operator) => {
-                let known = operators.get(&operator).copied();
-                if known.is_none() {
-                    lines.refuse(&item.place, format!("operator «{operator}» does not exist in {id}; import its routes first or mend the code"));
-                }
-                known
-            }
-            None => None,
-        };
-        let service_status = item
-            .text("service_status")
-            .or_else(|| before.map(|(h, _)| h.service_status.clone()))
-            .unwrap_or_else(|| if segment.is_some() { "served".into() } else { "no_route".into() });
-        if !STATUSES.contains(&service_status.as_str()) {
-            lines.refuse(&item.place, format!("service_status «{service_status}» is not one of {}; mend it", STATUSES.join(", ")));
+        let Some(place) = place else { continue };
+        if let Some(facts) = home(&mut item, &streets, request, ground, &code, days, before, place, mint, lines) {
+            told.push(Told { place: item.place, code, days, facts });
         }
-        let (hint, approximate) = (item.text("hint"), item.approximate());
-        let (Some(code), Some(c)) = (code, place) else { continue };
-        let row = Household {
-            municipality_id: id,
-            household_id: before.map_or_else(|| mint.id::<HouseholdId>(request.now), |(h, _)| h.household_id),
-            code: code.clone(),
-            lon: c.x,
-            lat: c.y,
-            hint,
-            service_status,
-            operator_id,
-            approximate,
-            properties: Value::Object(item.properties),
-        };
-        rows.push((item.place, code, (row, segment)));
     }
-    let sorted = sort(rows, &stored, lines, outcome);
+    let settled = settle(told, &stored, |home| home.household_id.0, (id, request), lines, outcome);
     if !lines.refused.is_empty() {
         return Ok(());
     }
-    insert(tx, sorted.new.iter().map(|(h, _)| h).collect()).await?;
-    for (h, _) in &sorted.changed {
-        run!(
-            tx,
-            "UPDATE household SET lon = $3, lat = $4, hint = $5, service_status = $6, operator_id = $7, approximate = $8, properties = $9
-             WHERE municipality_id = $1 AND household_id = $2",
-            id,
-            h.household_id,
-            h.lon,
-            h.lat,
-            &h.hint,
-            &h.service_status,
-            h.operator_id,
-            h.approximate,
-            &h.properties
-        )?;
-    }
-    let mut homes: BTreeMap<HouseholdId, (Household, Option<SegmentId>)> = stored.into_values().map(|(h, s)| (h.household_id, (h, s))).collect();
-    homes.extend(sorted.new.into_iter().chain(sorted.changed).map(|(h, s)| (h.household_id, (h, s))));
-    settle(tx, ground, request.from, &segments, &homes, &current).await
+    household::name(tx, &settled.new.iter().collect::<Vec<_>>()).await?;
+    dated::write(tx, "household", id, request.now, &settled.changes).await?;
+    household::add(tx, mint, request.now, &settled.added()).await
 }
 
-/// Inserts homes as they are.
-pub(crate) async fn insert(tx: &mut Tx, homes: Vec<&Household>) -> Result<()> {
-    bulk!(
-        tx,
-        "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, operator_id, approximate, properties)",
-        homes,
-        |h| [
-            h.municipality_id,
-            h.household_id,
-            h.code.clone(),
-            h.lon,
-            h.lat,
-            h.hint.clone(),
-            h.service_status.clone(),
-            h.operator_id,
-            h.approximate,
-            h.properties.clone()
-        ],
-        ""
-    )?;
-    Ok(())
+/// Whether the row says that its place is approximate, or else what stands.
+pub(super) fn approximate(item: &mut Item, before: Option<bool>) -> bool {
+    let says = ["approximate", "geometria"].iter().any(|column| item.properties.contains_key(*column));
+    before.filter(|_| !says).unwrap_or_else(|| item.approximate())
 }
 
-/// Brings memberships to what `homes` says from `day` on, and numbers the stops of every route touched.
-async fn settle(
-    tx: &mut Tx,
+/// One home as the row, and where it is silent what stands, say.
+#[expect(clippy::too_many_arguments, reason = "a row, where it stands, and what it may refer to")]
+fn home(
+    item: &mut Item,
+    streets: &Streets,
+    request: &Request<'_>,
     ground: &Ground,
-    day: NaiveDate,
-    segments: &[Segment],
-    homes: &BTreeMap<HouseholdId, (Household, Option<SegmentId>)>,
-    current: &BTreeMap<HouseholdId, Membership>,
+    code: &str,
+    days: Span,
+    before: Option<&Household>,
+    place: Coord,
+    mint: &mut Mint,
+    lines: &mut Lines,
+) -> Option<Household> {
+    let id = ground.id();
+    let says_segment = item.properties.contains_key("segment");
+    let named = kept(item, "segment", before.and_then(|home| home.segment_id).and_then(|segment| streets.by_id.get(&segment).cloned()));
+    let mut on = None;
+    if let Some(name) = &named {
+        match streets.segments.get(name) {
+            None => lines.refuse(&item.place, format!("segment «{name}» does not exist in {id}; import segments first or mend the code")),
+            Some(known) => match known.iter().find(|version| version.span().holds(days.from)) {
+                Some(version) => on = Some(version),
+                None if says_segment => lines.refuse(
+                    &item.place,
+                    format!("segment «{name}» does not exist on {}; give the home another segment, or a day on which this one exists", days.from),
+                ),
+                None => {}
+            },
+        }
+    }
+    let operator_id = operator(item, streets, ground, on.map(|version| &version.facts), days, before, lines);
+    let default = || if on.is_some() { "served".into() } else { "no_route".into() };
+    let service_status = kept(item, "service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default).to_lowercase();
+    if !STATUSES.contains(&service_status.as_str()) {
+        lines.refuse(&item.place, format!("service_status «{service_status}» is not one of {}; mend it", STATUSES.join(", ")));
+    }
+    let (along_m, beside) = on.and_then(|version| streets.lanes.get(&version.version_id)).map_or((0.0, 0.0), |lane| lane.meets(place));
+    let moved = before.is_none_or(|home| (home.lon, home.lat) != (place.x, place.y) || home.segment_id != on.map(|version| version.facts.segment_id));
+    if moved && beside > FAR {
+        let name = named.as_deref().unwrap_or_default();
+        lines.refuse(&item.place, format!("household «{code}» is {beside:.0} m from its segment «{name}»; mend its position or its segment"));
+    } else if moved && beside > BESIDE {
+        let name = named.as_deref().unwrap_or_default();
+        lines.warn(&item.place, format!("household «{code}» is {beside:.0} m from its segment «{name}»; see whether both are right"));
+    }
+    let hint = kept(item, "hint", before.and_then(|home| home.hint.clone()));
+    let approximate = approximate(item, before.map(|home| home.approximate));
+    Some(Household {
+        municipality_id: id,
+        household_id: before.map_or_else(|| mint.id::<HouseholdId>(request.now), |home| home.household_id),
+        code: code.to_owned(),
+        service_status,
+        segment_id: on.map(|version| version.facts.segment_id),
+        along_m,
+        operator_id,
+        lon: place.x,
+        lat: place.y,
+        hint,
+        approximate,
+        properties: merged(before.map(|home| &home.properties), std::mem::take(&mut item.properties)),
+    })
+}
+
+/// On a segment the operator is its route's, and a file that names another is refused; elsewhere it is the one the home has a contract with.
+fn operator(
+    item: &mut Item,
+    streets: &Streets,
+    ground: &Ground,
+    on: Option<&Segment>,
+    days: Span,
+    before: Option<&Household>,
+    lines: &mut Lines,
+) -> Option<OperatorId> {
+    let says = item.properties.contains_key("operator");
+    let named = item.text("operator");
+    let known = named.as_ref().and_then(|code| streets.operators.get(code).copied());
+    if let (Some(code), None) = (&named, known) {
+        lines.refuse(&item.place, format!("operator «{code}» does not exist in {}; import its routes first or mend the code", ground.id()));
+    }
+    match on {
+        Some(segment) => {
+            let own = streets.operator_of(segment, days);
+            if let (Some(named), Some(own)) = (known, own)
+                && named != own
+            {
+                let code = |id| streets.operator_codes.get(id).map_or("?", String::as_str);
+                lines.refuse(
+                    &item.place,
+                    format!(
+                        "operator «{}» does not drive segment «{}», whose route is of «{}»; put the home on a segment of its operator, or leave the operator out",
+                        code(&named),
+                        segment.code,
+                        code(&own)
+                    ),
+                );
+            }
+            None
+        }
+        None if says => known,
+        None => before.and_then(|home| home.operator_id),
+    }
+}
+
+/// Properties nobody here knows: those of the file over those that stand.
+pub(super) fn merged(before: Option<&Value>, told: serde_json::Map<String, Value>) -> Value {
+    let mut all = before.and_then(Value::as_object).cloned().unwrap_or_default();
+    all.extend(told);
+    Value::Object(all)
+}
+
+/// From a day on, where the homes of these segments are met: their lines have changed.
+pub(super) async fn along_again(
+    tx: &mut Tx,
+    mint: &mut Mint,
+    request: &Request<'_>,
+    ground: &Ground,
+    changed: &BTreeMap<SegmentId, (Span, Segment)>,
 ) -> Result<()> {
     let id = ground.id();
-    let route_of: BTreeMap<SegmentId, RouteId> = segments.iter().map(|s| (s.segment_id, s.route_id)).collect();
-    let mut touched: BTreeSet<RouteId> = BTreeSet::new();
-    let mut opened: Vec<(HouseholdId, SegmentId)> = Vec::new();
-    for (home, (_, wanted)) in homes {
-        let now = current.get(home);
-        if now.map(|p| p.segment_id) == *wanted {
-            // A home that only moved along its route changes the order of its stops.
-            touched.extend(wanted.and_then(|s| route_of.get(&s)));
-            continue;
-        }
-        if let Some(now) = now {
-            touched.extend(route_of.get(&now.segment_id));
-            if now.valid_from >= day {
-                run!(
-                    tx,
-                    "DELETE FROM household_place WHERE municipality_id = $1 AND household_id = $2 AND valid_from = $3",
-                    id,
-                    *home,
-                    now.valid_from
-                )?;
-            } else {
-                let last = day.checked_sub_days(Days::new(1)).unwrap_or(day);
-                run!(
-                    tx,
-                    "UPDATE household_place SET valid_to = $4 WHERE municipality_id = $1 AND household_id = $2 AND valid_from = $3",
-                    id,
-                    *home,
-                    now.valid_from,
-                    last
-                )?;
-            }
-        }
-        if let Some(wanted) = wanted {
-            touched.extend(route_of.get(wanted));
-            opened.push((*home, *wanted));
+    let lanes: BTreeMap<SegmentId, (Span, Lane)> = changed.iter().map(|(id, (days, segment))| (*id, (*days, segment.lane()))).collect();
+    let stored = by_code(household::history(tx, id).await?, |home| &home.code);
+    let mut changes = Vec::new();
+    for history in stored.values() {
+        let Some((days, lane)) = history.last().and_then(|last| last.facts.segment_id).and_then(|segment| lanes.get(&segment)) else { continue };
+        let Some(now) = dated::latest(history, days.from).filter(|version| version.span().holds(days.from)) else { continue };
+        let (along_m, _) = lane.meets(Coord { x: now.facts.lon, y: now.facts.lat });
+        let change = dated::hold(history, *days, Household { along_m, ..now.facts.clone() }, request.from);
+        if !change.is_nothing() {
+            changes.push((now.facts.household_id.0, change));
         }
     }
-    let mut orders: BTreeMap<HouseholdId, i32> = BTreeMap::new();
-    for route in route::of(tx, id).await?.into_iter().filter(|r| touched.contains(&r.route_id)) {
-        let on_it: Vec<&Segment> = segments.iter().filter(|s| s.route_id == route.route_id).collect();
-        let here = homes.iter().filter_map(|(home, (h, segment))| {
-            let segment = (*segment)?;
-            (route_of.get(&segment) == Some(&route.route_id)).then_some((*home, segment, Coord { x: h.lon, y: h.lat }))
-        });
-        orders.extend(stop_orders(&route, &on_it, &here.collect::<Vec<_>>()));
-    }
-    for (home, order) in &orders {
-        if let Some(now) = current.get(home)
-            && now.stop_order != *order
-            && homes.get(home).is_some_and(|(_, segment)| *segment == Some(now.segment_id))
-        {
-            run!(
-                tx,
-                "UPDATE household_place SET stop_order = $4 WHERE municipality_id = $1 AND household_id = $2 AND valid_from = $3",
-                id,
-                *home,
-                now.valid_from,
-                *order
-            )?;
-        }
-    }
-    // A home's first place holds since its route runs: it stood there before anyone wrote it down, and what crews saw then is its own.
-    let placed: BTreeSet<HouseholdId> = household::history(tx, id).await?.into_iter().map(|p| p.household_id).collect();
-    let runs_from: BTreeMap<RouteId, NaiveDate> = route::of(tx, id).await?.into_iter().map(|r| (r.route_id, r.valid_from)).collect();
-    let since = |home: &HouseholdId, segment: &SegmentId| match route_of.get(segment).and_then(|route| runs_from.get(route)) {
-        Some(from) if !placed.contains(home) => day.min(*from),
-        _ => day,
-    };
-    let opened: Vec<(HouseholdId, SegmentId, i32, NaiveDate)> =
-        opened.into_iter().map(|(home, segment)| (home, segment, orders.get(&home).copied().unwrap_or(0), since(&home, &segment))).collect();
-    bulk!(
-        tx,
-        "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-        opened,
-        |row| [id, row.0, row.1, row.2, row.3],
-        ""
-    )?;
-    Ok(())
+    dated::write(tx, "household", id, request.now, &changes).await?;
+    household::add(tx, mint, request.now, &changes.iter().flat_map(|(_, change)| change.added.clone()).collect::<Vec<_>>()).await
 }

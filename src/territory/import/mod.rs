@@ -8,7 +8,6 @@ mod table;
 mod ways;
 
 pub(crate) use fields::WEEKDAYS;
-pub(crate) use homes::{insert as insert_homes, stop_orders};
 pub(crate) use table::decimal;
 pub(crate) use ways::written_streams;
 
@@ -16,6 +15,7 @@ use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
+use crate::territory::dated::{self, Change, Span, Version};
 use crate::territory::municipality::{self, Inside, Municipality, Outline, TOLERANCE};
 use chrono::{DateTime, NaiveDate, Utc};
 use fields::Item;
@@ -60,8 +60,10 @@ pub struct Request<'a> {
     pub municipality: Option<MunicipalityId>,
     pub repair: bool,
     pub now: DateTime<Utc>,
-    /// Memberships and routes that say no date begin here.
+    /// Today: what says no date holds from here.
     pub from: NaiveDate,
+    /// Why the past is corrected; without it no day gone by may change.
+    pub reason: Option<&'a str>,
     pub actor: &'a str,
 }
 
@@ -72,6 +74,9 @@ pub struct Outcome {
     pub changed: usize,
     pub unchanged: usize,
     pub warnings: Vec<String>,
+    /// The first day on which something is other than before, by municipality.
+    #[serde(skip)]
+    pub since: BTreeMap<MunicipalityId, NaiveDate>,
 }
 
 /// Lines as they are found; any refusal refuses the whole file.
@@ -173,7 +178,8 @@ pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result
                 Kind::Households => homes::households(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Municipalities => {}
             }
-            let done = Outcome { new: outcome.new - before.new, changed: outcome.changed - before.changed, ..Outcome::default() };
+            let (new, changed) = (outcome.new - before.new, outcome.changed - before.changed);
+            let done = Outcome { new, changed, since: outcome.since.clone(), ..Outcome::default() };
             finish(tx, request, id, &done, &mut lines).await?;
         }
         finish(tx, request, MunicipalityId::NONE, &Outcome::default(), &mut lines).await?;
@@ -188,11 +194,125 @@ async fn finish(tx: &mut Tx, request: &Request<'_>, municipality: MunicipalityId
         return Err(Error::refused_lines("import-refused", std::mem::take(&mut lines.refused)));
     }
     if done.new + done.changed > 0 {
-        let detail = json!({"kind": request.kind.name(), "new": done.new, "changed": done.changed, "sha256": crate::id::sha256_hex(request.bytes)});
-        let entry = audit::Entry { stream: "territory", actor: request.actor, action: "import", target: request.kind.name(), detail };
+        let mut detail = json!({"kind": request.kind.name(), "new": done.new, "changed": done.changed, "sha256": crate::id::sha256_hex(request.bytes)});
+        if let Some(reason) = request.reason {
+            detail["reason"] = json!(reason);
+        }
+        if let Some(since) = done.since.get(&municipality) {
+            detail["since"] = json!(since);
+        }
+        let action = if request.reason.is_some() { "corrected" } else { "import" };
+        let entry = audit::Entry { stream: "territory", actor: request.actor, action, target: request.kind.name(), detail };
         audit::record(tx, municipality, request.now, entry).await?;
     }
     Ok(())
+}
+
+/// The days a row asks for. `history`: what is known of its code, `None` for a new one.
+///
+/// Without `valid_from` it holds from today. A day gone by that the history already begins a version with only repeats what an export said:
+/// the row holds from today too, unless a reason makes it a correction. Any other day gone by needs the reason.
+pub(crate) fn days<T>(item: &mut Item, history: Option<&Vec<Version<T>>>, request: &Request<'_>, lines: &mut Lines) -> Span {
+    let asked = Span { from: item.date("valid_from", lines).unwrap_or(request.from), to: item.date("valid_to", lines) };
+    if let Some(to) = asked.to.filter(|to| *to < asked.from) {
+        // An ended thing told again, as an export tells it.
+        let told = history.is_some_and(|known| known.last().is_some_and(|last| last.valid_to == Some(to)));
+        if !told {
+            lines.refuse(&item.place, format!("valid_to {to} is before valid_from {}; mend one of them", asked.from));
+        }
+        return asked;
+    }
+    if asked.from >= request.from || request.reason.is_some() {
+        return asked;
+    }
+    match history {
+        None => asked,
+        Some(known) if known.iter().any(|version| version.valid_from == asked.from) => {
+            let today = request.from;
+            let ended = asked.to.filter(|to| *to < today && known.last().is_none_or(|last| last.valid_to != Some(*to)));
+            if let Some(to) = ended {
+                lines.refuse(&item.place, format!("valid_to {to} has passed: to correct the past add --reason, or give a day from {today} on"));
+            }
+            Span { from: today, to: asked.to }
+        }
+        Some(_) => {
+            lines.refuse(
+                &item.place,
+                format!("valid_from {} has passed: to correct the past add --reason, or give a day from {} on", asked.from, request.from),
+            );
+            asked
+        }
+    }
+}
+
+/// One row understood: where it stands in the file, its code, its days and what it says.
+pub(crate) struct Told<T> {
+    pub place: String,
+    pub code: String,
+    pub days: Span,
+    pub facts: T,
+}
+
+/// What a file changes, ready to be written.
+pub(crate) struct Settled<T> {
+    /// Things whose code is new.
+    pub new: Vec<T>,
+    pub changes: Vec<(uuid::Uuid, Change<T>)>,
+}
+
+impl<T: Clone> Settled<T> {
+    pub fn added(&self) -> Vec<(Span, T)> {
+        self.changes.iter().flat_map(|(_, change)| change.added.iter().cloned()).collect()
+    }
+}
+
+/// Versions by code, oldest first.
+pub(crate) fn by_code<T>(versions: Vec<Version<T>>, code: fn(&T) -> &str) -> BTreeMap<String, Vec<Version<T>>> {
+    let mut stored: BTreeMap<String, Vec<Version<T>>> = BTreeMap::new();
+    for version in versions {
+        stored.entry(code(&version.facts).to_owned()).or_default().push(version);
+    }
+    stored
+}
+
+/// Parts what a file says into new, changed and unchanged things, counting them. A code that stands twice in the file is refused.
+pub(crate) fn settle<T: Clone + PartialEq>(
+    told: Vec<Told<T>>,
+    stored: &BTreeMap<String, Vec<Version<T>>>,
+    id: fn(&T) -> uuid::Uuid,
+    (municipality, request): (MunicipalityId, &Request<'_>),
+    lines: &mut Lines,
+    outcome: &mut Outcome,
+) -> Settled<T> {
+    let mut settled = Settled { new: Vec::new(), changes: Vec::new() };
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let nothing = Vec::new();
+    for Told { place, code, days, facts } in told {
+        if let Some(first) = seen.get(&code) {
+            lines.refuse(&place, format!("code «{code}» stands in {first} too; give each its own"));
+            continue;
+        }
+        let known = stored.get(&code);
+        seen.insert(code, place);
+        let history = known.unwrap_or(&nothing);
+        // A thing that has ended stays as it was when the file tells just that.
+        let same = dated::latest(history, days.from).is_some_and(|last| last.facts == facts && last.valid_to.is_some() && last.valid_to == days.to);
+        let change = dated::hold(history, days, facts.clone(), request.from);
+        if same || change.is_nothing() {
+            outcome.unchanged += 1;
+            continue;
+        }
+        match known {
+            None => {
+                settled.new.push(facts.clone());
+                outcome.new += 1;
+            }
+            Some(_) => outcome.changed += 1,
+        }
+        outcome.since.entry(municipality).and_modify(|since| *since = days.from.min(*since)).or_insert(days.from);
+        settled.changes.push((id(&facts), change));
+    }
+    settled
 }
 
 /// The index of what is new, and of what differs from what is stored under the same key.
@@ -201,7 +321,7 @@ pub(crate) struct Sorted<T> {
     changed: Vec<T>,
 }
 
-/// Parts rows into new, changed and unchanged ones, counting them. A key that stands twice in the file is refused.
+/// As [`settle`] for what has no dates: municipalities and streets.
 pub(crate) fn sort<T: PartialEq>(
     rows: Vec<(String, String, T)>,
     stored: &BTreeMap<String, T>,

@@ -1,11 +1,13 @@
 //! Municipalities, neighbourhoods, points and streets.
 
 use super::fields::Item;
-use super::{Ground, Lines, Outcome, Request, sort};
+use super::homes::{approximate, kept, merged};
+use super::{Ground, Lines, Outcome, Request, Told, by_code, days, settle, sort};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{Mint, NeighbourhoodId, PointId, StreetId, derived};
+use crate::id::{Mint, NeighbourhoodId, PointId, RouteId, StreetId, derived};
 use crate::territory::check::overlapping;
+use crate::territory::dated::{self, Version};
 use crate::territory::geometry;
 use crate::territory::municipality::{self, Municipality, TOLERANCE};
 use crate::territory::neighbourhood::{self, Neighbourhood};
@@ -33,7 +35,7 @@ pub(super) async fn municipalities(tx: &mut Tx, items: Vec<Item>, lines: &mut Li
         if let Some(long) = sender.as_ref().filter(|s| s.chars().count() > 16) {
             lines.refuse(&item.place, format!("«sender» is «{long}»; a sender has at most 16 characters"));
         }
-        let shape = area(&item, lines, before.geometry.is_none());
+        let shape = area(&item, lines, true);
         let approximate = item.approximate();
         let row = Municipality {
             name: item.text("name").unwrap_or_else(|| before.name.clone()),
@@ -92,58 +94,43 @@ pub(super) async fn neighbourhoods(
     lines: &mut Lines,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let stored: BTreeMap<String, Neighbourhood> = neighbourhood::of(tx, ground.id()).await?.into_iter().map(|n| (n.code.clone(), n)).collect();
-    let mut rows = Vec::new();
+    let stored = by_code(neighbourhood::history(tx, ground.id()).await?, |area| &area.code);
+    let mut told = Vec::new();
     for mut item in items {
-        let (code, name, shape) = (item.code(lines), item.needed("name", lines), area(&item, lines, false));
-        let approximate = item.approximate();
+        let Some(code) = item.code(lines) else { continue };
+        let history = stored.get(&code);
+        let days = days(&mut item, history, request, lines);
+        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let name = match before {
+            Some(before) => kept(&mut item, "name", Some(before.name.clone())),
+            None => item.needed("name", lines),
+        };
+        let shape = area(&item, lines, before.is_some()).or_else(|| before.map(|area| area.geometry.clone()));
         if let Some((_, parsed)) = &item.shape
             && let Some((metres, c)) = farthest(ground, parsed)
         {
             lines.warn(&item.place, format!("reaches {metres:.0} m beyond {} at ({}, {})", ground.municipality.name, c.x, c.y));
         }
-        let (Some(code), Some(name), Some(geometry)) = (code, name, shape) else { continue };
-        let row = Neighbourhood {
+        let (Some(name), Some(geometry)) = (name, shape) else { continue };
+        let facts = Neighbourhood {
             municipality_id: ground.id(),
-            neighbourhood_id: stored.get(&code).map_or_else(|| mint.id::<NeighbourhoodId>(request.now), |n| n.neighbourhood_id),
+            neighbourhood_id: before.map_or_else(|| mint.id::<NeighbourhoodId>(request.now), |area| area.neighbourhood_id),
             code: code.clone(),
             name,
-            approximate,
+            approximate: approximate(&mut item, before.map(|area| area.approximate)),
             geometry,
-            properties: Value::Object(item.properties),
+            properties: merged(before.map(|area| &area.properties), std::mem::take(&mut item.properties)),
         };
-        rows.push((item.place, code, row));
+        told.push(Told { place: item.place, code, days, facts });
     }
-    overlaps(&rows, &stored, lines);
-    let sorted = sort(rows, &stored, lines, outcome);
-    bulk!(
-        tx,
-        "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties)",
-        sorted.new,
-        |row| [
-            row.municipality_id,
-            row.neighbourhood_id,
-            row.code.clone(),
-            row.name.clone(),
-            row.approximate,
-            row.geometry.clone(),
-            row.properties.clone()
-        ],
-        ""
-    )?;
-    for row in sorted.changed {
-        run!(
-            tx,
-            "UPDATE neighbourhood SET name = $3, approximate = $4, geometry = $5, properties = $6 WHERE municipality_id = $1 AND neighbourhood_id = $2",
-            row.municipality_id,
-            row.neighbourhood_id,
-            &row.name,
-            row.approximate,
-            &row.geometry,
-            &row.properties
-        )?;
+    overlaps(&told, &stored, lines);
+    let settled = settle(told, &stored, |area| area.neighbourhood_id.0, (ground.id(), request), lines, outcome);
+    if !lines.refused.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    neighbourhood::name(tx, &settled.new.iter().collect::<Vec<_>>()).await?;
+    dated::write(tx, "neighbourhood", ground.id(), request.now, &settled.changes).await?;
+    neighbourhood::add(tx, mint, request.now, &settled.added()).await
 }
 
 /// The corner farthest outside the municipality, when it is beyond what a coarse outline explains.
@@ -156,18 +143,19 @@ fn farthest(ground: &Ground, shape: &Geometry) -> Option<(f64, Coord)> {
     outside.max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
-fn overlaps(rows: &[(String, String, Neighbourhood)], stored: &BTreeMap<String, Neighbourhood>, lines: &mut Lines) {
-    let codes: BTreeSet<&str> = rows.iter().map(|(_, code, _)| code.as_str()).collect();
-    let kept = stored.values().filter(|n| !codes.contains(n.code.as_str()));
-    let all: Vec<&Neighbourhood> = rows.iter().map(|(_, _, row)| row).chain(kept).collect();
+fn overlaps(told: &[Told<Neighbourhood>], stored: &BTreeMap<String, Vec<Version<Neighbourhood>>>, lines: &mut Lines) {
+    let codes: BTreeSet<&str> = told.iter().map(|row| row.code.as_str()).collect();
+    let kept = stored.values().filter_map(|known| known.last().filter(|last| last.valid_to.is_none())).map(|last| &last.facts);
+    let kept = kept.filter(|area| !codes.contains(area.code.as_str()));
+    let all: Vec<&Neighbourhood> = told.iter().map(|row| &row.facts).chain(kept).collect();
     let shapes: Vec<_> = all.iter().map(|n| n.shape()).collect();
     for (a, b, share) in overlapping(&shapes) {
         // Two that were stored before are not this file's business.
-        if a >= rows.len() {
+        if a >= told.len() {
             continue;
         }
         lines.warn(
-            &rows[a].0,
+            &told[a].place,
             format!(
                 "«{}» and «{}» lie over each other ({:.1} % of the smaller); a home in both counts for the first by code",
                 all[a].code,
@@ -176,6 +164,18 @@ fn overlaps(rows: &[(String, String, Neighbourhood)], stored: &BTreeMap<String, 
             ),
         );
     }
+}
+
+/// A whole number that may not be negative.
+fn count(item: &mut Item, column: &str, before: Option<i32>, lines: &mut Lines) -> Option<i32> {
+    if !item.properties.contains_key(column) {
+        return before;
+    }
+    let number = item.number(column, lines);
+    if let Some(negative) = number.filter(|n| *n < 0) {
+        lines.refuse(&item.place, format!("«{column}» is {negative}; write a number from 0 on"));
+    }
+    number
 }
 
 pub(super) async fn points(
@@ -187,34 +187,50 @@ pub(super) async fn points(
     lines: &mut Lines,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let stored: BTreeMap<String, Place> = point::of(tx, ground.id()).await?.into_iter().map(|p| (p.code.clone(), p)).collect();
-    let routes: BTreeMap<String, _> = route::of(tx, ground.id()).await?.into_iter().map(|r| (r.code, r.route_id)).collect();
-    let mut rows = Vec::new();
+    let id = ground.id();
+    let stored = by_code(point::history(tx, id).await?, |point| &point.code);
+    let routes: BTreeMap<String, RouteId> = route::history(tx, id).await?.into_iter().map(|r| (r.facts.0.code, r.facts.0.route_id)).collect();
+    let mut told = Vec::new();
     for mut item in items {
-        let (code, kind) = (item.code(lines), item.needed("kind", lines));
-        let name = item.text("name").or_else(|| code.clone());
+        let Some(code) = item.code(lines) else { continue };
+        let history = stored.get(&code);
+        let days = days(&mut item, history, request, lines);
+        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let kind = match before {
+            Some(before) => kept(&mut item, "kind", Some(before.kind.clone())),
+            None => item.needed("kind", lines),
+        };
+        let name = kept(&mut item, "name", before.map(|point| point.name.clone())).unwrap_or_else(|| code.clone());
         if let Some(odd) = kind.as_deref().filter(|k| !KINDS.contains(k)) {
             lines.warn(&item.place, format!("kind «{odd}» is not one the pages know ({}); it is kept", KINDS.join(", ")));
         }
-        let place = position(&item, lines);
-        if let Some(c) = place {
-            ground.place(c, &item, &format!("point «{}»", code.as_deref().unwrap_or("?")), kind.as_deref() == Some("dump"), lines);
-        }
-        let route_id = match item.text("route") {
-            Some(route) => match routes.get(&route) {
-                Some(id) => Some(*id),
-                None => {
-                    lines.refuse(&item.place, format!("route «{route}» does not exist in {}; import routes first or mend the code", ground.id()));
-                    None
+        let place = match (&item.shape, before) {
+            (None, Some(point)) => Some(Coord { x: point.lon, y: point.lat }),
+            _ => {
+                let place = position(&item, lines);
+                if let Some(c) = place {
+                    ground.place(c, &item, &format!("point «{code}»"), kind.as_deref() == Some("dump"), lines);
                 }
-            },
-            None => None,
+                place
+            }
         };
-        let (stop_order, capacity_l, approximate) = (item.number("order", lines), item.number("capacity_l", lines), item.approximate());
-        let (Some(code), Some(name), Some(kind), Some(c)) = (code, name, kind, place) else { continue };
-        let row = Place {
-            municipality_id: ground.id(),
-            point_id: stored.get(&code).map_or_else(|| mint.id::<PointId>(request.now), |p| p.point_id),
+        let route_id = if item.properties.contains_key("route") {
+            item.text("route").and_then(|route| {
+                let known = routes.get(&route).copied();
+                if known.is_none() {
+                    lines.refuse(&item.place, format!("route «{route}» does not exist in {id}; import routes first or mend the code"));
+                }
+                known
+            })
+        } else {
+            before.and_then(|point| point.route_id)
+        };
+        let stop_order = count(&mut item, "order", before.and_then(|point| point.stop_order), lines);
+        let capacity_l = count(&mut item, "capacity_l", before.and_then(|point| point.capacity_l), lines);
+        let (Some(kind), Some(c)) = (kind, place) else { continue };
+        let facts = Place {
+            municipality_id: id,
+            point_id: before.map_or_else(|| mint.id::<PointId>(request.now), |point| point.point_id),
             code: code.clone(),
             name,
             kind,
@@ -223,51 +239,18 @@ pub(super) async fn points(
             capacity_l,
             lon: c.x,
             lat: c.y,
-            approximate,
-            properties: Value::Object(item.properties),
+            approximate: approximate(&mut item, before.map(|point| point.approximate)),
+            properties: merged(before.map(|point| &point.properties), std::mem::take(&mut item.properties)),
         };
-        rows.push((item.place, code, row));
+        told.push(Told { place: item.place, code, days, facts });
     }
-    let sorted = sort(rows, &stored, lines, outcome);
-    bulk!(
-        tx,
-        "INSERT INTO point (municipality_id, point_id, code, name, kind, route_id, stop_order, capacity_l, lon, lat, approximate, properties)",
-        sorted.new,
-        |row| [
-            row.municipality_id,
-            row.point_id,
-            row.code.clone(),
-            row.name.clone(),
-            row.kind.clone(),
-            row.route_id,
-            row.stop_order,
-            row.capacity_l,
-            row.lon,
-            row.lat,
-            row.approximate,
-            row.properties.clone()
-        ],
-        ""
-    )?;
-    for row in sorted.changed {
-        run!(
-            tx,
-            "UPDATE point SET name = $3, kind = $4, route_id = $5, stop_order = $6, capacity_l = $7, lon = $8, lat = $9, approximate = $10, properties = $11
-             WHERE municipality_id = $1 AND point_id = $2",
-            row.municipality_id,
-            row.point_id,
-            &row.name,
-            &row.kind,
-            row.route_id,
-            row.stop_order,
-            row.capacity_l,
-            row.lon,
-            row.lat,
-            row.approximate,
-            &row.properties
-        )?;
+    let settled = settle(told, &stored, |point| point.point_id.0, (id, request), lines, outcome);
+    if !lines.refused.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    point::name(tx, &settled.new.iter().collect::<Vec<_>>()).await?;
+    dated::write(tx, "point", id, request.now, &settled.changes).await?;
+    point::add(tx, mint, request.now, &settled.added()).await
 }
 
 /// The item's position; anything but one point is refused.

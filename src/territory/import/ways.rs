@@ -1,31 +1,33 @@
 //! Routes with their days and operators, and segments.
 
 use super::fields::{Item, WEEKDAYS, weekday};
-use super::{Ground, Lines, Outcome, Request, sort};
+use super::homes::{self, approximate, kept, merged};
+use super::{Ground, Lines, Outcome, Request, Told, by_code, days, settle};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, OperatorId, RouteId, SegmentId};
+use crate::territory::dated::{self, Change, Span, Version};
 use crate::territory::geometry::{self, Plane};
 use crate::territory::municipality::{Inside, TOLERANCE};
 use crate::territory::neighbourhood;
-use crate::territory::route::{self, Operator, Route, RouteDay};
+use crate::territory::route::{self, Operator, Planned, Route, RouteDay};
 use crate::territory::segment::{self, Segment};
-use crate::{bulk, run};
 use geo::{Contains, CoordsIter, Geometry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 const STREAMS: [&str; 4] = ["organic", "recyclable", "residual", "mixed"];
 
-/// A line; something else, or nothing, is refused.
-fn line(item: &Item, lines: &mut Lines) -> Option<Value> {
-    match &item.shape {
-        Some((shape, Geometry::LineString(_) | Geometry::MultiLineString(_))) => Some(shape.clone()),
-        Some((shape, _)) => {
+/// A line; something else, or nothing where nothing stands yet, is refused.
+fn line(item: &Item, before: Option<&Value>, lines: &mut Lines) -> Option<Value> {
+    match (&item.shape, before) {
+        (Some((shape, Geometry::LineString(_) | Geometry::MultiLineString(_))), _) => Some(shape.clone()),
+        (Some((shape, _)), _) => {
             lines.refuse(&item.place, format!("the geometry is a {}; draw it as a LineString", shape["type"].as_str().unwrap_or("?")));
             None
         }
-        None => {
+        (None, Some(before)) => Some(before.clone()),
+        (None, None) => {
             lines.refuse(&item.place, "the geometry is missing; draw it as a LineString (CSV: column wkt)");
             None
         }
@@ -81,6 +83,77 @@ pub(crate) fn written_streams(days: &[&RouteDay]) -> String {
     }
 }
 
+/// The week a row gives its route, or, where it is silent about days, streams and window, the one that stands.
+fn week(item: &mut Item, route_id: RouteId, before: Option<&Vec<RouteDay>>, lines: &mut Lines) -> Option<Vec<RouteDay>> {
+    let says = |item: &Item, column: &str| item.properties.contains_key(column);
+    if let Some(before) = before
+        && !["weekdays", "stream", "window_start", "window_end"].iter().any(|column| says(item, column))
+    {
+        return Some(before.clone());
+    }
+    if let Some(before) = before {
+        let own: Vec<&RouteDay> = before.iter().collect();
+        let names: Vec<&str> = own.iter().map(|day| WEEKDAYS[(day.weekday as usize + 6) % 7]).collect();
+        let standing = [
+            ("weekdays", names.join(",")),
+            ("stream", written_streams(&own)),
+            ("window_start", before.first().map(|day| day.window_start.clone()).unwrap_or_default()),
+            ("window_end", before.first().map(|day| day.window_end.clone()).unwrap_or_default()),
+        ];
+        // New days under streams that were told day by day need their streams told again.
+        for (column, text) in standing {
+            if !says(item, column) {
+                item.properties.insert(column.to_owned(), Value::String(text));
+            }
+        }
+    }
+    let weekdays = item.weekdays(lines)?;
+    let streams = streams(item, &weekdays, lines)?;
+    let (start, end) = match (item.time("window_start", lines), item.time("window_end", lines)) {
+        (Some(start), Some(end)) if start != end => (start, end),
+        (Some(start), Some(_)) => {
+            lines.refuse(&item.place, format!("the window begins and ends at {start}; give its end"));
+            return None;
+        }
+        (None, None) => {
+            lines.warn(&item.place, "the window is missing; 06:00 to 18:00 is taken");
+            ("06:00".into(), "18:00".into())
+        }
+        _ => {
+            lines.refuse(&item.place, "a window needs both window_start and window_end");
+            return None;
+        }
+    };
+    let days = weekdays.into_iter().zip(streams);
+    Some(days.map(|(weekday, stream)| RouteDay { route_id, weekday, stream, window_start: start.clone(), window_end: end.clone() }).collect())
+}
+
+/// Operators a file names: new ones, and new names of those that stand.
+struct Operators {
+    stored: BTreeMap<String, Vec<Version<Operator>>>,
+    told: BTreeMap<String, Told<Operator>>,
+}
+
+impl Operators {
+    fn find(&mut self, code: &str, item: &Item, days: Span, ground: &Ground, request: &Request<'_>, mint: &mut Mint) -> OperatorId {
+        let told = item.properties.get("operator_name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty());
+        let known = self.stored.get(code).and_then(|known| known.last()).map(|version| &version.facts);
+        let asked = self.told.get(code).map(|told| told.facts.operator_id);
+        let id = asked.or(known.map(|operator| operator.operator_id)).unwrap_or_else(|| mint.id::<OperatorId>(request.now));
+        let name = told.or(known.map(|operator| operator.name.as_str())).unwrap_or(code).to_owned();
+        let facts = Operator { municipality_id: ground.id(), operator_id: id, code: code.to_owned(), name };
+        // A new operator is there from the first day one of its routes runs; a new name holds from the day the route's row does.
+        match self.told.get_mut(code) {
+            Some(row) => row.days.from = row.days.from.min(days.from),
+            None => {
+                let days = Span { from: days.from, to: None };
+                self.told.insert(code.to_owned(), Told { place: item.place.clone(), code: code.to_owned(), days, facts });
+            }
+        }
+        id
+    }
+}
+
 pub(super) async fn routes(
     tx: &mut Tx,
     mint: &mut Mint,
@@ -91,135 +164,77 @@ pub(super) async fn routes(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let mut operators: BTreeMap<String, Operator> = route::operators(tx, id).await?.into_iter().map(|o| (o.code.clone(), o)).collect();
-    let mut created: Vec<Operator> = Vec::new();
-    let mut days_of: BTreeMap<RouteId, Vec<RouteDay>> = BTreeMap::new();
-    for day in route::days(tx, id).await? {
-        days_of.entry(day.route_id).or_default().push(day);
-    }
-    let stored: BTreeMap<String, (Route, Vec<RouteDay>)> = route::of(tx, id)
-        .await?
-        .into_iter()
-        .map(|r| {
-            let days = days_of.remove(&r.route_id).unwrap_or_default();
-            (r.code.clone(), (r, days))
-        })
-        .collect();
-    let mut rows = Vec::new();
+    let mut operators =
+        Operators { stored: by_code(route::operator_history(tx, id).await?, |operator| &operator.code), told: BTreeMap::new() };
+    let codes: BTreeMap<OperatorId, String> =
+        operators.stored.iter().filter_map(|(code, known)| Some((known.last()?.facts.operator_id, code.clone()))).collect();
+    let stored = by_code(route::history(tx, id).await?, |(route, _)| &route.code);
+    let mut told = Vec::new();
     for mut item in items {
-        let (code, operator, geometry) = (item.code(lines), item.needed("operator", lines), line(&item, lines));
-        let before = code.as_ref().and_then(|c| stored.get(c));
-        let name = item.text("name").or_else(|| code.clone());
-        let weekdays = item.weekdays(lines);
-        let streams = weekdays.as_ref().and_then(|days| streams(&mut item, days, lines));
-        let window = (item.time("window_start", lines), item.time("window_end", lines));
-        let window = match window {
-            (Some(start), Some(end)) if start < end => Some((start, end)),
-            (Some(start), Some(end)) => {
-                lines.refuse(
-                    &item.place,
-                    format!("the window runs backwards ({start} to {end}); give window_start before window_end on the same day"),
-                );
-                None
-            }
-            (None, None) => {
-                lines.warn(&item.place, "the window is missing; 06:00 to 18:00 is taken");
-                Some(("06:00".into(), "18:00".into()))
-            }
-            _ => {
-                lines.refuse(&item.place, "a window needs both window_start and window_end");
-                None
-            }
+        let Some(code) = item.code(lines) else { continue };
+        let history = stored.get(&code);
+        let days = days(&mut item, history, request, lines);
+        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let operator = match before {
+            Some((route, _)) => kept(&mut item, "operator", codes.get(&route.operator_id).cloned()),
+            None => item.needed("operator", lines),
         };
-        let valid_from = item.date("valid_from", lines).or(before.map(|(r, _)| r.valid_from)).unwrap_or(request.from);
-        let valid_to = item.date("valid_to", lines);
-        if let Some(end) = valid_to.filter(|end| *end < valid_from) {
-            lines.refuse(&item.place, format!("valid_to {end} is before valid_from {valid_from}; mend one of them"));
-        }
-        let approximate = item.approximate();
+        let geometry = line(&item, before.map(|(route, _)| &route.geometry), lines);
+        let name = kept(&mut item, "name", before.map(|(route, _)| route.name.clone())).unwrap_or_else(|| code.clone());
+        let route_id = before.map_or_else(|| mint.id::<RouteId>(request.now), |(route, _)| route.route_id);
+        let week = week(&mut item, route_id, before.map(|(_, week)| week), lines);
+        let approximate = approximate(&mut item, before.map(|(route, _)| route.approximate));
         if let (Some(outline), Some((_, shape))) = (&ground.outline, &item.shape) {
             let beyond = shape.coords_iter().filter(|c| matches!(outline.says(*c), Inside::Outside(m) if m > TOLERANCE)).count();
             if beyond > 0 {
                 lines.warn(&item.place, format!("{beyond} positions of the line lie outside {}", ground.municipality.name));
             }
         }
-        let (Some(code), Some(name), Some(operator), Some(geometry)) = (code, name, operator, geometry) else { continue };
-        let (Some(weekdays), Some(streams), Some((start, end))) = (weekdays, streams, window) else { continue };
-        let operator_id = match operators.get(&operator) {
-            Some(known) => known.operator_id,
-            None => {
-                let name = item.properties.get("operator_name").and_then(Value::as_str).unwrap_or(&operator).to_owned();
-                let new = Operator { municipality_id: id, operator_id: mint.id::<OperatorId>(request.now), code: operator.clone(), name };
-                created.push(new.clone());
-                operators.insert(operator, new).map_or_else(|| created[created.len() - 1].operator_id, |o| o.operator_id)
-            }
-        };
-        let route_id = before.map_or_else(|| mint.id::<RouteId>(request.now), |(r, _)| r.route_id);
-        let days = weekdays.iter().zip(streams);
-        let days =
-            days.map(|(weekday, stream)| RouteDay { route_id, weekday: *weekday, stream, window_start: start.clone(), window_end: end.clone() });
-        let days: Vec<RouteDay> = days.collect();
-        let properties = Value::Object(item.properties);
-        let row =
-            Route { municipality_id: id, route_id, code: code.clone(), name, operator_id, valid_from, valid_to, approximate, geometry, properties };
-        rows.push((item.place, code, (row, days)));
+        let (Some(operator), Some(geometry), Some(week)) = (operator, geometry, week) else { continue };
+        let operator_id = operators.find(&operator, &item, days, ground, request, mint);
+        let properties = merged(before.map(|(route, _)| &route.properties), std::mem::take(&mut item.properties));
+        let route = Route { municipality_id: id, route_id, code: code.clone(), name, operator_id, approximate, geometry, properties };
+        told.push(Told { place: item.place, code, days, facts: (route, week) });
     }
-    let sorted = sort(rows, &stored, lines, outcome);
+    let settled = settle(told, &stored, |(route, _)| route.route_id.0, (id, request), lines, outcome);
+    // What an operator is called is counted with the routes that say it.
+    let named = settle(
+        operators.told.into_values().collect(),
+        &operators.stored,
+        |operator| operator.operator_id.0,
+        (id, request),
+        lines,
+        &mut Outcome::default(),
+    );
     if !lines.refused.is_empty() {
         return Ok(());
     }
-    bulk!(
-        tx,
-        "INSERT INTO operator (municipality_id, operator_id, code, name)",
-        created,
-        |o| [o.municipality_id, o.operator_id, o.code.clone(), o.name.clone()],
-        ""
-    )?;
-    let new: Vec<&Route> = sorted.new.iter().map(|(r, _)| r).collect();
-    bulk!(
-        tx,
-        "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, valid_to, approximate, geometry, properties)",
-        new,
-        |r| [
-            r.municipality_id,
-            r.route_id,
-            r.code.clone(),
-            r.name.clone(),
-            r.operator_id,
-            r.valid_from,
-            r.valid_to,
-            r.approximate,
-            r.geometry.clone(),
-            r.properties.clone()
-        ],
-        ""
-    )?;
-    for (r, _) in &sorted.changed {
-        run!(
-            tx,
-            "UPDATE route SET name = $3, operator_id = $4, valid_from = $5, valid_to = $6, approximate = $7, geometry = $8, properties = $9
-             WHERE municipality_id = $1 AND route_id = $2",
-            r.municipality_id,
-            r.route_id,
-            &r.name,
-            r.operator_id,
-            r.valid_from,
-            r.valid_to,
-            r.approximate,
-            &r.geometry,
-            &r.properties
-        )?;
-        run!(tx, "DELETE FROM route_day WHERE municipality_id = $1 AND route_id = $2", id, r.route_id)?;
+    route::name_operators(tx, &named.new.iter().collect::<Vec<_>>()).await?;
+    dated::write(tx, "operator", id, request.now, &named.changes).await?;
+    route::add_operators(tx, mint, request.now, &named.added()).await?;
+    route::name(tx, &settled.new.iter().collect::<Vec<_>>()).await?;
+    dated::write(tx, "route", id, request.now, &settled.changes).await?;
+    route::add(tx, mint, request.now, &settled.added()).await?;
+    laid_again(tx, mint, request, ground, &settled.changes).await
+}
+
+/// From the day a route is drawn anew, where it meets its segments.
+async fn laid_again(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, ground: &Ground, routes: &[(uuid::Uuid, Change<Planned>)]) -> Result<()> {
+    let id = ground.id();
+    let redrawn: BTreeMap<RouteId, (Span, &Route)> =
+        routes.iter().filter_map(|(_, change)| change.added.last()).map(|(days, (route, _))| (route.route_id, (*days, route))).collect();
+    let stored = by_code(segment::history(tx, id).await?, |segment| &segment.code);
+    let mut changes = Vec::new();
+    for history in stored.values() {
+        let Some((days, route)) = history.last().and_then(|last| redrawn.get(&last.facts.route_id)) else { continue };
+        let Some(now) = dated::latest(history, days.from).filter(|version| version.span().holds(days.from)) else { continue };
+        let laid = now.facts.clone().laid_along(route);
+        if laid != now.facts {
+            changes.push((now.facts.segment_id.0, dated::hold(history, Span { to: None, ..*days }, laid, request.from)));
+        }
     }
-    let days: Vec<&RouteDay> = sorted.new.iter().chain(&sorted.changed).flat_map(|(_, days)| days).collect();
-    bulk!(
-        tx,
-        "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end)",
-        days,
-        |d| [id, d.route_id, d.weekday, d.stream.clone(), d.window_start.clone(), d.window_end.clone()],
-        ""
-    )?;
-    Ok(())
+    dated::write(tx, "segment", id, request.now, &changes).await?;
+    segment::add(tx, mint, request.now, &changes.iter().flat_map(|(_, change)| change.added.clone()).collect::<Vec<_>>()).await
 }
 
 pub(super) async fn segments(
@@ -232,97 +247,121 @@ pub(super) async fn segments(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let routes: BTreeMap<String, Route> = route::of(tx, id).await?.into_iter().map(|r| (r.code.clone(), r)).collect();
-    let neighbourhoods: BTreeMap<String, _> =
-        neighbourhood::of(tx, id).await?.into_iter().map(|n| (n.code.clone(), (n.neighbourhood_id, n.shape()))).collect();
-    let stored: BTreeMap<String, Segment> = segment::of(tx, id).await?.into_iter().map(|s| (s.code.clone(), s)).collect();
-    let mut rows = Vec::new();
+    let routes = by_code(route::history(tx, id).await?, |(route, _)| &route.code);
+    let route_codes: BTreeMap<RouteId, String> =
+        routes.iter().filter_map(|(code, known)| Some((known.last()?.facts.0.route_id, code.clone()))).collect();
+    let neighbourhoods = by_code(neighbourhood::history(tx, id).await?, |area| &area.code);
+    let area_codes: BTreeMap<_, String> =
+        neighbourhoods.iter().filter_map(|(code, known)| Some((known.last()?.facts.neighbourhood_id, code.clone()))).collect();
+    let shapes: BTreeMap<uuid::Uuid, geo::MultiPolygon> =
+        neighbourhoods.values().flatten().map(|version| (version.version_id, version.facts.shape())).collect();
+    let stored = by_code(segment::history(tx, id).await?, |segment| &segment.code);
+    let mut told = Vec::new();
     for mut item in items {
-        let (code, geometry) = (item.code(lines), line(&item, lines));
-        let (route, neighbourhood) = (item.needed("route", lines), item.needed("neighbourhood", lines));
-        let approximate = item.approximate();
-        let known_route = route.as_ref().and_then(|r| routes.get(r));
-        if let (Some(route), None) = (&route, known_route) {
-            lines.refuse(&item.place, format!("route «{route}» does not exist in {id}; import routes first or mend the code"));
-        }
-        let known_neighbourhood = neighbourhood.as_ref().and_then(|n| neighbourhoods.get(n));
-        if let (Some(neighbourhood), None) = (&neighbourhood, known_neighbourhood) {
-            lines
-                .refuse(&item.place, format!("neighbourhood «{neighbourhood}» does not exist in {id}; import neighbourhoods first or mend the code"));
-        }
-        let what = format!("segment «{}»", code.as_deref().unwrap_or("?"));
-        let drawn: Vec<geo::Coord> = item.shape.as_ref().map(|(_, shape)| shape.coords_iter().collect()).unwrap_or_default();
-        if let Some(outline) = &ground.outline {
-            let metres = |c: &geo::Coord| match outline.says(*c) {
-                Inside::Yes => 0.0,
-                Inside::Outside(metres) => metres,
-                Inside::Lake(_) => f64::INFINITY,
-            };
-            if let Some(worst) = drawn.iter().filter(|c| metres(c) > 0.0).max_by(|a, b| metres(a).total_cmp(&metres(b))) {
-                ground.place(*worst, &item, &what, false, lines);
-            }
-        }
-        if let (Some((_, shape)), Some(middle)) = (known_neighbourhood, drawn.get(drawn.len() / 2)) {
-            if !shape.contains(&geo::Point(*middle)) {
-                lines.warn(&item.place, format!("{what} does not lie in neighbourhood «{}»", neighbourhood.as_deref().unwrap_or("?")));
-            }
-            if let Some(route) = known_route {
-                let plane = Plane::at(*middle);
-                let beside = route
-                    .lines()
-                    .iter()
-                    .filter_map(|l| geometry::along(&plane.flat(l), plane.metres(*middle)))
-                    .map(|(_, b)| b)
-                    .fold(f64::INFINITY, f64::min);
-                if beside > TOLERANCE {
-                    lines.warn(&item.place, format!("{what} is {beside:.0} m from the line of route «{}»", route.code));
-                }
-            }
-        }
-        let (Some(code), Some(geometry), Some(route), Some((neighbourhood_id, _))) = (code, geometry, known_route, known_neighbourhood) else {
-            continue;
+        let Some(code) = item.code(lines) else { continue };
+        let history = stored.get(&code);
+        let days = days(&mut item, history, request, lines);
+        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let geometry = line(&item, before.map(|segment| &segment.geometry), lines);
+        let route = match before {
+            Some(segment) => kept(&mut item, "route", route_codes.get(&segment.route_id).cloned()),
+            None => item.needed("route", lines),
         };
-        let row = Segment {
+        let area = match before {
+            Some(segment) => kept(&mut item, "neighbourhood", area_codes.get(&segment.neighbourhood_id).cloned()),
+            None => item.needed("neighbourhood", lines),
+        };
+        let what = format!("segment «{code}»");
+        let route = route.and_then(|name| there(&name, &routes, ("route", "routes"), days, ground, &item.place, lines));
+        let area = area.and_then(|name| there(&name, &neighbourhoods, ("neighbourhood", "neighbourhoods"), days, ground, &item.place, lines));
+        let drawn: Vec<geo::Coord> = item.shape.as_ref().map(|(_, shape)| shape.coords_iter().collect()).unwrap_or_default();
+        lies(&item, &what, &drawn, route, area.and_then(|area| Some((area, shapes.get(&area.version_id)?))), ground, lines);
+        let approximate = approximate(&mut item, before.map(|segment| segment.approximate));
+        let (Some(geometry), Some(route), Some(area)) = (geometry, route, area) else { continue };
+        let facts = Segment {
             municipality_id: id,
-            segment_id: stored.get(&code).map_or_else(|| mint.id::<SegmentId>(request.now), |s| s.segment_id),
+            segment_id: before.map_or_else(|| mint.id::<SegmentId>(request.now), |segment| segment.segment_id),
             code: code.clone(),
-            route_id: route.route_id,
-            neighbourhood_id: *neighbourhood_id,
+            route_id: route.facts.0.route_id,
+            neighbourhood_id: area.facts.neighbourhood_id,
+            begins_m: 0.0,
+            reversed: false,
             approximate,
             geometry,
-            properties: Value::Object(item.properties),
+            properties: merged(before.map(|segment| &segment.properties), std::mem::take(&mut item.properties)),
         };
-        rows.push((item.place, code, row));
+        let facts = facts.laid_along(&route.facts.0);
+        told.push(Told { place: item.place, code, days, facts });
     }
-    let sorted = sort(rows, &stored, lines, outcome);
-    bulk!(
-        tx,
-        "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties)",
-        sorted.new,
-        |s| [
-            s.municipality_id,
-            s.segment_id,
-            s.code.clone(),
-            s.route_id,
-            s.neighbourhood_id,
-            s.approximate,
-            s.geometry.clone(),
-            s.properties.clone()
-        ],
-        ""
-    )?;
-    for s in sorted.changed {
-        run!(
-            tx,
-            "UPDATE segment SET route_id = $3, neighbourhood_id = $4, approximate = $5, geometry = $6, properties = $7 WHERE municipality_id = $1 AND segment_id = $2",
-            s.municipality_id,
-            s.segment_id,
-            s.route_id,
-            s.neighbourhood_id,
-            s.approximate,
-            &s.geometry,
-            &s.properties
-        )?;
+    let settled = settle(told, &stored, |segment| segment.segment_id.0, (id, request), lines, outcome);
+    if !lines.refused.is_empty() {
+        return Ok(());
+    }
+    segment::name(tx, &settled.new.iter().collect::<Vec<_>>()).await?;
+    dated::write(tx, "segment", id, request.now, &settled.changes).await?;
+    segment::add(tx, mint, request.now, &settled.added()).await?;
+    let redrawn = settled.changes.iter().filter_map(|(_, change)| change.added.last().cloned());
+    let redrawn: BTreeMap<SegmentId, (Span, Segment)> = redrawn.map(|(days, segment)| (segment.segment_id, (Span { to: None, ..days }, segment))).collect();
+    if redrawn.len() > settled.new.len() {
+        homes::along_again(tx, mint, request, ground, &redrawn).await?;
     }
     Ok(())
+}
+
+/// What a row refers to by its code, as it is on the row's first day.
+fn there<'a, T>(
+    name: &str,
+    known: &'a BTreeMap<String, Vec<Version<T>>>,
+    (kind, kinds): (&str, &str),
+    days: Span,
+    ground: &Ground,
+    place: &str,
+    lines: &mut Lines,
+) -> Option<&'a Version<T>> {
+    let Some(history) = known.get(name) else {
+        lines.refuse(place, format!("{kind} «{name}» does not exist in {}; import {kinds} first or mend the code", ground.id()));
+        return None;
+    };
+    let found = history.iter().find(|version| version.span().holds(days.from));
+    if found.is_none() {
+        lines.refuse(place, format!("{kind} «{name}» does not exist on {}; name another, or give a day on which it does", days.from));
+    }
+    found
+}
+
+/// Says where a segment's line does not fit what it belongs to.
+fn lies(
+    item: &Item,
+    what: &str,
+    drawn: &[geo::Coord],
+    route: Option<&Version<Planned>>,
+    area: Option<(&Version<neighbourhood::Neighbourhood>, &geo::MultiPolygon)>,
+    ground: &Ground,
+    lines: &mut Lines,
+) {
+    if let Some(outline) = &ground.outline {
+        let metres = |c: &geo::Coord| match outline.says(*c) {
+            Inside::Yes => 0.0,
+            Inside::Outside(metres) => metres,
+            Inside::Lake(_) => f64::INFINITY,
+        };
+        if let Some(worst) = drawn.iter().filter(|c| metres(c) > 0.0).max_by(|a, b| metres(a).total_cmp(&metres(b))) {
+            ground.place(*worst, item, what, false, lines);
+        }
+    }
+    let Some(middle) = drawn.get(drawn.len() / 2) else { return };
+    if let Some((area, shape)) = area
+        && !shape.contains(&geo::Point(*middle))
+    {
+        lines.warn(&item.place, format!("{what} does not lie in neighbourhood «{}»", area.facts.code));
+    }
+    if let Some(route) = route {
+        let route = &route.facts.0;
+        let plane = Plane::at(*middle);
+        let beside =
+            route.lines().iter().filter_map(|l| geometry::along(&plane.flat(l), plane.metres(*middle))).map(|(_, b)| b).fold(f64::INFINITY, f64::min);
+        if beside > TOLERANCE {
+            lines.warn(&item.place, format!("{what} is {beside:.0} m from the line of route «{}»", route.code));
+        }
+    }
 }

@@ -10,10 +10,11 @@ use crate::map::read::{self, Path};
 use crate::observation::supervision::{Progress, progress};
 use crate::registry::consent;
 use crate::territory::locate::Locator;
-use crate::territory::{neighbourhood, segment};
+use crate::territory::dated::in_force;
+use crate::territory::{collection, neighbourhood, route, segment};
 use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::{all, one};
-use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use geo::Coord;
 
 /// One day of the current week: what was planned, done and missed; days to come only count their routes.
@@ -165,14 +166,7 @@ async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: 
     for offset in 0..7 {
         let at = monday + Duration::days(offset);
         if at > day {
-            let (routes,): (i64,) = one!(
-                tx,
-                "SELECT COUNT(*) FROM route r JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id
-                 WHERE r.municipality_id = $1 AND d.weekday = $2 AND r.valid_from <= $3 AND (r.valid_to IS NULL OR r.valid_to >= $3)",
-                municipality,
-                at.weekday().number_from_monday() as i16,
-                at
-            )?;
+            let routes = collection::running(tx, municipality, at, at).await?.len() as i64;
             days.push(DayOfWeek { day: at, routes, planned: 0, done: 0, missed: 0 });
             continue;
         }
@@ -196,14 +190,27 @@ async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: 
     Ok(days)
 }
 
+/// Homes `h` (as `v` on the day) with service and without a place on a route that runs, and homes no route reaches.
+macro_rules! unreached {
+    () => {
+        concat!(
+            " JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+            in_force!("v", "$2"),
+            " LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
+            in_force!("s", "$2"),
+            " LEFT JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            in_force!("r", "$2"),
+            " WHERE h.municipality_id = $1 AND (v.service_status = 'no_route' OR (v.service_status = 'served' AND r.route_id IS NULL))"
+        )
+    };
+}
+
 /// Homes with service and without a place on a route today, and homes no route reaches.
 async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(Vec<Homeless>, i64)> {
     type Row = (String, Option<String>, String, f64, f64);
     let (total,): (i64,) = one!(
         tx,
-        "SELECT COUNT(*) FROM household h WHERE h.municipality_id = $1 AND (h.service_status = 'no_route' OR (h.service_status = 'served' AND NOT EXISTS (
-           SELECT 1 FROM household_place p WHERE p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-             AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2))))",
+        concat!("SELECT COUNT(*) FROM household h", unreached!()),
         municipality,
         day
     )?;
@@ -212,25 +219,27 @@ async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> 
     }
     let rows: Vec<Row> = all!(
         tx,
-        "SELECT h.code, h.hint, h.service_status, h.lon, h.lat FROM household h
-         WHERE h.municipality_id = $1 AND (h.service_status = 'no_route' OR (h.service_status = 'served' AND NOT EXISTS (
-           SELECT 1 FROM household_place p WHERE p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-             AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to >= $2))))
-         ORDER BY CASE h.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3",
+        concat!(
+            "SELECT h.code, v.hint, v.service_status, v.lon, v.lat FROM household h",
+            unreached!(),
+            " ORDER BY CASE v.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3"
+        ),
         municipality,
         day,
         LISTED
     )?;
-    let neighbourhoods = neighbourhood::of(tx, municipality).await?;
-    let segments = segment::of(tx, municipality).await?;
-    let routes: Vec<(crate::id::RouteId, String)> = all!(tx, "SELECT route_id, name FROM route WHERE municipality_id = $1", municipality)?;
+    let neighbourhoods = neighbourhood::of(tx, municipality, day).await?;
+    let routes = route::of(tx, municipality, day).await?;
+    // A segment whose route has ended takes nobody in.
+    let runs = |segment: &segment::Segment| routes.iter().any(|route| route.route_id == segment.route_id);
+    let segments: Vec<segment::Segment> = segment::of(tx, municipality, day).await?.into_iter().filter(runs).collect();
     let locator = Locator::new(&neighbourhoods, &segments);
     let homes = rows
         .into_iter()
         .map(|(code, hint, status, lon, lat)| {
             let near = locator.suggest(Coord { x: lon, y: lat });
             let segment = near.segment.and_then(|id| segments.iter().find(|s| s.segment_id == id));
-            let route = segment.and_then(|s| routes.iter().find(|(id, _)| *id == s.route_id)).map(|(_, name)| name.clone());
+            let route = segment.and_then(|s| routes.iter().find(|route| route.route_id == s.route_id)).map(|route| route.name.clone());
             let name = |id| neighbourhoods.iter().find(|n| n.neighbourhood_id == id).map(|n| n.name.clone());
             Homeless { code, hint, status, neighbourhood: near.neighbourhood.and_then(name), route: route.zip(near.metres) }
         })

@@ -1,0 +1,157 @@
+//! What is to be collected on a day: which routes run, and at which homes they stop. Always by the facts of that day.
+
+use super::dated::{Span, in_force};
+use crate::all;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
+use chrono::{Datelike, NaiveDate};
+use std::collections::BTreeMap;
+
+/// A route on a day it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    pub day: NaiveDate,
+    pub route_id: RouteId,
+    pub operator_id: OperatorId,
+    pub stream: String,
+    pub window_start: String,
+    pub window_end: String,
+}
+
+/// The routes that run on each day from `first` to `last`, by day and code.
+pub async fn running(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<Running>> {
+    type Week = (RouteId, OperatorId, NaiveDate, Option<NaiveDate>, i16, String, String, String);
+    let weeks: Vec<Week> = all!(
+        tx,
+        "SELECT r.route_id, v.operator_id, v.valid_from, v.valid_to, d.weekday, d.stream, d.window_start, d.window_end FROM route r
+           JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id
+           JOIN route_day d ON d.municipality_id = v.municipality_id AND d.route_id = v.route_id AND d.version_id = v.version_id
+          WHERE r.municipality_id = $1 AND v.superseded_at IS NULL AND v.valid_from <= $3 AND (v.valid_to IS NULL OR v.valid_to >= $2)
+          ORDER BY r.code",
+        municipality,
+        first,
+        last
+    )?;
+    let mut running = Vec::new();
+    for day in first.iter_days().take_while(|day| *day <= last) {
+        let weekday = day.weekday().number_from_monday() as i16;
+        for (route_id, operator_id, from, to, of, stream, window_start, window_end) in &weeks {
+            if *of == weekday && (Span { from: *from, to: *to }).holds(day) {
+                let (stream, window_start, window_end) = (stream.clone(), window_start.clone(), window_end.clone());
+                running.push(Running { day, route_id: *route_id, operator_id: *operator_id, stream, window_start, window_end });
+            }
+        }
+    }
+    Ok(running)
+}
+
+/// How many served homes of one segment a route has to collect from on a day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    pub segment_id: SegmentId,
+    pub neighbourhood_id: NeighbourhoodId,
+    pub homes: i64,
+}
+
+/// What routes have to collect from, for many days at once: segments and served homes with the days they hold.
+pub struct Dues {
+    segments: BTreeMap<RouteId, Vec<(Span, SegmentId, NeighbourhoodId)>>,
+    homes: BTreeMap<SegmentId, Vec<(Span, i64)>>,
+}
+
+impl Dues {
+    pub async fn read(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Dues> {
+        type Lies = (RouteId, SegmentId, NeighbourhoodId, NaiveDate, Option<NaiveDate>);
+        let lies: Vec<Lies> = all!(
+            tx,
+            "SELECT route_id, segment_id, neighbourhood_id, valid_from, valid_to FROM segment_version
+             WHERE municipality_id = $1 AND superseded_at IS NULL AND valid_from <= $3 AND (valid_to IS NULL OR valid_to >= $2) ORDER BY segment_id",
+            municipality,
+            first,
+            last
+        )?;
+        let mut segments: BTreeMap<RouteId, Vec<(Span, SegmentId, NeighbourhoodId)>> = BTreeMap::new();
+        for (route, segment, neighbourhood, from, to) in lies {
+            segments.entry(route).or_default().push((Span { from, to }, segment, neighbourhood));
+        }
+        let served: Vec<(SegmentId, NaiveDate, Option<NaiveDate>, i64)> = all!(
+            tx,
+            "SELECT segment_id, valid_from, valid_to, COUNT(*) FROM household_version
+             WHERE municipality_id = $1 AND superseded_at IS NULL AND service_status = 'served' AND segment_id IS NOT NULL
+               AND valid_from <= $3 AND (valid_to IS NULL OR valid_to >= $2)
+             GROUP BY segment_id, valid_from, valid_to",
+            municipality,
+            first,
+            last
+        )?;
+        let mut homes: BTreeMap<SegmentId, Vec<(Span, i64)>> = BTreeMap::new();
+        for (segment, from, to, count) in served {
+            homes.entry(segment).or_default().push((Span { from, to }, count));
+        }
+        Ok(Dues { segments, homes })
+    }
+
+    /// The segments of a route on a day with the homes that are due; segments without a served home are left out.
+    pub fn of(&self, route: RouteId, day: NaiveDate) -> Vec<Due> {
+        let segments = self.segments.get(&route).into_iter().flatten().filter(|(span, ..)| span.holds(day));
+        let due = segments.map(|(_, segment_id, neighbourhood_id)| {
+            let homes = self.homes.get(segment_id).into_iter().flatten().filter(|(span, _)| span.holds(day)).map(|(_, n)| n).sum();
+            Due { segment_id: *segment_id, neighbourhood_id: *neighbourhood_id, homes }
+        });
+        due.filter(|due| due.homes > 0).collect()
+    }
+}
+
+/// One home of a round, as a crew needs it: no name, no phone, no arm, no segment.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Stop {
+    pub route_id: RouteId,
+    pub household_id: HouseholdId,
+    pub code: String,
+    pub lon: f64,
+    pub lat: f64,
+    pub hint: Option<String>,
+}
+
+/// The served homes on the routes of one operator (or of all) on a day, route by route in the order they are driven by. A stop is a home
+/// with service: the truck passes the others without a bag to look at.
+pub async fn stops(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Vec<Stop>> {
+    all!(
+        tx,
+        concat!(
+            "SELECT s.route_id, h.household_id, h.code, v.lon, v.lat, v.hint
+               FROM segment_version s
+               JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            in_force!("r", "$2"),
+            " JOIN operator a ON a.municipality_id = r.municipality_id AND a.operator_id = r.operator_id
+               JOIN household_version v ON v.municipality_id = s.municipality_id AND v.segment_id = s.segment_id AND ",
+            in_force!("v", "$2"),
+            " JOIN household h ON h.municipality_id = v.municipality_id AND h.household_id = v.household_id
+              WHERE s.municipality_id = $1 AND v.service_status = 'served' AND (CAST($3 AS TEXT) IS NULL OR a.code = $3) AND ",
+            in_force!("s", "$2"),
+            " ORDER BY s.route_id, s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, h.household_id"
+        ),
+        municipality,
+        day,
+        operator
+    )
+}
+
+/// The collection days of every segment as its route's week stands on a day: segment, weekday, start of the window.
+pub async fn weeks_of_segments(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<(SegmentId, i16, String)>> {
+    all!(
+        tx,
+        concat!(
+            "SELECT s.segment_id, d.weekday, d.window_start FROM segment_version s
+               JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            in_force!("r", "$2"),
+            " JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id AND d.version_id = r.version_id
+              WHERE s.municipality_id = $1 AND ",
+            in_force!("s", "$2"),
+            " ORDER BY s.segment_id, d.weekday"
+        ),
+        municipality,
+        day
+    )
+}
