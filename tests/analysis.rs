@@ -1,5 +1,6 @@
 //! The report says what the tallies hold, through the last published week, and no arm between looks.
 
+use crate::ground::Ground;
 use crate::on_both_engines;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -16,7 +17,7 @@ use vecino::app::App;
 use vecino::clock::Clock;
 use vecino::clock::{Week, at_local};
 use vecino::db::{Db, Tx};
-use vecino::id::{HouseholdId, MunicipalityId, SegmentId, seeded_random};
+use vecino::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId, seeded_random};
 use vecino::language::{Language, Words};
 use vecino::page::{Page, Reader};
 use vecino::seal::Keys;
@@ -68,39 +69,20 @@ async fn ground(tx: &mut Tx, segments: usize) {
             &nothing
         )
         .unwrap();
-        run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, 'A', 'A')", municipality, id(1)).unwrap();
-        run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, 'R1', 'R1', $2, $3, $4, $5, $5)",
-            municipality, id(1), day, true, &nothing).unwrap();
-        run!(tx, "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end) VALUES ($1, $2, 1, 'mixed', '06:00', '10:00')", municipality, id(1)).unwrap();
-        run!(tx, "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, 'N1', 'N1', $3, $4, $4)",
-            municipality, id(1), true, &nothing).unwrap();
+        let ground = Ground::since(municipality, day);
+        ground.operator(tx, OperatorId(id(1)), "A", "A").await;
+        ground.route(tx, RouteId(id(1)), "R1", "R1", OperatorId(id(1)), &[(1, "mixed")]).await;
+        ground.neighbourhood(tx, NeighbourhoodId(id(1)), "N1", "N1", json!({})).await;
         let pieces: Vec<(SegmentId, String)> = (0..segments).map(|s| (SegmentId(id(100 + s + m * segments)), format!("S{s:03}"))).collect();
-        bulk!(
-            tx,
-            "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties)",
-            pieces,
-            |piece| [municipality, piece.0, &piece.1, id(1), id(1), true, &nothing, &nothing],
-            ""
-        )
-        .unwrap();
-        let homes: Vec<(HouseholdId, SegmentId, i32)> =
-            (0..segments * HOMES).map(|h| (HouseholdId(id(10_000 + m * 10_000 + h)), pieces[h / HOMES].0, (h % HOMES) as i32)).collect();
-        bulk!(
-            tx,
-            "INSERT INTO household (municipality_id, household_id, code, lon, lat, service_status, approximate, properties)",
-            homes,
-            |home| [municipality, home.0, home.0.to_string(), -91.7, 14.9, "served", true, &nothing],
-            ""
-        )
-        .unwrap();
-        bulk!(
-            tx,
-            "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-            homes,
-            |home| [municipality, home.0, home.1, home.2, day],
-            ""
-        )
-        .unwrap();
+        for (segment, code) in &pieces {
+            ground.segment(tx, *segment, code, RouteId(id(1)), NeighbourhoodId(id(1))).await;
+        }
+        let homes: Vec<(HouseholdId, String, Option<SegmentId>)> = (0..segments * HOMES)
+            .map(|h| HouseholdId(id(10_000 + m * 10_000 + h)))
+            .enumerate()
+            .map(|(h, home)| (home, home.to_string(), Some(pieces[h / HOMES].0)))
+            .collect();
+        ground.homes(tx, &homes).await;
     }
 }
 
@@ -108,6 +90,8 @@ async fn ground(tx: &mut Tx, segments: usize) {
 async fn collect(tx: &mut Tx, trial: &Trial, world: &World, segments: usize, weeks: std::ops::RangeInclusive<i64>, plan: &BTreeMap<SegmentId, bool>) {
     for (m, (number, _)) in PLACES.into_iter().enumerate() {
         let municipality = MunicipalityId(number);
+        let (first, last) = (trial.protocol.week(*weeks.start()).monday(), trial.protocol.week(*weeks.end()).sunday());
+        vecino::observation::round::make(tx, municipality, first, last).await.unwrap();
         let mut by_home = Vec::new();
         let mut by_segment = Vec::new();
         for s in 0..segments {
@@ -128,9 +112,9 @@ async fn collect(tx: &mut Tx, trial: &Trial, world: &World, segments: usize, wee
         }
         bulk!(
             tx,
-            "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+            "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated)",
             by_home,
-            |row| [municipality, row.0, row.1, row.2, row.3, row.3, row.4, 0],
+            |row| [municipality, row.0, row.1, row.2, id(1), row.3, row.3, row.4, 0],
             ""
         )
         .unwrap();

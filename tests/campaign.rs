@@ -1,5 +1,6 @@
 //! A campaign from observations to the file a gateway writes.
 
+use crate::ground::Ground;
 use crate::on_both_engines;
 use axum::extract::{Path, Query};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -12,7 +13,7 @@ use vecino::app::App;
 use vecino::clock::{Clock, Week, at_local};
 use vecino::db::{Db, Tx};
 use vecino::error::Error;
-use vecino::id::{ContactId, HouseholdId, MessageId, Mint, MunicipalityId, RouteId, SegmentId};
+use vecino::id::{ContactId, HouseholdId, MessageId, Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
 use vecino::norm::gateway::Gateway;
 use vecino::norm::outbox::{self, State};
 use vecino::norm::preview::Preview;
@@ -51,39 +52,32 @@ async fn town(db: Db) -> Town {
     let mut tx = db.write().await.unwrap();
     let none = json!({});
     run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, sender, approximate, properties) VALUES ($1, '1202', 'San Pedro Sacatepéquez', 'San Marcos', $2, 'Muni San Pedro', $2, $3)", TOWN, true, &none).unwrap();
-    run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, 'MUNI', 'Municipalidad')", TOWN, id(1, 1)).unwrap();
     let start = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+    let ground = Ground::since(TOWN, start);
+    ground.operator(&mut tx, OperatorId(id(1, 1)), "MUNI", "Municipalidad").await;
     for route in 0..2usize {
-        run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
-            TOWN, RouteId(id(2, route)), format!("R{route}"), format!("Ruta {route}"), id(1, 1), start, true, &none).unwrap();
-        run!(tx, "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end) VALUES ($1, $2, $3, 'mixed', '06:00', '11:00')", TOWN, RouteId(id(2, route)), 3 + route as i16).unwrap();
+        ground
+            .route(
+                &mut tx,
+                RouteId(id(2, route)),
+                &format!("R{route}"),
+                &format!("Ruta {route}"),
+                OperatorId(id(1, 1)),
+                &[(3 + route as i16, "mixed")],
+            )
+            .await;
     }
-    run!(tx, "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, 'N1', 'Mávil', $3, $4, $4)", TOWN, id(3, 0), true, &none).unwrap();
+    ground.neighbourhood(&mut tx, NeighbourhoodId(id(3, 0)), "N1", "Mávil", none).await;
     let sha = Protocol::sha256(PROTOCOL);
     run!(tx, "INSERT INTO trial (trial_id, title, protocol, protocol_sha256, seed, frozen_at, assigned_at) VALUES ('norma-y-plan-2026', 'Norma y plan 2026', $1, $2, 1, $3, $3)", PROTOCOL, sha, monday() - Duration::weeks(4)).unwrap();
     for segment in 0..8usize {
         let arm = ["reminder", "norm", "plan", "norm_plan"][segment % 4];
-        run!(tx, "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
-            TOWN, SegmentId(id(4, segment)), format!("S{segment}"), id(2, segment / 4), id(3, 0), true, &none).unwrap();
+        ground.segment(&mut tx, SegmentId(id(4, segment)), &format!("S{segment}"), RouteId(id(2, segment / 4)), NeighbourhoodId(id(3, 0))).await;
         run!(tx, "INSERT INTO trial_segment (municipality_id, trial_id, segment_id, homes, baseline_observed, baseline_complied, stratum, arm) VALUES ($1, 'norma-y-plan-2026', $2, 30, 100, 50, '1202/1', $3)", TOWN, SegmentId(id(4, segment)), arm).unwrap();
     }
     let homes: Vec<usize> = (0..HOMES).collect();
-    bulk!(
-        tx,
-        "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, approximate, properties)",
-        homes,
-        |n| [TOWN, HouseholdId(id(5, *n)), format!("SP-{n:04}-K"), -91.77f64, 14.96f64, Some("portón verde".to_owned()), "served", true, json!({})],
-        ""
-    )
-    .unwrap();
-    bulk!(
-        tx,
-        "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-        homes,
-        |n| [TOWN, HouseholdId(id(5, *n)), SegmentId(id(4, n / 30)), (n % 120) as i32, start],
-        ""
-    )
-    .unwrap();
+    let placed: Vec<_> = homes.iter().map(|n| (HouseholdId(id(5, *n)), format!("SP-{n:04}-K"), Some(SegmentId(id(4, n / 30))))).collect();
+    ground.homes(&mut tx, &placed).await;
     // Homes 0, 30, 60, … have no phone; 1, 31, … said no; 2, 32, … speak Mam only.
     bulk!(
         tx,
@@ -108,9 +102,9 @@ async fn town(db: Db) -> Town {
     let weeks: Vec<(usize, i64)> = (0..HOMES).flat_map(|n| (1..=8).map(move |back| (n, back))).collect();
     bulk!(
         tx,
-        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated)",
         weeks,
-        |w| [TOWN, SEND.plus(-w.1), HouseholdId(id(5, w.0)), SegmentId(id(4, w.0 / 30)), 1i32, 1i32, i32::from(complies(w.0)), 0i32],
+        |w| [TOWN, SEND.plus(-w.1), HouseholdId(id(5, w.0)), SegmentId(id(4, w.0 / 30)), id(3, 0), 1i32, 1i32, i32::from(complies(w.0)), 0i32],
         ""
     )
     .unwrap();
@@ -449,7 +443,7 @@ async fn a_visitor_hands_over_texts_and_never_sees_an_arm() {
         town.run(SEND).await;
         let app = town.at(at_local(SEND.monday(), 9, 0));
         let list = whole(&visit::visits(axum::extract::State(app.clone()), actor(Role::Visitor), Reader::default()).await.unwrap());
-        assert!(list.contains("Faltan 8 entregas") && list.contains("SP-0000-K") && list.contains("portón verde") && list.contains("avise en la municipalidad"), "{list}");
+        assert!(list.contains("Faltan 8 entregas") && list.contains("SP-0000-K") && list.contains("Puerta 0") && list.contains("avise en la municipalidad"), "{list}");
         for arm in ["reminder", "norm_plan", "Recordatorio", "arm", "brazo"] {
             assert!(!list.contains(arm), "{arm}");
         }

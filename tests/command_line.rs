@@ -1,5 +1,6 @@
 //! The command line: exit codes, one line a problem, and nothing changed by a refusal.
 
+use crate::ground::Ground;
 use crate::program::{command, refused, vecino};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,14 +21,8 @@ async fn installation() -> tempfile::TempDir {
         run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, properties) VALUES ($1, $2, $2, 'D', $3, $3, $4) ON CONFLICT (municipality_id) DO NOTHING",
             MunicipalityId(id), code, true, serde_json::json!({})).unwrap();
         for operator in operators {
-            run!(
-                tx,
-                "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, $3, $3)",
-                MunicipalityId(id),
-                uuid::Uuid::now_v7(),
-                *operator
-            )
-            .unwrap();
+            let ground = Ground::since(MunicipalityId(id), chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap());
+            ground.operator(&mut tx, vecino::id::OperatorId(uuid::Uuid::now_v7()), operator, operator).await;
         }
     }
     tx.commit().await.unwrap();

@@ -47,8 +47,10 @@ async fn get(router: &Router, role: Role) -> Answer {
 async fn a_round_that_has_not_left_comes_before_a_home_without_a_place() {
     on_both_engines!(db => {
         let router = open(db, async |tx: &mut Tx| {
-            run!(tx, "UPDATE household SET service_status = 'no_route' WHERE municipality_id = $1 AND code = 'SP-0003-X'", TOWN).unwrap();
-            run!(tx, "DELETE FROM household_place WHERE municipality_id = $1 AND household_id = (SELECT household_id FROM household WHERE municipality_id = $1 AND code = 'SP-0002-X')", TOWN).unwrap();
+            for (code, sets) in [("SP-0003-X", "service_status = 'no_route'"), ("SP-0002-X", "segment_id = NULL")] {
+                let sql = format!("UPDATE household_version SET {sets} WHERE municipality_id = $1 AND household_id = (SELECT household_id FROM household WHERE municipality_id = $1 AND code = $2)");
+                run!(tx, sqlx::AssertSqlSafe(sql), TOWN, code).unwrap();
+            }
         }).await;
         let page = get(&router, Role::Coordinator).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.body);

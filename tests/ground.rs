@@ -98,7 +98,8 @@ impl Ground {
 
     /// Served homes on their segments, one after the other along each.
     pub async fn homes(&self, tx: &mut Tx, homes: &[(HouseholdId, String, Option<SegmentId>)]) {
-        let rows: Vec<(Span, Household)> = homes.iter().enumerate().map(|(n, (id, code, segment))| (self.span(), self.home(n, *id, code, *segment))).collect();
+        let rows: Vec<(Span, Household)> =
+            homes.iter().enumerate().map(|(n, (id, code, segment))| (self.span(), self.home(n, *id, code, *segment))).collect();
         household::name(tx, &rows.iter().map(|(_, home)| home).collect::<Vec<_>>()).await.unwrap();
         household::add(tx, &mut Mint::system(), then(), &rows).await.unwrap();
     }
@@ -128,7 +129,9 @@ pub async fn rehome(tx: &mut Tx, municipality: MunicipalityId, home: HouseholdId
     let mut facts = now.facts;
     change(&mut facts);
     let closed = if now.valid_from == day { "superseded_at = $4" } else { "valid_to = $5" };
-    let sql = format!("UPDATE household_version SET {closed} WHERE municipality_id = $1 AND household_id = $2 AND version_id = $3 AND ($4 IS NOT NULL OR $5 IS NOT NULL)");
+    let sql = format!(
+        "UPDATE household_version SET {closed} WHERE municipality_id = $1 AND household_id = $2 AND version_id = $3 AND ($4 IS NOT NULL OR $5 IS NOT NULL)"
+    );
     run!(tx, sqlx::AssertSqlSafe(sql), municipality, home, now.version_id, then(), day.pred_opt()).unwrap();
     household::add(tx, &mut Mint::system(), then(), &[(Span { from: day, to: now.valid_to }, facts)]).await.unwrap();
 }

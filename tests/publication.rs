@@ -1,5 +1,6 @@
 //! What is published, what stays hidden, and that both hold on both engines.
 
+use crate::ground::Ground;
 use crate::on_both_engines;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -7,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 use vecino::clock::{Week, at_local};
 use vecino::db::Tx;
-use vecino::id::MunicipalityId;
+use vecino::id::{HouseholdId, Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
 use vecino::map::publication::{publish_due, publish_history, revise};
+use vecino::territory::dated::Span;
+use vecino::territory::point;
 use vecino::trial::protocol::published_on;
 use vecino::{all, bulk, one, run};
 
@@ -44,50 +47,38 @@ pub async fn town(tx: &mut Tx, weeks: i64) {
         json!({})
     )
     .unwrap();
-    run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, 'M', 'Municipalidad')", TOWN, id(1, 0)).unwrap();
-    run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, 'R1', 'Centro', $3, $4, $5, $6, $7)",
-        TOWN, id(2, 0), id(1, 0), FIRST.monday(), true, json!({"type": "LineString", "coordinates": [[-91.79, 14.99], [-91.75, 14.97]]}), json!({})).unwrap();
+    let ground = Ground::since(TOWN, FIRST.monday());
+    ground.operator(tx, OperatorId(id(1, 0)), "M", "Municipalidad").await;
+    ground.route(tx, RouteId(id(2, 0)), "R1", "Centro", OperatorId(id(1, 0)), &[(1, "mixed")]).await;
     run!(
         tx,
-        "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end) VALUES ($1, $2, 1, 'mixed', '06:00', '11:00')",
+        "UPDATE route_version SET geometry = $2 WHERE municipality_id = $1",
         TOWN,
-        id(2, 0)
+        json!({"type": "LineString", "coordinates": [[-91.79, 14.99], [-91.75, 14.97]]})
     )
     .unwrap();
-    run!(tx, "INSERT INTO point (municipality_id, point_id, code, name, kind, lon, lat, approximate, properties) VALUES ($1, $2, 'P1', 'Planta', 'sorting_plant', -91.77, 14.985, $3, $4)",
-        TOWN, id(6, 0), true, json!({})).unwrap();
+    let plant = point::Place {
+        municipality_id: TOWN,
+        point_id: vecino::id::PointId(id(6, 0)),
+        code: "P1".into(),
+        name: "Planta".into(),
+        kind: "sorting_plant".into(),
+        route_id: None,
+        stop_order: None,
+        capacity_l: None,
+        lon: -91.77,
+        lat: 14.985,
+        approximate: true,
+        properties: json!({}),
+    };
+    point::name(tx, &[&plant]).await.unwrap();
+    point::add(tx, &mut Mint::system(), chrono::DateTime::UNIX_EPOCH, &[(Span { from: FIRST.monday(), to: None }, plant)]).await.unwrap();
     for (n, (code, name, homes)) in PLACES.into_iter().enumerate() {
-        run!(
-            tx,
-            "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            TOWN,
-            id(3, n),
-            code,
-            name,
-            true,
-            square(n),
-            json!({})
-        )
-        .unwrap();
-        run!(tx, "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            TOWN, id(4, n), format!("SEG-{n}"), id(2, 0), id(3, n), true, json!({"type": "LineString", "coordinates": [[-91.79, 14.99], [-91.78, 14.99]]}), json!({})).unwrap();
-        let rows: Vec<usize> = (0..homes).map(|h| n * 1000 + h).collect();
-        bulk!(
-            tx,
-            "INSERT INTO household (municipality_id, household_id, code, lon, lat, service_status, approximate, properties)",
-            rows,
-            |h| [TOWN, id(5, *h), format!("SP-{h:04}-X"), -91.79, 14.99, "served", true, json!({})],
-            ""
-        )
-        .unwrap();
-        bulk!(
-            tx,
-            "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-            rows,
-            |h| [TOWN, id(5, *h), id(4, n), *h as i32, FIRST.monday()],
-            ""
-        )
-        .unwrap();
+        ground.neighbourhood(tx, NeighbourhoodId(id(3, n)), code, name, square(n)).await;
+        ground.segment(tx, SegmentId(id(4, n)), &format!("SEG-{n}"), RouteId(id(2, 0)), NeighbourhoodId(id(3, n))).await;
+        let rows: Vec<_> =
+            (0..homes).map(|h| n * 1000 + h).map(|h| (HouseholdId(id(5, h)), format!("SP-{h:04}-X"), Some(SegmentId(id(4, n))))).collect();
+        ground.homes(tx, &rows).await;
     }
     for week in 0..weeks {
         tallies(tx, FIRST.plus(week), |place, home| {
@@ -104,9 +95,9 @@ pub async fn tallies(tx: &mut Tx, week: Week, of: impl Fn(usize, usize) -> Optio
         let rows: Vec<(Uuid, i32, i32, i32)> = (0..homes).filter_map(|h| of(n, h).map(|(o, s, c)| (id(5, n * 1000 + h), o, s, c))).collect();
         bulk!(
             tx,
-            "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+            "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated)",
             rows,
-            |row| [TOWN, week, row.0, id(4, n), row.1, row.2, row.3, 0],
+            |row| [TOWN, week, row.0, id(4, n), id(3, n), row.1, row.2, row.3, 0],
             ""
         )
         .unwrap();

@@ -1,5 +1,6 @@
 //! People are found, contacted and counted only as they agreed; and nothing of theirs leaves sealed columns.
 
+use crate::ground::Ground;
 use crate::on_both_engines;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use vecino::clock::local_day;
@@ -13,6 +14,8 @@ use vecino::registry::membership::{self, Move, Relation};
 use vecino::registry::person::{self, Birth, Language, MigrationStatus, NewPerson, Sex};
 use vecino::registry::{Channel, Contact, Purpose, consent, contact, may_contact, may_contact_all, open_address, practice};
 use vecino::seal::Keys;
+use vecino::territory::dated::Span;
+use vecino::territory::household::{self, Household};
 use vecino::{account, all, one, run};
 
 pub const PLACE: MunicipalityId = MunicipalityId(1202);
@@ -32,11 +35,13 @@ pub async fn town(tx: &mut Tx, homes: u32) -> Vec<HouseholdId> {
     for (place, code, name, letters) in [(PLACE, "1202", "San Pedro Sacatepéquez", "SP"), (OTHER, "0114", "Amatitlán", "AM")] {
         run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, sender, collection_model, approximate, geometry, properties) VALUES ($1, $2, $3, '', TRUE, NULL, NULL, TRUE, NULL, $4)",
             place, code, name, serde_json::json!({})).unwrap();
+        let ground = Ground::since(place, chrono::NaiveDate::from_ymd_opt(2020, 1, 1).unwrap());
         for n in 0..homes {
             let home = HouseholdId(uuid::Uuid::from_u64_pair(0x7000 + place.0 as u64, 0x8000_0000_0000_0000 + u64::from(n)));
             let status = if n % 10 == 9 { "not_subscribed" } else { "served" };
-            run!(tx, "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, operator_id, approximate, properties) VALUES ($1, $2, $3, -91.7, 14.9, NULL, $4, NULL, TRUE, $5)",
-                place, home, format!("{letters}-{n:04}-X"), status, serde_json::json!({})).unwrap();
+            let facts = Household { service_status: status.into(), ..ground.home(0, home, &format!("{letters}-{n:04}-X"), None) };
+            household::name(tx, &[&facts]).await.unwrap();
+            household::add(tx, &mut Mint::system(), chrono::DateTime::UNIX_EPOCH, &[(Span { from: ground.from, to: None }, facts)]).await.unwrap();
             made.push(home);
         }
     }

@@ -1,5 +1,6 @@
 //! Tallies equal a recount of the rows, whatever was sent; complied and the counted row follow their definitions.
 
+use crate::ground::rehome;
 use crate::on_both_engines;
 use crate::street::{self, TOWN};
 use chrono::{Duration, NaiveDate};
@@ -11,7 +12,7 @@ use vecino::db::Db;
 use vecino::id::{HouseholdId, SegmentId};
 use vecino::observation::receive::receive;
 use vecino::observation::{Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, round, standing, tally};
-use vecino::{all, one, run};
+use vecino::{all, one};
 
 fn day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 11, 23).unwrap()
@@ -141,14 +142,13 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_home_that_moved_is_counted_in_one_segment_a_week() {
+async fn each_collection_of_a_home_that_moved_counts_where_it_was_that_day() {
     on_both_engines!(db => {
         let street = street::lay(&db, day(), 4, 2, "mixed").await;
         let wednesday = day() + Duration::days(2);
         let mut tx = db.write().await.unwrap();
-        // From Wednesday on the first home belongs to the second segment: this week still counts where it was on Monday.
-        run!(tx, "UPDATE household_place SET valid_to = $3 WHERE municipality_id = $1 AND household_id = $2", TOWN, street.homes[0].0, wednesday - Duration::days(1)).unwrap();
-        run!(tx, "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from) VALUES ($1, $2, $3, 9, $4)", TOWN, street.homes[0].0, street.segments[1], wednesday).unwrap();
+        // From Wednesday on the first home belongs to the second segment: Monday counts where it was on Monday.
+        rehome(&mut tx, TOWN, street.homes[0].0, wednesday, |home| home.segment_id = Some(street.segments[1])).await;
         let later = round::ensure(&mut tx, TOWN, wednesday).await.unwrap()[0].round_id;
         let next = round::ensure(&mut tx, TOWN, day() + Duration::days(7)).await.unwrap()[0].round_id;
         tx.commit().await.unwrap();
@@ -159,25 +159,25 @@ async fn a_home_that_moved_is_counted_in_one_segment_a_week() {
         let answer = receive(&db, "2026-12-01T18:00:00Z".parse().unwrap(), &street.phones[0], body.as_bytes()).await.unwrap();
         assert!(answer.results.iter().all(|receipt| receipt.code.is_none()), "{answer:?}");
         let mut tx = db.write().await.unwrap();
-        let cells: Vec<(SegmentId, Week, i32)> = all!(tx, "SELECT segment_id, iso_week, observed FROM segment_week ORDER BY iso_week").unwrap();
-        assert_eq!(cells, vec![(street.segments[0], Week(202648), 2), (street.segments[1], Week(202649), 1)]);
+        let cells: Vec<(SegmentId, Week, i32)> = all!(tx, "SELECT segment_id, iso_week, observed FROM segment_week ORDER BY iso_week, segment_id").unwrap();
+        assert_eq!(cells, vec![(street.segments[0], Week(202648), 1), (street.segments[1], Week(202648), 1), (street.segments[1], Week(202649), 1)]);
         assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
     });
 }
 
 #[tokio::test]
-async fn homes_without_service_stay_out_of_the_segment() {
+async fn homes_without_service_count_nowhere() {
     on_both_engines!(db => {
         let street = street::lay(&db, day(), 2, 2, "mixed").await;
         let mut tx = db.write().await.unwrap();
-        run!(tx, "UPDATE household SET service_status = 'not_subscribed' WHERE household_id = $1", street.homes[1].0).unwrap();
+        rehome(&mut tx, TOWN, street.homes[1].0, day(), |home| home.service_status = "not_subscribed".into()).await;
         tx.commit().await.unwrap();
         let ops = [0, 1].map(|home| street.op("observation", home, "07:00:00", json!({"set_out": "no"})));
         receive(&db, "2026-11-23T18:00:00Z".parse().unwrap(), &street.phones[0], &street.batch(&ops)).await.unwrap();
         let mut tx = db.write().await.unwrap();
         let (homes,): (i64,) = one!(tx, "SELECT COUNT(*) FROM home_week WHERE observed = 1").unwrap();
         let (observed,): (i32,) = one!(tx, "SELECT observed FROM segment_week").unwrap();
-        assert_eq!((homes, observed), (2, 1));
+        assert_eq!((homes, observed), (1, 1));
         assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
     });
 }
@@ -191,7 +191,7 @@ async fn a_round_is_the_same_whoever_asks_first_and_follows_the_calendar() {
         assert_eq!(again.iter().map(|round| round.round_id).collect::<Vec<_>>(), street.rounds);
         assert_eq!(again.iter().map(|round| round.planned_stops).collect::<Vec<_>>(), [6, 4]);
         assert_eq!(again[0].round_id, round::identity(TOWN, again[0].route_id, day()));
-        run!(tx, "DELETE FROM route_day WHERE weekday = 2").unwrap();
+        vecino::run!(tx, "DELETE FROM route_day WHERE weekday = 2").unwrap();
         assert!(round::ensure(&mut tx, TOWN, day() + Duration::days(1)).await.unwrap().is_empty());
     });
 }

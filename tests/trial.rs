@@ -1,5 +1,6 @@
 //! A protocol is what it was when it was frozen, and the draw follows from it.
 
+use crate::ground::Ground;
 use crate::on_both_engines;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -40,34 +41,17 @@ async fn territory(tx: &mut Tx, segments: usize, homes: usize) {
         run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, properties) VALUES ($1, $2, $3, '', TRUE, TRUE, $4)",
             municipality, code, name, json!({})).unwrap();
         let (operator, neighbourhood, route): (OperatorId, NeighbourhoodId, RouteId) = (mint.id(at), mint.id(at), mint.id(at));
-        run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, 'op', 'Operador')", municipality, operator)
-            .unwrap();
-        run!(tx, "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, 'n', 'N', TRUE, $3, $3)",
-            municipality, neighbourhood, json!({})).unwrap();
-        run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, 'r', 'R', $3, $4, TRUE, $5, $5)",
-            municipality, route, operator, day("2026-01-01"), json!({})).unwrap();
+        let ground = Ground::since(municipality, day("2026-01-01"));
+        ground.operator(tx, operator, "op", "Operador").await;
+        ground.neighbourhood(tx, neighbourhood, "n", "N", json!({})).await;
+        ground.route(tx, route, "r", "R", operator, &[]).await;
         for number in 1..=segments {
             let segment: SegmentId = mint.id(at);
-            run!(tx, "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, TRUE, $6, $6)",
-                municipality, segment, format!("{code}-{number:03}"), route, neighbourhood, json!({})).unwrap();
+            ground.segment(tx, segment, &format!("{code}-{number:03}"), route, neighbourhood).await;
             let count = if number == segments { 3 } else { homes };
             let members: Vec<HouseholdId> = (0..count).map(|_| mint.id(at)).collect();
-            bulk!(
-                tx,
-                "INSERT INTO household (municipality_id, household_id, code, lon, lat, service_status, approximate, properties)",
-                members,
-                |home| [municipality, *home, home.to_string(), -91.7, 14.9, "served", true, json!({})],
-                ""
-            )
-            .unwrap();
-            bulk!(
-                tx,
-                "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-                members,
-                |home| [municipality, *home, segment, 1, day("2026-01-01")],
-                ""
-            )
-            .unwrap();
+            let homes: Vec<_> = members.iter().map(|home| (*home, home.to_string(), Some(segment))).collect();
+            ground.homes(tx, &homes).await;
             for week in 0..6 {
                 let week = Week(202629).plus(week);
                 // Every home is seen every week; how many comply depends on the segment.
@@ -75,9 +59,9 @@ async fn territory(tx: &mut Tx, segments: usize, homes: usize) {
                 let rows: Vec<(usize, HouseholdId)> = members.iter().copied().enumerate().collect();
                 bulk!(
                     tx,
-                    "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+                    "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated)",
                     rows,
-                    |row| [municipality, week, row.1, segment, 1, 1, complied(row.0), 0],
+                    |row| [municipality, week, row.1, segment, neighbourhood, 1, 1, complied(row.0), 0],
                     ""
                 )
                 .unwrap();

@@ -174,9 +174,29 @@ pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -
     macro_rules! last {
         ($table:literal, $alias:literal, $key:literal, $of:literal) => {
             concat!(
-                " JOIN ", $table, " ", $alias, " ON ", $alias, ".municipality_id = i.municipality_id AND ", $alias, ".", $key, " = ", $of,
-                " AND ", $alias, ".superseded_at IS NULL AND ", $alias, ".valid_from = (SELECT MAX(x.valid_from) FROM ", $table,
-                " x WHERE x.municipality_id = i.municipality_id AND x.", $key, " = ", $of, " AND x.superseded_at IS NULL AND x.valid_from <= $2)"
+                " JOIN ",
+                $table,
+                " ",
+                $alias,
+                " ON ",
+                $alias,
+                ".municipality_id = i.municipality_id AND ",
+                $alias,
+                ".",
+                $key,
+                " = ",
+                $of,
+                " AND ",
+                $alias,
+                ".superseded_at IS NULL AND ",
+                $alias,
+                ".valid_from = (SELECT MAX(x.valid_from) FROM ",
+                $table,
+                " x WHERE x.municipality_id = i.municipality_id AND x.",
+                $key,
+                " = ",
+                $of,
+                " AND x.superseded_at IS NULL AND x.valid_from <= $2)"
             )
         };
     }

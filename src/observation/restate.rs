@@ -22,7 +22,9 @@ pub async fn facts_changed(tx: &mut Tx, changed: Changed<'_>) -> Result<()> {
         if counted > 0 {
             return Err(Error::refused(
                 "past-needs-reason",
-                format!("{what}: it changes days since {since} in {municipality}, on which {counted} collections were counted; that corrects the past: add --reason, or give days from {today} on"),
+                format!(
+                    "{what}: it changes days since {since} in {municipality}, on which {counted} collections were counted; that corrects the past: add --reason, or give days from {today} on"
+                ),
             ));
         }
     }

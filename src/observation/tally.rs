@@ -117,17 +117,7 @@ pub async fn replace(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [
         tx,
         home_columns!(),
         cells,
-        |cell| [
-            municipality,
-            cell.0.week,
-            cell.0.home,
-            cell.0.segment,
-            cell.0.neighbourhood,
-            cell.1[0],
-            cell.1[1],
-            cell.1[2],
-            cell.1[3]
-        ],
+        |cell| [municipality, cell.0.week, cell.0.home, cell.0.segment, cell.0.neighbourhood, cell.1[0], cell.1[1], cell.1[2], cell.1[3]],
         "ON CONFLICT (municipality_id, iso_week, household_id, segment_id, neighbourhood_id) DO UPDATE SET
            observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
     )?;

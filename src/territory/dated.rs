@@ -15,7 +15,20 @@ use uuid::Uuid;
 /// The condition under which the version called `alias` is in force on a day: `in_force!("v", "$2")`.
 macro_rules! in_force {
     ($alias:literal, $day:literal) => {
-        concat!($alias, ".superseded_at IS NULL AND ", $alias, ".valid_from <= ", $day, " AND (", $alias, ".valid_to IS NULL OR ", $alias, ".valid_to >= ", $day, ")")
+        concat!(
+            $alias,
+            ".superseded_at IS NULL AND ",
+            $alias,
+            ".valid_from <= ",
+            $day,
+            " AND (",
+            $alias,
+            ".valid_to IS NULL OR ",
+            $alias,
+            ".valid_to >= ",
+            $day,
+            ")"
+        )
     };
 }
 pub(crate) use in_force;

@@ -1,9 +1,9 @@
 //! The two pilot municipalities as shipped, with homes drawn along the segments: a town to practise in. Nobody lives in these homes.
 
 use super::Shipped;
+use super::dated::Span;
 use super::geometry::{Plane, rounded};
 use super::household::{self, Household};
-use super::dated::Span;
 use super::import::{self, Kind, Request};
 use super::municipality::{self, Municipality};
 use super::neighbourhood;
@@ -44,7 +44,9 @@ pub async fn load(tx: &mut Tx, mint: &mut Mint, seed: u64, households: usize, fr
         ] {
             let file = format!("{code}/{name}.geojson");
             let shipped = Shipped::get(&file).ok_or_else(|| Error::internal(format!("geodata/{file} is not in the binary")))?;
-            let request = Request { kind, file: &file, bytes: &shipped.data, municipality: Some(id), repair: false, now, from, reason: None, actor: "practice" };
+            let bytes = opened_by(&shipped.data, from);
+            let request =
+                Request { kind, file: &file, bytes: &bytes, municipality: Some(id), repair: false, now, from, reason: None, actor: "practice" };
             import::file(tx, mint, &request).await?;
         }
         run!(tx, "UPDATE municipality SET pilot = $2, sender = $3, collection_model = $4 WHERE municipality_id = $1", id, true, sender, model)?;
@@ -104,6 +106,18 @@ async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipali
     let held: Vec<(Span, Household)> = drafts.into_iter().map(|home| (Span { from, to: None }, home)).collect();
     household::add(tx, mint, now, &held).await
 }
+/// The shipped file with no opening later than the town's first day: a town that practises in another year has its routes too.
+fn opened_by(file: &[u8], from: NaiveDate) -> Vec<u8> {
+    let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(file) else { return file.to_vec() };
+    for feature in document["features"].as_array_mut().into_iter().flatten() {
+        let opened = feature["properties"]["valid_from"].as_str().and_then(|day| day.parse::<NaiveDate>().ok());
+        if opened.is_some_and(|day| day > from) {
+            feature["properties"]["valid_from"] = json!(from);
+        }
+    }
+    document.to_string().into_bytes()
+}
+
 /// About as many homes as a trial's segment has; below the first number a segment would be too small to be drawn.
 const FEWEST: f64 = 23.0;
 const USUAL: usize = 25;

@@ -194,7 +194,8 @@ async fn finish(tx: &mut Tx, request: &Request<'_>, municipality: MunicipalityId
         return Err(Error::refused_lines("import-refused", std::mem::take(&mut lines.refused)));
     }
     if done.new + done.changed > 0 {
-        let mut detail = json!({"kind": request.kind.name(), "new": done.new, "changed": done.changed, "sha256": crate::id::sha256_hex(request.bytes)});
+        let mut detail =
+            json!({"kind": request.kind.name(), "new": done.new, "changed": done.changed, "sha256": crate::id::sha256_hex(request.bytes)});
         if let Some(reason) = request.reason {
             detail["reason"] = json!(reason);
         }

@@ -164,8 +164,7 @@ pub(super) async fn routes(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let mut operators =
-        Operators { stored: by_code(route::operator_history(tx, id).await?, |operator| &operator.code), told: BTreeMap::new() };
+    let mut operators = Operators { stored: by_code(route::operator_history(tx, id).await?, |operator| &operator.code), told: BTreeMap::new() };
     let codes: BTreeMap<OperatorId, String> =
         operators.stored.iter().filter_map(|(code, known)| Some((known.last()?.facts.operator_id, code.clone()))).collect();
     let stored = by_code(route::history(tx, id).await?, |(route, _)| &route.code);
@@ -301,7 +300,8 @@ pub(super) async fn segments(
     dated::write(tx, "segment", id, request.now, &settled.changes).await?;
     segment::add(tx, mint, request.now, &settled.added()).await?;
     let redrawn = settled.changes.iter().filter_map(|(_, change)| change.added.last().cloned());
-    let redrawn: BTreeMap<SegmentId, (Span, Segment)> = redrawn.map(|(days, segment)| (segment.segment_id, (Span { to: None, ..days }, segment))).collect();
+    let redrawn: BTreeMap<SegmentId, (Span, Segment)> =
+        redrawn.map(|(days, segment)| (segment.segment_id, (Span { to: None, ..days }, segment))).collect();
     if redrawn.len() > settled.new.len() {
         homes::along_again(tx, mint, request, ground, &redrawn).await?;
     }

@@ -9,8 +9,8 @@ use crate::map::period::Kind;
 use crate::map::read::{self, Path};
 use crate::observation::supervision::{Progress, progress};
 use crate::registry::consent;
-use crate::territory::locate::Locator;
 use crate::territory::dated::in_force;
+use crate::territory::locate::Locator;
 use crate::territory::{collection, neighbourhood, route, segment};
 use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::{all, one};
@@ -208,12 +208,7 @@ macro_rules! unreached {
 /// Homes with service and without a place on a route today, and homes no route reaches.
 async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(Vec<Homeless>, i64)> {
     type Row = (String, Option<String>, String, f64, f64);
-    let (total,): (i64,) = one!(
-        tx,
-        concat!("SELECT COUNT(*) FROM household h", unreached!()),
-        municipality,
-        day
-    )?;
+    let (total,): (i64,) = one!(tx, concat!("SELECT COUNT(*) FROM household h", unreached!()), municipality, day)?;
     if total == 0 {
         return Ok((Vec::new(), 0));
     }
