@@ -4,9 +4,13 @@
 //! `cargo bench --bench pages` makes 400 segments × 52 weeks in a temporary file, once at 50 and once at 500 observations a cell, serves
 //! the whole house on loopback, and prints median and 95th percentile of 50 warm requests as a browser sends them (gzip, a session
 //! cookie). `cargo bench --bench pages -- 50 200` measures other sizes; `TMPDIR` says where the files go (500 needs about 6 GB).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+
+#[path = "../tests/ground.rs"]
+mod ground;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
+use ground::Ground;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,12 +22,12 @@ use vecino::analysis::report;
 use vecino::app::App;
 use vecino::clock::{Clock, Week, at_local};
 use vecino::db::{Db, Tx};
-use vecino::id::{DeviceId, HouseholdId, Mint, MunicipalityId, OpId, RouteId, SegmentId, sha256_hex};
+use vecino::id::{DeviceId, HouseholdId, Mint, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RouteId, SegmentId, sha256_hex};
 use vecino::map::publication::publish_history;
 use vecino::observation::{Kind, Observation, Outcome, Separated, SetOut, Severity, Stream, round, store, tally};
 use vecino::seal::Keys;
 use vecino::trial::protocol::Protocol;
-use vecino::{bulk, run, trial};
+use vecino::{run, trial};
 
 const TOWN: MunicipalityId = MunicipalityId(1202);
 /// A grid of neighbourhoods, each with one route of ten segments.
@@ -96,43 +100,23 @@ async fn lay(tx: &mut Tx, size: Size, from: NaiveDate) {
         json!({})
     )
     .unwrap();
-    run!(tx, "INSERT INTO operator (municipality_id, operator_id, code, name) VALUES ($1, $2, 'MUNI', 'Municipalidad')", TOWN, id(1, 0)).unwrap();
+    let ground = Ground::since(TOWN, from);
+    ground.operator(tx, OperatorId(id(1, 0)), "MUNI", "Municipalidad").await;
+    let days: Vec<(i16, &str)> = (1..=size.days as i16).map(|weekday| (weekday, "mixed")).collect();
     for n in 0..NEIGHBOURHOODS {
         let (x, y) = ((n % COLUMNS) as f64, (n / COLUMNS) as f64);
-        run!(tx, "INSERT INTO neighbourhood (municipality_id, neighbourhood_id, code, name, approximate, geometry, properties) VALUES ($1, $2, $3, $4, TRUE, $5, $6)",
-            TOWN, id(2, n), format!("N{n:02}"), format!("Barrio {n}"), outline(n), json!({})).unwrap();
+        ground.neighbourhood(tx, NeighbourhoodId(id(2, n)), &format!("N{n:02}"), &format!("Barrio {n}"), outline(n)).await;
         let way = json!({"type": "LineString", "coordinates": line((x + 0.05, y + 0.5), (x + 0.95, y + 0.5), 60)});
-        run!(tx, "INSERT INTO route (municipality_id, route_id, code, name, operator_id, valid_from, approximate, geometry, properties) VALUES ($1, $2, $3, $3, $4, $5, TRUE, $6, $7)",
-            TOWN, id(3, n), format!("R{n:02}"), id(1, 0), from, way, json!({})).unwrap();
-        for weekday in 1..=size.days as i16 {
-            run!(tx, "INSERT INTO route_day (municipality_id, route_id, weekday, stream, window_start, window_end) VALUES ($1, $2, $3, 'mixed', '06:00', '11:00')",
-                TOWN, id(3, n), weekday).unwrap();
-        }
+        let code = format!("R{n:02}");
+        ground.route(tx, RouteId(id(3, n)), &code, &code, OperatorId(id(1, 0)), &days).await;
+        run!(tx, "UPDATE route_version SET geometry = $3 WHERE municipality_id = $1 AND route_id = $2", TOWN, id(3, n), way).unwrap();
     }
     for n in 0..SEGMENTS {
-        let (of, part) = (n / 10, (n % 10) as f64 / 10.0);
-        let (x, y) = ((of % COLUMNS) as f64 + 0.05 + 0.9 * part, (of / COLUMNS) as f64 + 0.5);
-        let way = json!({"type": "LineString", "coordinates": line((x, y), (x + 0.09, y), 6)});
-        run!(tx, "INSERT INTO segment (municipality_id, segment_id, code, route_id, neighbourhood_id, approximate, geometry, properties) VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7)",
-            TOWN, id(4, n), format!("S{n:03}"), id(3, of), id(2, of), way, json!({})).unwrap();
+        ground.segment(tx, SegmentId(id(4, n)), &format!("S{n:03}"), RouteId(id(3, n / 10)), NeighbourhoodId(id(2, n / 10))).await;
     }
-    let homes: Vec<usize> = (0..SEGMENTS * size.homes).collect();
-    bulk!(
-        tx,
-        "INSERT INTO household (municipality_id, household_id, code, lon, lat, hint, service_status, operator_id, approximate, properties)",
-        homes,
-        |n| [TOWN, id(5, *n), format!("SP-{n:06}-X"), -91.76, 14.96, "Puerta", "served", id(1, 0), true, json!({})],
-        ""
-    )
-    .unwrap();
-    bulk!(
-        tx,
-        "INSERT INTO household_place (municipality_id, household_id, segment_id, stop_order, valid_from)",
-        homes,
-        |n| [TOWN, id(5, *n), id(4, n / size.homes), (n % (size.homes * 10)) as i32 + 1, from],
-        ""
-    )
-    .unwrap();
+    let homes: Vec<_> =
+        (0..SEGMENTS * size.homes).map(|n| (HouseholdId(id(5, n)), format!("SP-{n:06}-X"), Some(SegmentId(id(4, n / size.homes))))).collect();
+    ground.homes(tx, &homes).await;
 }
 
 /// Every home on every day of its route, written as the receiving end writes them; a transaction for each route keeps the log short.
@@ -140,9 +124,7 @@ async fn observe(db: &Db, size: Size, first: Week) {
     let days: Vec<NaiveDate> =
         (0..WEEKS).flat_map(|week| (0..size.days as i64).map(move |day| first.plus(week).monday() + Duration::days(day))).collect();
     let mut tx = db.write().await.unwrap();
-    for day in &days {
-        round::ensure(&mut tx, TOWN, *day).await.unwrap();
-    }
+    round::make(&mut tx, TOWN, days[0], days[days.len() - 1]).await.unwrap();
     let mut dice = Dice(20260630);
     for segment in 0..SEGMENTS {
         let route = segment / 10;
@@ -176,6 +158,7 @@ async fn observe(db: &Db, size: Size, first: Week) {
                     round_id: rounds[n],
                     household_id: HouseholdId(id(5, home)),
                     segment_id: Some(SegmentId(id(4, segment))),
+                    neighbourhood_id: Some(NeighbourhoodId(id(2, segment / 10))),
                     service_day: *day,
                     iso_week: Week::of(*day),
                     device_id: DeviceId(Uuid::nil()),

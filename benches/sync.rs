@@ -7,6 +7,8 @@
 //! The ratios are medians of pairs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
+#[path = "../tests/ground.rs"]
+mod ground;
 #[path = "../tests/street.rs"]
 mod street;
 
@@ -18,7 +20,7 @@ use vecino::account::{Role, token};
 use vecino::app::App;
 use vecino::clock::{Clock, Week};
 use vecino::db::{Db, Tx};
-use vecino::id::{DeviceId, OpId};
+use vecino::id::{DeviceId, NeighbourhoodId, OpId};
 use vecino::observation::{Kind, Observation, Outcome, Separated, SetOut, store};
 use vecino::seal::Keys;
 use vecino::{bulk, run};
@@ -72,6 +74,7 @@ impl Stops {
                     round_id: round,
                     household_id: self.street.homes[start + i].0,
                     segment_id: Some(self.street.segments[(start + i) / 25]),
+                    neighbourhood_id: Some(NeighbourhoodId(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + 201))),
                     service_day: day,
                     iso_week: Week::of(day),
                     device_id: DeviceId(uuid::Uuid::nil()),
@@ -225,10 +228,10 @@ async fn leave(tx: &mut Tx, rows: &[Observation], n: i64) {
     store(tx, rows).await.unwrap();
     bulk!(
         tx,
-        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, observed, set_out, complied, contaminated)",
+        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated)",
         rows,
-        |row| [town, row.iso_week, row.household_id, row.segment_id, 1, 1, 1, 0],
-        "ON CONFLICT (municipality_id, iso_week, household_id) DO UPDATE SET observed = excluded.observed, set_out = excluded.set_out,
+        |row| [town, row.iso_week, row.household_id, row.segment_id, row.neighbourhood_id, 1, 1, 1, 0],
+        "ON CONFLICT (municipality_id, iso_week, household_id, segment_id, neighbourhood_id) DO UPDATE SET observed = excluded.observed, set_out = excluded.set_out,
            complied = excluded.complied, contaminated = excluded.contaminated"
     )
     .unwrap();

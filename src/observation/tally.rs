@@ -230,7 +230,8 @@ async fn verify_homes(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut Vec
         all!(tx, sqlx::AssertSqlSafe(format!("{with}{}(SELECT * FROM expected EXCEPT {STORED}) d", cells!(""))), municipality, BEGINNING)?;
     let surplus: Vec<Cell> =
         all!(tx, sqlx::AssertSqlSafe(format!("{with}{}({STORED} EXCEPT SELECT * FROM expected) d", cells!(""))), municipality, BEGINNING)?;
-    let mut pairs: BTreeMap<(Week, uuid::Uuid, SegmentId, Option<NeighbourhoodId>), [Option<Cell>; 2]> = BTreeMap::new();
+    type Place = (Week, uuid::Uuid, SegmentId, Option<NeighbourhoodId>);
+    let mut pairs: BTreeMap<Place, [Option<Cell>; 2]> = BTreeMap::new();
     for (side, cells) in [surplus, missing].into_iter().enumerate() {
         for cell in cells {
             let key = (cell.iso_week, cell.id, cell.segment_id, cell.neighbourhood_id);
