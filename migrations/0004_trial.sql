@@ -36,7 +36,7 @@ CREATE TABLE trial_segment (
   CHECK ((arm IS NULL) <> (left_out IS NULL))
 );
 
--- The served homes of every drawn segment on the day of the draw. A home keeps the segment, and with it the arm, of the draw wherever it
+-- The served homes of every drawn segment on the last day of the baseline, which the draw counted. A home keeps the segment, and with it the arm, of the draw wherever it
 -- moves; homes that come later get their segment's.
 CREATE TABLE trial_home (
   municipality_id SMALLINT NOT NULL,

@@ -103,6 +103,9 @@ pub fn table(report: &Report) -> String {
         line(String::new());
         for arm in &report.flow.arms {
             line(format!("{:<16}{} segments, {} homes, {} observed of {} due", arm.name, arm.segments, arm.homes, arm.observed, arm.due));
+            if arm.moved + arm.closed + arm.arrived > 0 {
+                line(format!("{:<16}since the draw {} moved and keep the arm, {} lost service, {} came", "", arm.moved, arm.closed, arm.arrived));
+            }
         }
     }
     line(String::new());

@@ -2,6 +2,7 @@
 //!
 //! With `by_arm` false every figure is of all arms together; that is what may be shown between looks.
 
+use super::draw::Since;
 use super::load::Data;
 use super::report::{Balance, BalanceArm, Fidelity, Flow, FlowArm, Group, Habit, HabitArm, LeftOut, Missing, MissingArm, PathPoint, Report, Warning};
 use crate::stats::interval::{RatioSums, ratio};
@@ -39,6 +40,12 @@ pub fn flow(data: &Data, by_arm: bool) -> Flow {
         let weeks = data.weeks(Phase::Messages);
         for (at, arm) in data.protocol.arms.iter().enumerate() {
             let group = homes(&mut data.segments.iter().filter(|s| s.arm == at));
+            let own = data.segments.iter().zip(&data.since).filter(|(segment, _)| segment.arm == at);
+            let since = own.fold(Since::default(), |sum, (_, since)| Since {
+                moved: sum.moved + since.moved,
+                closed: sum.closed + since.closed,
+                arrived: sum.arrived + since.arrived,
+            });
             let (due, observed) = weeks.map_or((0.0, 0.0), |weeks| due_and_observed(data, weeks, Some(at)));
             let analysed = weeks.map_or(0, |(from, to)| {
                 data.homes
@@ -53,6 +60,9 @@ pub fn flow(data: &Data, by_arm: bool) -> Flow {
                 homes: group.homes,
                 messaged: data.messages.get(at).map_or(0, |m| m.homes),
                 analysed: analysed as i64,
+                moved: since.moved,
+                closed: since.closed,
+                arrived: since.arrived,
                 due: due as i64,
                 observed: observed as i64,
             });

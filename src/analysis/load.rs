@@ -1,5 +1,6 @@
 //! What the report is computed from: the assignment and the tallies, read only through the last published week. The one place with SQL.
 
+use super::draw::{Homes, Since};
 use crate::all;
 use crate::clock::Week;
 use crate::db::Tx;
@@ -60,6 +61,8 @@ pub struct Data {
     pub homes: Vec<Home>,
     /// By arm, in the protocol's order.
     pub messages: Vec<Messages>,
+    /// What became of homes since the draw, by segment.
+    pub since: Vec<Since>,
     /// Last trial week the data hold.
     pub through: i64,
 }
@@ -131,19 +134,34 @@ pub async fn load(tx: &mut Tx, trial: &Trial, through: Week) -> Result<Data> {
         tallies: Vec::new(),
         homes: Vec::new(),
         messages: vec![Messages::default(); protocol.arms.len()],
+        since: Vec::new(),
         through: protocol.trial_week(through).min(protocol.calendar.weeks),
         protocol,
     };
+    data.since = vec![Since::default(); data.segments.len()];
     for code in data.protocol.municipalities.clone() {
         let municipality = MunicipalityId::parse(&code)?;
-        tallies(tx, &mut data, &places, municipality).await?;
-        homes(tx, &mut data, &places, municipality).await?;
+        let own = places.keys().filter(|(of, _)| *of == municipality).map(|(_, segment)| *segment).collect();
+        let drawn = Homes::read(tx, &data, &trial.id, municipality, &own).await?;
+        for (segment, since) in &drawn.since {
+            if let Some(place) = places.get(&(municipality, *segment)) {
+                data.since[*place] = *since;
+            }
+        }
+        tallies(tx, &mut data, &places, &drawn, municipality).await?;
+        homes(tx, &mut data, &places, &drawn, municipality).await?;
         messages(tx, &mut data, &trial.id, municipality).await?;
     }
     Ok(data)
 }
 
-async fn tallies(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId, SegmentId), usize>, municipality: MunicipalityId) -> Result<()> {
+async fn tallies(
+    tx: &mut Tx,
+    data: &mut Data,
+    places: &BTreeMap<(MunicipalityId, SegmentId), usize>,
+    drawn: &Homes,
+    municipality: MunicipalityId,
+) -> Result<()> {
     let (from, to) = (data.protocol.week(1), data.protocol.week(data.through.max(0)));
     let rows: Vec<(SegmentId, i32, i32, i32, i32)> = all!(
         tx,
@@ -177,11 +195,26 @@ async fn tallies(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId
         let week = data.protocol.trial_week(week);
         cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += stops as f64;
     }
+    let protocol = &data.protocol;
+    let place = |segment| places.get(&(municipality, segment)).copied();
+    for carried in drawn.carried(tx, municipality, (from, to), place, |week| protocol.trial_week(week)).await? {
+        let cell = cells.entry((carried.segment, carried.week)).or_insert_with(|| empty(carried.segment, carried.week));
+        cell.due += carried.due;
+        cell.observed += carried.observed;
+        cell.set_out += carried.set_out;
+        cell.complied += carried.complied;
+    }
     data.tallies.extend(cells.into_values());
     Ok(())
 }
 
-async fn homes(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId, SegmentId), usize>, municipality: MunicipalityId) -> Result<()> {
+async fn homes(
+    tx: &mut Tx,
+    data: &mut Data,
+    places: &BTreeMap<(MunicipalityId, SegmentId), usize>,
+    drawn: &Homes,
+    municipality: MunicipalityId,
+) -> Result<()> {
     let from = data.protocol.phase_weeks(Phase::Messages).0;
     let to = data.protocol.week(data.through.max(0));
     let rows: Vec<(crate::id::HouseholdId, SegmentId, i32, i32, i32)> = all!(
@@ -195,15 +228,17 @@ async fn homes(tx: &mut Tx, data: &mut Data, places: &BTreeMap<(MunicipalityId, 
     )?;
     let mut last = None;
     for (household, segment, week, observed, complied) in rows {
-        let Some(place) = places.get(&(municipality, segment)) else { continue };
+        // A home is one home, in the arm of the draw, wherever it moves.
+        let Some(place) = places.get(&(municipality, drawn.counts_in(household, segment))) else { continue };
         let week = data.protocol.trial_week(Week(week));
-        // A home that moved between segments starts again in the new one.
-        if last != Some((household, *place)) {
+        if last != Some(household) {
             data.homes.push(Home { segment: *place, weeks: Vec::new() });
-            last = Some((household, *place));
+            last = Some(household);
         }
-        if let Some(home) = data.homes.last_mut() {
-            home.weeks.push((week, observed, complied));
+        let Some(home) = data.homes.last_mut() else { continue };
+        match home.weeks.last_mut() {
+            Some(cell) if cell.0 == week => (cell.1, cell.2) = (cell.1 + observed, cell.2 + complied),
+            _ => home.weeks.push((week, observed, complied)),
         }
     }
     Ok(())

@@ -309,6 +309,7 @@ fn assigned(protocol: &Protocol, segments: &[TrialSegment]) -> (Data, Vec<Option
         tallies: Vec::new(),
         homes: Vec::new(),
         messages: vec![Messages::default(); protocol.arms.len()],
+        since: Vec::new(),
         through: protocol.calendar.messages[1],
         protocol: protocol.clone(),
     };

@@ -192,6 +192,7 @@ mod tests {
             tallies,
             homes: Vec::new(),
             messages: Vec::new(),
+            since: Vec::new(),
             through: 18,
         }
     }

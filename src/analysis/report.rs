@@ -120,6 +120,13 @@ pub struct FlowArm {
     pub messaged: i64,
     /// Homes observed at least once in the messages phase.
     pub analysed: i64,
+    /// Since the draw: homes that moved to another segment and keep this arm, homes that lost service, homes that got service here.
+    #[serde(default)]
+    pub moved: i64,
+    #[serde(default)]
+    pub closed: i64,
+    #[serde(default)]
+    pub arrived: i64,
     pub due: i64,
     pub observed: i64,
 }

@@ -51,6 +51,21 @@ pub fn flow(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
                         }
                     } }
                 } }
+                @if flow.arms.iter().any(|arm| arm.moved + arm.closed + arm.arrived > 0) {
+                    li { table.tabla.medio {
+                        caption { (words.say("analysis-since-caption")) }
+                        thead { tr {
+                            th scope="col" { (words.say("analysis-arm")) }
+                            @for key in ["analysis-since-moved", "analysis-since-closed", "analysis-since-arrived"] { th.num scope="col" { (words.say(key)) } }
+                        } }
+                        tbody { @for arm in &flow.arms {
+                            tr {
+                                th scope="row" { (arm_name(trial, &arm.arm)) }
+                                @for n in [arm.moved, arm.closed, arm.arrived] { td.num { (count(n)) } }
+                            }
+                        } }
+                    } }
+                }
             }
         }
     }

@@ -157,7 +157,7 @@ pub async fn assign(tx: &mut Tx, trial_id: &str, now: DateTime<Utc>) -> Result<T
         ],
         ""
     )?;
-    homes_of_the_draw(tx, trial_id, local_day(now)).await?;
+    homes_of_the_draw(tx, trial_id, trial.protocol.phase_weeks(Phase::Baseline).1.sunday()).await?;
     run!(tx, "UPDATE trial SET assigned_at = $2 WHERE trial_id = $1", trial_id, to_micros(now))?;
     let detail = json!({
         "protocol_sha256": trial.sha256, "seed": trial.seed, "assessed": rows, "assigned": entered, "assignment_sha256": assignment_sha256(&drawn),
@@ -166,7 +166,7 @@ pub async fn assign(tx: &mut Tx, trial_id: &str, now: DateTime<Utc>) -> Result<T
     find(tx, trial_id).await
 }
 
-/// Remembers the served homes of every drawn segment as they stand on the day of the draw: they keep its arm wherever they move.
+/// Remembers the served homes of every drawn segment as they stand on the last day of the baseline: they keep its arm wherever they move.
 async fn homes_of_the_draw(tx: &mut Tx, trial_id: &str, day: NaiveDate) -> Result<()> {
     run!(
         tx,

@@ -1,0 +1,171 @@
+//! Where a home counts: in the segment, and so the arm, of the draw, wherever it moves afterwards. A home that comes later counts in the
+//! segment it came to first. Tallies are by where homes lie; what movers did elsewhere is taken out there and put back here.
+
+use super::load::{Data, Tally};
+use crate::clock::Week;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::{HouseholdId, MunicipalityId, SegmentId};
+use crate::territory::dated::Span;
+use crate::trial::protocol::Phase;
+use crate::{all, among};
+use chrono::NaiveDate;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Homes of one arm since the draw, as the report's flow tells them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Since {
+    /// Homes of the draw that live on another segment or lived on one.
+    pub moved: i64,
+    /// Homes of the draw without service on the last day of the data.
+    pub closed: i64,
+    /// Homes that got service on a drawn segment after the draw.
+    pub arrived: i64,
+}
+
+/// A stretch a home had service on another segment than the one it counts in.
+struct Away {
+    home: HouseholdId,
+    counts_in: SegmentId,
+    lies_in: SegmentId,
+    days: Span,
+}
+
+/// The homes of one municipality since the draw.
+pub struct Homes {
+    counts_in: BTreeMap<HouseholdId, SegmentId>,
+    away: Vec<Away>,
+    pub since: BTreeMap<SegmentId, Since>,
+}
+
+type Served = (HouseholdId, SegmentId, NaiveDate, Option<NaiveDate>);
+
+impl Homes {
+    pub async fn read(tx: &mut Tx, data: &Data, trial: &str, municipality: MunicipalityId, drawn_segments: &BTreeSet<SegmentId>) -> Result<Homes> {
+        let drawn_on = data.protocol.phase_weeks(Phase::Baseline).1.sunday();
+        let last = data.protocol.week(data.through.max(1)).sunday();
+        let drawn: Vec<(HouseholdId, SegmentId)> =
+            all!(tx, "SELECT household_id, segment_id FROM trial_home WHERE municipality_id = $1 AND trial_id = $2", municipality, trial)?;
+        let mut counts_in: BTreeMap<HouseholdId, SegmentId> = drawn.into_iter().collect();
+        let served: Vec<Served> = all!(
+            tx,
+            "SELECT household_id, segment_id, valid_from, valid_to FROM household_version
+              WHERE municipality_id = $1 AND superseded_at IS NULL AND service_status = 'served' AND segment_id IS NOT NULL
+                AND valid_from <= $3 AND (valid_to IS NULL OR valid_to > $2)
+              ORDER BY household_id, valid_from",
+            municipality,
+            drawn_on,
+            last
+        )?;
+        let mut since: BTreeMap<SegmentId, Since> = BTreeMap::new();
+        let mut away = Vec::new();
+        let mut still: BTreeSet<HouseholdId> = BTreeSet::new();
+        let of_the_draw: BTreeSet<HouseholdId> = counts_in.keys().copied().collect();
+        for stays in served.chunk_by(|a, b| a.0 == b.0) {
+            let home = stays[0].0;
+            if stays.iter().any(|(_, _, from, to)| (Span { from: *from, to: *to }).holds(last)) {
+                still.insert(home);
+            }
+            let own = match counts_in.get(&home) {
+                Some(own) => *own,
+                None => {
+                    let Some((_, first, ..)) = stays.iter().find(|(_, segment, ..)| drawn_segments.contains(segment)) else { continue };
+                    since.entry(*first).or_default().arrived += 1;
+                    counts_in.insert(home, *first);
+                    *first
+                }
+            };
+            let before = away.len();
+            let elsewhere = stays.iter().filter(|(_, segment, ..)| *segment != own);
+            away.extend(elsewhere.map(|(_, lies_in, from, to)| Away {
+                home,
+                counts_in: own,
+                lies_in: *lies_in,
+                days: Span { from: *from, to: *to },
+            }));
+            if away.len() > before && of_the_draw.contains(&home) {
+                since.entry(own).or_default().moved += 1;
+            }
+        }
+        for home in of_the_draw.difference(&still) {
+            if let Some(own) = counts_in.get(home) {
+                since.entry(*own).or_default().closed += 1;
+            }
+        }
+        Ok(Homes { counts_in, away, since })
+    }
+
+    /// The segment a home counts in; `lies_in` where it was observed.
+    pub fn counts_in(&self, home: HouseholdId, lies_in: SegmentId) -> SegmentId {
+        self.counts_in.get(&home).copied().unwrap_or(lies_in)
+    }
+
+    /// What movers did and were due elsewhere, as tallies to add: taken out where they lie, put in where they count. `place` names a drawn
+    /// segment, `week` a trial week.
+    pub async fn carried(
+        &self,
+        tx: &mut Tx,
+        municipality: MunicipalityId,
+        (first, last): (Week, Week),
+        place: impl Fn(SegmentId) -> Option<usize>,
+        week: impl Fn(Week) -> i64,
+    ) -> Result<Vec<Tally>> {
+        if self.away.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut carried = Vec::new();
+        let mut carry = |away: &Away, at: Week, [due, observed, set_out, complied]: [f64; 4]| {
+            for (segment, sign) in [(away.lies_in, -1.0), (away.counts_in, 1.0)] {
+                if let Some(segment) = place(segment) {
+                    carried.push(Tally {
+                        segment,
+                        week: week(at),
+                        due: sign * due,
+                        observed: sign * observed,
+                        set_out: sign * set_out,
+                        complied: sign * complied,
+                    });
+                }
+            }
+        };
+        let by_home: BTreeMap<(HouseholdId, SegmentId), &Away> = self.away.iter().map(|away| ((away.home, away.lies_in), away)).collect();
+        let mut asked: Vec<(Week, HouseholdId, SegmentId)> = Vec::new();
+        for ((home, segment), away) in &by_home {
+            // What it did there before the draw stays where the draw saw it.
+            let mut at = first.max(Week::of(away.days.from));
+            while at <= last {
+                asked.push((at, *home, *segment));
+                at = at.plus(1);
+            }
+        }
+        let cells: Vec<(Week, HouseholdId, SegmentId, i32, i32, i32)> = among!(
+            tx,
+            "WITH asked (municipality_id, iso_week, household_id, segment_id) AS (",
+            asked,
+            |row| [municipality, row.0, row.1, row.2],
+            ") SELECT w.iso_week, w.household_id, w.segment_id, w.observed, w.set_out, w.complied FROM asked CROSS JOIN home_week w
+                WHERE w.municipality_id = asked.municipality_id AND w.iso_week = asked.iso_week AND w.household_id = asked.household_id
+                  AND w.segment_id = asked.segment_id"
+        )?;
+        for (at, home, segment, observed, set_out, complied) in cells {
+            if let Some(away) = by_home.get(&(home, segment)) {
+                carry(away, at, [0.0, f64::from(observed), f64::from(set_out), f64::from(complied)]);
+            }
+        }
+        let rounds: Vec<(SegmentId, NaiveDate)> = all!(
+            tx,
+            "SELECT s.segment_id, d.service_day FROM round_segment s
+               JOIN round d ON d.municipality_id = s.municipality_id AND d.round_id = s.round_id
+              WHERE s.municipality_id = $1 AND s.iso_week BETWEEN $2 AND $3",
+            municipality,
+            first,
+            last
+        )?;
+        for away in &self.away {
+            for (_, day) in rounds.iter().filter(|(segment, day)| *segment == away.lies_in && away.days.holds(*day)) {
+                carry(away, Week::of(*day), [1.0, 0.0, 0.0, 0.0]);
+            }
+        }
+        Ok(carried)
+    }
+}
