@@ -19,6 +19,7 @@ mod geo_bad;
 mod house;
 mod indicators;
 mod kill;
+mod law;
 mod map;
 mod messages;
 mod norm;

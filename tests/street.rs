@@ -19,6 +19,8 @@ pub struct Street {
     pub rounds: Vec<RoundId>,
     pub homes: Vec<(HouseholdId, String)>,
     pub segments: Vec<SegmentId>,
+    /// Of "muni" and "otra".
+    pub routes: Vec<RouteId>,
     pub phones: Vec<Actor>,
 }
 
@@ -79,7 +81,14 @@ pub async fn lay(db: &Db, day: NaiveDate, homes: usize, size: usize, stream: &st
         });
     }
     tx.commit().await.unwrap();
-    Street { day, rounds: rounds.iter().map(|round| round.round_id).collect(), homes: all, segments, phones }
+    Street {
+        day,
+        rounds: rounds.iter().map(|round| round.round_id).collect(),
+        homes: all,
+        segments,
+        routes: vec![RouteId(id(101)), RouteId(id(102))],
+        phones,
+    }
 }
 
 impl Street {

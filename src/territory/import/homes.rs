@@ -71,7 +71,8 @@ pub(super) async fn households(
     let mut told = Vec::new();
     for mut item in items {
         let code = item.code(lines);
-        if let Some(bad) = code.as_ref().filter(|c| !is_code(c) && (has_shape(c) || !is_own(c))) {
+        // A code that stands is the home's, however it was given.
+        if let Some(bad) = code.as_ref().filter(|c| !stored.contains_key(*c) && !is_code(c) && (has_shape(c) || !is_own(c))) {
             let why = if has_shape(bad) { "its check letter does not fit" } else { "it has spaces, signs or more than 40 bytes" };
             lines.refuse(&item.place, format!("«{bad}» is not a household code: {why}; write it like SP-4821-K"));
         }
