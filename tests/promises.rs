@@ -12,6 +12,7 @@ mod command_line;
 mod coordinator;
 mod crew;
 mod demo;
+mod driven;
 mod draw;
 mod estimate;
 mod estimators;

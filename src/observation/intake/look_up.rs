@@ -1,6 +1,6 @@
 //! What the database knows of a batch: its rounds, its homes, and which of its operations it has met.
 
-use super::{Home, Intake, Met, RoundRow, Sender, Stamp, Waiting};
+use super::{Home, Intake, Met, RoundRow, Sender, Waiting};
 use crate::among;
 use crate::clock::{Week, local_day};
 use crate::db::Tx;
@@ -146,8 +146,9 @@ impl Intake {
         let mut rows: BTreeMap<OpId, Mark> = BTreeMap::new();
         for row in found {
             let Some((_, _, code, operator, day)) = asked.get(row.n as usize) else { return Ok(false) };
-            let home = self.homes.entry((*code).to_owned()).or_insert_with(|| Home { household_id: row.home, days: BTreeMap::new() });
-            home.days.insert(*day, Stamp { operator_id: Some(*operator), place: row.place });
+            let home = self.homes.entry((*code).to_owned()).or_insert_with(|| Home::new(row.home));
+            home.days.insert(*day, row.place);
+            home.operators.insert(*operator);
             rows.extend(row.mark.map(|mark| (mark.op_id, mark)));
         }
         self.existing = Some(rows.into_values().collect());
@@ -221,24 +222,39 @@ impl Intake {
         }
         if !codes.is_empty() {
             let codes: Vec<(&str, Option<NaiveDate>)> = codes.into_iter().collect();
-            type Row = (String, HouseholdId, Option<NaiveDate>, Option<OperatorId>, Option<SegmentId>, Option<NeighbourhoodId>);
+            type Row = (String, HouseholdId, Option<NaiveDate>, Option<SegmentId>, Option<NeighbourhoodId>);
             let homes: Vec<Row> = among!(
                 tx,
                 "WITH asked (municipality_id, code, day) AS (",
                 codes,
                 |row| [municipality, row.0.to_string(), row.1],
                 concat!(
-                    ") SELECT h.code, h.household_id, asked.day, COALESCE(r.operator_id, v.operator_id),
-                         CASE WHEN v.service_status = 'served' THEN s.segment_id END, CASE WHEN v.service_status = 'served' THEN s.neighbourhood_id END
+                    ") SELECT h.code, h.household_id, asked.day, CASE WHEN v.service_status = 'served' THEN s.segment_id END, CASE WHEN v.service_status = 'served' THEN s.neighbourhood_id END
                        FROM asked CROSS JOIN household h",
                     on_the_day!("asked.day"),
                     " WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
                 )
             )?;
-            for (code, household_id, day, operator_id, segment, neighbourhood) in homes {
-                let home = self.homes.entry(code).or_insert_with(|| Home { household_id, days: BTreeMap::new() });
+            for (code, household_id, day, segment, neighbourhood) in homes {
+                let home = self.homes.entry(code).or_insert_with(|| Home::new(household_id));
                 if let Some(day) = day {
-                    home.days.insert(day, Stamp { operator_id, place: segment.zip(neighbourhood) });
+                    home.days.insert(day, segment.zip(neighbourhood));
+                }
+            }
+            let served: Vec<(String, Option<OperatorId>)> = among!(
+                tx,
+                "WITH asked (municipality_id, code, day) AS (",
+                codes,
+                |row| [municipality, row.0.to_string(), row.1],
+                ") SELECT DISTINCT h.code, COALESCE(r.operator_id, v.operator_id) FROM asked CROSS JOIN household h
+                     JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id
+                     LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id
+                     LEFT JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
+                    WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
+            )?;
+            for (code, operator) in served {
+                if let Some(home) = self.homes.get_mut(&code) {
+                    home.operators.extend(operator);
                 }
             }
         }

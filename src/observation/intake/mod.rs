@@ -10,7 +10,7 @@ use crate::clock::{Week, local};
 use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RoundId, SegmentId};
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What the server knows of an identity it has met.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +31,20 @@ struct RoundRow {
     seen_at: Option<DateTime<Utc>>,
 }
 
-/// What a home is on a day: who serves it, and what a collection there counts for.
-#[derive(Debug, Clone, Copy)]
-struct Stamp {
-    operator_id: Option<OperatorId>,
-    place: Option<(SegmentId, NeighbourhoodId)>,
-}
+/// What a collection at a home counts for on a day: nothing when it had no service or no segment.
+type Place = Option<(SegmentId, NeighbourhoodId)>;
 
 struct Home {
     household_id: HouseholdId,
-    days: BTreeMap<NaiveDate, Stamp>,
+    days: BTreeMap<NaiveDate, Place>,
+    /// Who serves it or ever did, as anybody ever believed: a phone may hold the list of a day that was corrected since.
+    operators: BTreeSet<OperatorId>,
+}
+
+impl Home {
+    fn new(household_id: HouseholdId) -> Home {
+        Home { household_id, days: BTreeMap::new(), operators: BTreeSet::new() }
+    }
 }
 
 #[derive(Clone, sqlx::FromRow)]
@@ -183,8 +187,7 @@ impl Intake {
             Action::Stop { kind, round, household, outcome } => {
                 let round = self.own_round(sender, round)?;
                 let home = self.homes.get(&household).ok_or(operation::HOUSEHOLD)?;
-                let stamp = home.days.get(&round.service_day);
-                let foreign = stamp.and_then(|stamp| stamp.operator_id).is_some_and(|operator| operator != round.operator_id);
+                let foreign = !home.operators.is_empty() && !home.operators.contains(&round.operator_id);
                 if sender.operator.is_some() && foreign {
                     return Err(operation::HOUSEHOLD);
                 }
@@ -192,7 +195,7 @@ impl Intake {
                 let week = Week::of(round.service_day);
                 let complied = if kind == Kind::StopMissed { None } else { outcome.complied(round.stream) };
                 let (round_id, service_day) = (round.round_id, round.service_day);
-                let (household_id, place) = (home.household_id, stamp.and_then(|stamp| stamp.place));
+                let (household_id, place) = (home.household_id, home.days.get(&round.service_day).copied().flatten());
                 self.add(Observation {
                     municipality_id: municipality,
                     op_id,
