@@ -9,6 +9,7 @@ use vecino::clock::at_local;
 use vecino::db::{Db, Tx};
 use vecino::error::Result;
 use vecino::id::{Mint, MunicipalityId};
+use vecino::sheet::Written;
 use vecino::territory::export::{self, Format};
 use vecino::territory::import::{self, Kind, Outcome, Request};
 use vecino::territory::locate::Locator;
@@ -23,8 +24,18 @@ fn day(text: &str) -> NaiveDate {
 
 async fn bring(tx: &mut Tx, kind: Kind, file: &str, bytes: &[u8], from: &str) -> Result<Outcome> {
     let from = day(from);
-    let request =
-        Request { kind, file, bytes, municipality: Some(SAN_PEDRO), repair: false, now: at_local(from, 9, 0), from, reason: None, actor: "test" };
+    let request = Request {
+        kind,
+        file,
+        bytes,
+        municipality: Some(SAN_PEDRO),
+        repair: false,
+        now: at_local(from, 9, 0),
+        from,
+        reason: None,
+        actor: "test",
+        written: &Written::default(),
+    };
     import::file(tx, &mut Mint::system(), &request).await
 }
 
@@ -264,7 +275,7 @@ async fn overlaps_and_repairs_are_said() {
         let bytes = collection(&[open, bow]);
         let error = bring(&mut tx, Kind::Neighbourhoods, "f", &bytes, "2026-07-13").await.unwrap_err();
         assert!(error.to_string().contains("--repair") && error.lines.len() == 2, "{error}");
-        let request = Request { kind: Kind::Neighbourhoods, file: "f", bytes: &bytes, municipality: Some(SAN_PEDRO), repair: true, now: at_local(day("2026-07-13"), 9, 0), from: day("2026-07-13"), reason: None, actor: "test" };
+        let request = Request { kind: Kind::Neighbourhoods, file: "f", bytes: &bytes, municipality: Some(SAN_PEDRO), repair: true, now: at_local(day("2026-07-13"), 9, 0), from: day("2026-07-13"), reason: None, actor: "test", written: &Written::default() };
         let done = import::file(&mut tx, &mut Mint::system(), &request).await.unwrap();
         assert_eq!(done.new, 2);
         assert!(done.warnings.iter().any(|w| w.contains("1 ring(s) closed")) && done.warnings.iter().any(|w| w.contains("2 part(s)")), "{:?}", done.warnings);
