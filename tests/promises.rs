@@ -15,6 +15,7 @@ mod demo;
 mod draw;
 mod estimate;
 mod estimators;
+mod files;
 mod geo_bad;
 mod house;
 mod indicators;

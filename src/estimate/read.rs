@@ -186,7 +186,7 @@ pub fn listed(names: &[String]) -> String {
 pub fn table(rows: usize, names: Vec<String>, places: &[usize], columns: Vec<super::table::Column>) -> Table {
     let columns = places.iter().zip(columns).map(|(at, column)| (names[*at].clone(), Arc::new(column))).collect();
     let others = names.into_iter().enumerate().filter(|(at, _)| !places.contains(at)).map(|(_, name)| name).collect();
-    Table { rows, columns, others }
+    Table { rows, columns, others, doubts: Vec::new() }
 }
 
 fn rows(path: &Path, kind: &Kind, encoding: Option<Encoding>, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
@@ -200,7 +200,10 @@ fn rows(path: &Path, kind: &Kind, encoding: Option<Encoding>, wanted: &BTreeSet<
         let header_lines = header_lines + lines;
         let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size, delimiter };
         match separated::read(source, &wanted, threads) {
-            Ok((rows, held)) => return Ok(table(rows, names, &columns, held)),
+            Ok((rows, held, doubts)) => {
+                let doubts = doubts.into_iter().map(|(at, doubt)| (names[columns[at]].clone(), doubt)).collect();
+                return Ok(Table { doubts, ..table(rows, names, &columns, held) });
+            }
             Err(Fault::Line(line, what)) => return Err(refused(path, format!("line {line} {what}"))),
             Err(Fault::Reading(error)) => return Err(reading(path, &error)),
             Err(Fault::Column(column, what)) => return Err(refused(path, format!("the column `{}` {what}", names[columns[column]]))),

@@ -170,6 +170,12 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         return Err(refused(format!("{file}: no rows are left: every one was filtered out or misses a value of a column that the spec uses")));
     }
     let mut answer = by_method(spec, &formula, design, folder)?;
+    // A column is named that this spec reads; a cluster or a block may well be text.
+    let mut used = BTreeSet::new();
+    formula.columns(&mut used);
+    let used = needed(&spec.define, spec.filter.as_deref(), &used)?;
+    let doubts = table.doubts.iter().filter(|(name, _)| used.contains(name));
+    answer.warnings.extend(doubts.map(|(name, doubt)| format!("column `{name}` {doubt}")));
     if matches!(spec.method.as_str(), "dim" | "means" | "mh" | "lee" | "km" | "logrank" | "icc") && formula.terms.len() > 1 {
         answer.warnings.push(format!("method {} compares the levels of the first term; the other terms are not used", spec.method));
     }

@@ -87,8 +87,11 @@ struct Join {
     fault: Option<Fault>,
 }
 
-/// Reads all rows of the source on so many threads. Answers the number of rows and the columns in the order they were wanted.
-pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<(usize, Vec<Column>), Fault> {
+/// The number of rows, the columns in the order they were wanted, and what is doubtful of which.
+type Found = (usize, Vec<Column>, Vec<(usize, String)>);
+
+/// Reads all rows of the source on so many threads.
+pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<Found, Fault> {
     let columns = wanted.text.iter().map(|text| Joined { text: *text, ..Joined::default() }).collect();
     let join = Mutex::new(Join { columns, rows: 0, lines: wanted.header_lines, next: 0, fault: None });
     let (source, turn) = (Mutex::new(source), Condvar::new());
@@ -104,7 +107,10 @@ pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<(usize, V
             let at = join.columns.iter().position(Joined::mixed).unwrap_or(0);
             Err(Fault::Column(at, "holds numbers with a decimal comma and numbers with a point; write them all one way"))
         }
-        None => Ok((join.rows, join.columns.into_iter().map(Joined::finish).collect())),
+        None => {
+            let doubts = join.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.doubt(wanted.commas())?))).collect();
+            Ok((join.rows, join.columns.into_iter().map(Joined::finish).collect(), doubts))
+        }
     }
 }
 
@@ -341,6 +347,38 @@ impl Joined {
     /// Numbers written in two ways: a thousand and one with a point in the one may be a fraction in the other.
     fn mixed(&self) -> bool {
         !self.text && self.signs.commas && self.signs.points
+    }
+
+    /// What to say of a column that is text although nearly all of its cells are numbers, or would be without their thousands' signs.
+    fn doubt(&self, commas: bool) -> Option<String> {
+        if !self.text || self.texts.count() == 0 {
+            return None;
+        }
+        let is_text: Vec<bool> = (1..=self.texts.count()).map(|code| written(self.texts.text(code), commas) == Cell::Text).collect();
+        let first = is_text.iter().position(|text| *text)?;
+        let shown = String::from_utf8_lossy(self.texts.text(first + 1)).into_owned();
+        let digits = |code: usize| {
+            let text = self.texts.text(code);
+            text.iter().any(u8::is_ascii_digit) && text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-' | b' '))
+        };
+        let of_digits = |code: usize| !is_text[code - 1] || (digits(code) && memchr(b',', self.texts.text(code)).is_some());
+        if (1..=self.texts.count()).all(of_digits) {
+            return Some(format!(
+                "is text because of «{shown}»: write numbers without a sign for thousands; a decimal comma is read where semicolons or tabs separate"
+            ));
+        }
+        // As many texts that are no numbers as numbers: names that happen to hold digits.
+        let texts = is_text.iter().filter(|text| **text).count();
+        if texts * 2 > is_text.len() {
+            return None;
+        }
+        let mut counts = vec![0usize; is_text.len() + 1];
+        (0..self.codes.len()).for_each(|row| counts[self.codes.at(row) as usize] += 1);
+        let cells: usize = counts[1..].iter().sum();
+        let other: usize = counts[1..].iter().zip(&is_text).filter(|(_, text)| **text).map(|(count, _)| count).sum();
+        (other * 20 <= cells).then(|| {
+            format!("is text because {other} of {cells} cells are no numbers, the first «{shown}»; empty them or write NA, should it be numbers")
+        })
     }
 
     fn finish(self) -> Column {

@@ -43,8 +43,8 @@ const VALID_FROM: Known = known("valid_from", &["valido_desde", "vigente_desde",
 const VALID_TO: Known = known("valid_to", &["valido_hasta", "vigente_hasta", "hasta"]);
 
 /// The columns of a table that are its position.
-pub(crate) const LON: Known = known("lon", &["longitude", "lng", "long", "longitud", "x"]);
-pub(crate) const LAT: Known = known("lat", &["latitude", "latitud", "y"]);
+pub(crate) const LON: Known = known("lon", &["longitude", "lng", "long", "longitud"]);
+pub(crate) const LAT: Known = known("lat", &["latitude", "latitud"]);
 pub(super) const WKT: Known = known("wkt", &["geometry", "geom", "wkt_geom", "the_geom"]);
 
 /// Columns that hold yes or no.
