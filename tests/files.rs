@@ -36,7 +36,8 @@ fn fault(name: &str) -> Option<Vec<u8>> {
 
 async fn bring_as(tx: &mut Tx, kind: Kind, file: &str, bytes: &[u8], repair: bool, written: &Written) -> Result<Outcome> {
     let from = day("2026-11-23");
-    let request = Request { kind, file, bytes, municipality: Some(SAN_PEDRO), repair, now: at_local(from, 9, 0), from, actor: "test", written };
+    let request =
+        Request { kind, file, bytes, municipality: Some(SAN_PEDRO), repair, now: at_local(from, 9, 0), from, reason: None, actor: "test", written };
     import::file(tx, &mut Mint::system(), &request).await
 }
 
@@ -102,7 +103,7 @@ async fn points_come_in_from_every_form_a_spreadsheet_saves() {
             assert_eq!((done.new, done.unchanged), wanted, "{name}: {done:?}");
             assert_eq!(done.warnings.iter().any(|line| line.contains("Windows-1252")), *name == "Windows-1252", "{name}: {:?}", done.warnings);
         }
-        let of: Vec<_> = point::of(&mut tx, SAN_PEDRO).await.unwrap();
+        let of: Vec<_> = point::of(&mut tx, SAN_PEDRO, day("2026-11-23")).await.unwrap();
         assert_eq!(of.iter().map(|p| (p.name.as_str(), p.lon, p.lat)).collect::<Vec<_>>(), [("Contenedor Ñ", -91.7765, 14.966), ("Contenedor B", -91.7763, 14.9662)]);
         // Windows-1252 that nobody asked for is named with its flag, and with what the letters would be.
         let error = bring(&mut tx, Kind::Points, "p.csv", &files[8].1).await.unwrap_err().to_string();
@@ -125,7 +126,7 @@ async fn faults_of_files_with_places_have_their_right_values() {
             assert_eq!(done.new, new, "{name}: {done:?}");
         }
         if let Some(bytes) = fault("geo/upper.geojson") {
-            let stored = neighbourhood::of(&mut tx, SAN_PEDRO).await.unwrap();
+            let stored = neighbourhood::of(&mut tx, SAN_PEDRO, day("2026-11-23")).await.unwrap();
             assert!(!bytes.is_empty() && stored.iter().any(|n| n.code == "N-10" && n.name == "Mayúsculas"));
         }
         tx.commit().await.unwrap();
@@ -262,9 +263,9 @@ async fn layers_of_ogr2ogr_and_qgis_come_in() {
         let properties = json!({"CODIGO": 101.0, "NOMBRE": "Ruta céntrica", "OPERADOR": "MUNI", "Días": "Lunes y jueves", "FLUJO": "mixed", "hora_inicio": "06:00:00", "HORA_FIN": "11:00", "FID": 3, "OBS": null});
         let done = bring(&mut tx, Kind::Routes, "r.geojson", &route(crs("urn:ogc:def:crs:OGC:1.3:CRS84"), properties.clone())).await.unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(done.new, 1, "{:?}", done.warnings);
-        let stored = route::of(&mut tx, SAN_PEDRO).await.unwrap().into_iter().find(|r| r.code == "101").unwrap();
+        let stored = route::of(&mut tx, SAN_PEDRO, day("2026-11-23")).await.unwrap().into_iter().find(|r| r.code == "101").unwrap();
         assert_eq!((stored.name.as_str(), &stored.properties["OBS"], &stored.properties["FID"]), ("Ruta céntrica", &Value::Null, &json!(3)));
-        let days: Vec<i16> = route::days(&mut tx, SAN_PEDRO).await.unwrap().into_iter().filter(|d| d.route_id == stored.route_id).map(|d| d.weekday).collect();
+        let days: Vec<i16> = route::days(&mut tx, SAN_PEDRO, day("2026-11-23")).await.unwrap().into_iter().filter(|d| d.route_id == stored.route_id).map(|d| d.weekday).collect();
         assert_eq!(days, [1, 4]);
         let error = bring(&mut tx, Kind::Routes, "r.geojson", &route(crs("urn:ogc:def:crs:EPSG::32615"), properties)).await.unwrap_err().to_string();
         assert!(error.contains("EPSG::32615") && error.contains("ogr2ogr"), "{error}");

@@ -254,7 +254,9 @@ async fn moving_a_home_never_rewrites_where_it_was() {
         // The same day again: one more correction leaves one membership of that day; none at all closes it.
         let back = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": "R1-02"}))]);
         bring(&mut tx, Kind::Households, "f", &back, "2026-10-05").await.unwrap();
-        let none = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": null}))]);
+        let none = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": ""}))]);
+        let silent = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": null}))]);
+        assert_eq!(bring(&mut tx, Kind::Households, "f", &silent, "2026-11-01").await.unwrap().unchanged, 1, "null says nothing");
         bring(&mut tx, Kind::Households, "f", &none, "2026-11-02").await.unwrap();
         let history: Vec<_> = household::history(&mut tx, SAN_PEDRO).await.unwrap().into_iter().filter(|p| p.facts.household_id == first.household_id).collect();
         assert_eq!(history.iter().map(|p| p.valid_to).collect::<Vec<_>>(), [Some(day("2026-10-04")), Some(day("2026-11-01")), None]);

@@ -170,7 +170,7 @@ mod tests {
             ("y".to_string(), column(&[0.0, 1.0, 1.0, NA, 0.0, 1.0])),
             ("arm".to_string(), Arc::new(Column::Coded { levels: arms, codes: Codes::Narrow(vec![1, 1, 2, 2, 1, 2]) })),
         ];
-        Table { rows: 6, columns, others: vec!["x".to_string()] }
+        Table { rows: 6, columns, others: vec!["x".to_string()], ..Table::default() }
     }
 
     fn rows(table: &Table, let_: &[&str], filter: Option<&str>, collapse: &[&str], used: &[&str]) -> Result<Rows> {

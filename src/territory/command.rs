@@ -121,7 +121,8 @@ pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<
             let name = file.display().to_string();
             let (now, from) = (app.clock.now(), app.clock.today());
             let reason = reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-            let request = Request { kind, file: &name, bytes: &bytes, municipality, repair, now, from, reason, actor: "command line", written: &written };
+            let request =
+                Request { kind, file: &name, bytes: &bytes, municipality, repair, now, from, reason, actor: "command line", written: &written };
             let mut tx = app.db.write().await?;
             let outcome = import::file(&mut tx, &mut Mint::system(), &request).await?;
             for (municipality, since) in &outcome.since {

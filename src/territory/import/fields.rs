@@ -128,7 +128,7 @@ impl Item {
 
     /// Refuses an empty cell; and a column that the file does not have at all, with those that it has.
     fn missing(&self, column: &str, absent: bool, lines: &mut Lines) {
-        match lines.columns.clone().filter(|_| absent) {
+        match lines.columns.clone().filter(|has| absent && !has.contains(&format!("«{column}»"))) {
             Some(has) => lines.refuse(
                 &self.place,
                 format!("«{column}» is missing: the file has {has}; add it, or say which one it is with --column {column}=NAME"),

@@ -428,7 +428,8 @@ impl Forms {
     fn compare(&mut self, place: &str, code: &str, lines: &mut Lines) {
         match self.0.get(&form(code)) {
             Some((other, whose)) if other != code => {
-                let line = format!("code «{code}» differs from «{other}» ({whose}) only in capitals or in how its accents are stored; write it one way");
+                let line =
+                    format!("code «{code}» differs from «{other}» ({whose}) only in capitals or in how its accents are stored; write it one way");
                 lines.refuse(place, line);
             }
             Some(_) => {}

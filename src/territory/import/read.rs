@@ -56,6 +56,7 @@ fn doubts(request: &Request<'_>, items: &[Item], lines: &mut Lines) {
 
 /// Properties under the names we know them by, as the columns of a table.
 fn renamed(request: &Request<'_>, items: &mut [Item], lines: &mut Lines) -> Result<()> {
+    let known = fields::known_columns(request.kind);
     let mut names: Vec<String> = Vec::new();
     let mut at: HashMap<String, usize> = HashMap::new();
     for name in items.iter().flat_map(|item| item.properties.keys()).filter(|name| *name != "@id") {
@@ -68,7 +69,7 @@ fn renamed(request: &Request<'_>, items: &mut [Item], lines: &mut Lines) -> Resu
     // A feature's own id is its code already.
     let own_id = |pair: &&(String, String)| pair.0 == "code" && pair.1 == "id" && !at.contains_key("id");
     let asked: Vec<(String, String)> = request.written.columns.iter().filter(|pair| !own_id(pair)).cloned().collect();
-    let found = resolve(&shown, &fields::known_columns(request.kind), &asked, true)
+    let found = resolve(&shown, &known, &asked, true)
         .map_err(|problems| Error::refused_lines("geojson-refused", problems.iter().map(|line| format!("{}: {line}", request.file)).collect()))?;
     for note in &found.notes {
         lines.warnings.push(format!("{}: {note}", request.file));
@@ -84,6 +85,8 @@ fn renamed(request: &Request<'_>, items: &mut [Item], lines: &mut Lines) -> Resu
                 item.properties.insert((*name).to_owned(), value);
             }
         }
+        // Null is what a layer holds where nobody said anything: what stands stays.
+        item.properties.retain(|name, value| !value.is_null() || !known.iter().any(|known| known.name == name));
     }
     let now = names.iter().zip(&found.columns).filter_map(|(name, column)| match column {
         Column::Known(own) => Some(*own),
