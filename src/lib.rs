@@ -8,6 +8,7 @@ pub mod seal;
 pub mod language;
 pub mod page;
 pub mod app;
+pub mod sheet;
 pub mod stats;
 pub mod account;
 pub mod territory;

@@ -14,6 +14,7 @@ use vecino::norm::record::{Windows, compute, places, seen};
 use vecino::observation::receive::receive;
 use vecino::observation::restate::facts_changed;
 use vecino::observation::{round, tally};
+use vecino::sheet::Written;
 use vecino::territory::command::Changed;
 use vecino::territory::export::{self, Format};
 use vecino::territory::import::{self, Kind, Request};
@@ -135,6 +136,7 @@ async fn office(db: &Db, act: &Act, day: NaiveDate) -> bool {
         from: today(),
         reason: None,
         actor: "test",
+        written: &Written::default(),
     };
     let Ok(outcome) = import::file(&mut tx, &mut Mint::system(), &request).await else { return false };
     for (municipality, since) in &outcome.since {
@@ -355,7 +357,7 @@ async fn the_past_is_corrected_for_a_reason_and_then_as_a_whole() {
         let since = today() - Days::new(10);
         let text = format!("code,segment,valid_from\n{},S1,{since}\n", street::home_code(0));
         let bring = async |tx: &mut Tx, reason: Option<&'static str>| {
-            let request = Request { kind: Kind::Households, file: "c.csv", bytes: text.as_bytes(), municipality: Some(TOWN), repair: false, now: now(), from: today(), reason, actor: "test" };
+            let request = Request { kind: Kind::Households, file: "c.csv", bytes: text.as_bytes(), municipality: Some(TOWN), repair: false, now: now(), from: today(), reason, actor: "test", written: &Written::default() };
             import::file(tx, &mut Mint::system(), &request).await
         };
         let mut tx = db.write().await.unwrap();

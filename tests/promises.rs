@@ -16,6 +16,7 @@ mod driven;
 mod draw;
 mod estimate;
 mod estimators;
+mod files;
 mod geo_bad;
 mod house;
 mod indicators;

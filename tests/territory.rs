@@ -9,6 +9,7 @@ use vecino::clock::at_local;
 use vecino::db::{Db, Tx};
 use vecino::error::Result;
 use vecino::id::{Mint, MunicipalityId};
+use vecino::sheet::Written;
 use vecino::territory::export::{self, Format};
 use vecino::territory::import::{self, Kind, Outcome, Request};
 use vecino::territory::locate::Locator;
@@ -23,8 +24,18 @@ fn day(text: &str) -> NaiveDate {
 
 async fn bring(tx: &mut Tx, kind: Kind, file: &str, bytes: &[u8], from: &str) -> Result<Outcome> {
     let from = day(from);
-    let request =
-        Request { kind, file, bytes, municipality: Some(SAN_PEDRO), repair: false, now: at_local(from, 9, 0), from, reason: None, actor: "test" };
+    let request = Request {
+        kind,
+        file,
+        bytes,
+        municipality: Some(SAN_PEDRO),
+        repair: false,
+        now: at_local(from, 9, 0),
+        from,
+        reason: None,
+        actor: "test",
+        written: &Written::default(),
+    };
     import::file(tx, &mut Mint::system(), &request).await
 }
 
@@ -243,7 +254,9 @@ async fn moving_a_home_never_rewrites_where_it_was() {
         // The same day again: one more correction leaves one membership of that day; none at all closes it.
         let back = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": "R1-02"}))]);
         bring(&mut tx, Kind::Households, "f", &back, "2026-10-05").await.unwrap();
-        let none = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": null}))]);
+        let none = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": ""}))]);
+        let silent = collection(&[home(&codes[0], b.x, b.y, &json!({"segment": null}))]);
+        assert_eq!(bring(&mut tx, Kind::Households, "f", &silent, "2026-11-01").await.unwrap().unchanged, 1, "null says nothing");
         bring(&mut tx, Kind::Households, "f", &none, "2026-11-02").await.unwrap();
         let history: Vec<_> = household::history(&mut tx, SAN_PEDRO).await.unwrap().into_iter().filter(|p| p.facts.household_id == first.household_id).collect();
         assert_eq!(history.iter().map(|p| p.valid_to).collect::<Vec<_>>(), [Some(day("2026-10-04")), Some(day("2026-11-01")), None]);
@@ -264,7 +277,7 @@ async fn overlaps_and_repairs_are_said() {
         let bytes = collection(&[open, bow]);
         let error = bring(&mut tx, Kind::Neighbourhoods, "f", &bytes, "2026-07-13").await.unwrap_err();
         assert!(error.to_string().contains("--repair") && error.lines.len() == 2, "{error}");
-        let request = Request { kind: Kind::Neighbourhoods, file: "f", bytes: &bytes, municipality: Some(SAN_PEDRO), repair: true, now: at_local(day("2026-07-13"), 9, 0), from: day("2026-07-13"), reason: None, actor: "test" };
+        let request = Request { kind: Kind::Neighbourhoods, file: "f", bytes: &bytes, municipality: Some(SAN_PEDRO), repair: true, now: at_local(day("2026-07-13"), 9, 0), from: day("2026-07-13"), reason: None, actor: "test", written: &Written::default() };
         let done = import::file(&mut tx, &mut Mint::system(), &request).await.unwrap();
         assert_eq!(done.new, 2);
         assert!(done.warnings.iter().any(|w| w.contains("1 ring(s) closed")) && done.warnings.iter().any(|w| w.contains("2 part(s)")), "{:?}", done.warnings);

@@ -100,7 +100,7 @@ impl Role {
     }
 
     pub fn parse(name: &str) -> Result<Role> {
-        Role::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| {
+        Role::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
             let known: Vec<_> = Role::ALL.iter().map(|role| role.name()).collect();
             Error::refused("role", format!("«{name}» is not a role; choose one of {}", known.join(", ")))
         })

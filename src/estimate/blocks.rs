@@ -21,6 +21,8 @@ pub struct Block {
 
 pub struct Source {
     from: Box<dyn Read + Send>,
+    /// What separates cells; never a quote or a line end.
+    pub delimiter: u8,
     size: usize,
     rest: Vec<u8>,
     order: usize,
@@ -28,8 +30,8 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(from: Box<dyn Read + Send>, size: usize) -> Source {
-        Source { from, size: size.max(1), rest: Vec::new(), order: 0, ended: false }
+    pub fn new(from: Box<dyn Read + Send>, delimiter: u8, size: usize) -> Source {
+        Source { from, delimiter, size: size.max(1), rest: Vec::new(), order: 0, ended: false }
     }
 
     /// Fills the next block; false at the end of the file.
@@ -52,7 +54,7 @@ impl Source {
                 block.bytes[filled] = b'\n';
                 filled += 1;
             }
-            let (cut, quoted) = cut(&block.bytes[..filled]);
+            let (cut, quoted) = cut(&block.bytes[..filled], self.delimiter);
             let cut = if self.ended { filled } else { cut };
             if cut > 0 || self.ended {
                 self.rest.extend_from_slice(&block.bytes[cut..filled]);
@@ -70,14 +72,15 @@ impl Source {
 
     /// Takes the first row off the file: its fields, and the number of lines up to its end. None if the file holds no row.
     pub fn header(&mut self) -> io::Result<Option<(Vec<Vec<u8>>, usize)>> {
-        let (mut block, mut fields, mut lines) = (Block::default(), Fields::default(), 0);
+        let (mut block, mut fields, mut lines) = (Block::default(), Fields::new(self.delimiter), 0);
         while self.next(&mut block)? {
             let bytes = &block.bytes[..block.length];
             let mut at = if block.order == 0 && bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
             while at < bytes.len() {
                 let row = fields.read(bytes, at).map_err(|Unclosed| io::Error::other("a quote is not closed"))?;
+                let length = row - at;
                 (at, lines) = (row, lines + newlines(&bytes[at..row]));
-                if !fields.blank() {
+                if !fields.blank() && !empty(&bytes[at - length..at], self.delimiter) {
                     self.rest.splice(0..0, bytes[at..].iter().copied());
                     self.order = 0;
                     return Ok(Some(((0..fields.count()).map(|i| fields.get(bytes, i).to_vec()).collect(), lines)));
@@ -93,14 +96,14 @@ pub fn newlines(bytes: &[u8]) -> usize {
 }
 
 /// Just behind the last newline that stands outside quotes, 0 if there is none; and whether there are quotes at all.
-fn cut(bytes: &[u8]) -> (usize, bool) {
+fn cut(bytes: &[u8], delimiter: u8) -> (usize, bool) {
     let behind = |from: usize, to: usize| memrchr(b'\n', &bytes[from..to]).map(|at| from + at + 1);
     let (mut from, mut last, mut quoted) = (0, 0, false);
     while let Some(quote) = memchr(b'"', &bytes[from..]).map(|at| from + at) {
         quoted = true;
         last = behind(from, quote).unwrap_or(last);
         from = quote + 1;
-        if quote == 0 || matches!(bytes[quote - 1], b',' | b'\n') {
+        if quote == 0 || bytes[quote - 1] == delimiter || bytes[quote - 1] == b'\n' {
             match closing(bytes, from) {
                 Some(close) => from = close + 1,
                 None => return (last, quoted),
@@ -130,14 +133,23 @@ fn line_end(bytes: &[u8], from: usize, end: usize) -> usize {
 #[derive(Debug)]
 pub struct Unclosed;
 
+/// A row in which a spreadsheet left every cell empty.
+pub fn empty(row: &[u8], delimiter: u8) -> bool {
+    row.iter().all(|byte| *byte == delimiter || matches!(byte, b'\r' | b'\n' | b' '))
+}
+
 /// The fields of one row: each lies in the block, or among `own` if its quotes had to be taken out.
-#[derive(Default)]
 pub struct Fields {
+    delimiter: u8,
     spans: Vec<(usize, usize, bool)>,
     own: Vec<u8>,
 }
 
 impl Fields {
+    pub fn new(delimiter: u8) -> Fields {
+        Fields { delimiter, spans: Vec::new(), own: Vec::new() }
+    }
+
     /// Reads the row at `at`, of any quoting; answers where the next starts.
     pub fn read(&mut self, bytes: &[u8], mut at: usize) -> Result<usize, Unclosed> {
         self.spans.clear();
@@ -146,7 +158,7 @@ impl Fields {
             let start = at;
             if bytes.get(at) == Some(&b'"') {
                 let close = closing(bytes, at + 1).ok_or(Unclosed)?;
-                let end = close + 1 + memchr2(b',', b'\n', &bytes[close + 1..]).ok_or(Unclosed)?;
+                let end = close + 1 + memchr2(self.delimiter, b'\n', &bytes[close + 1..]).ok_or(Unclosed)?;
                 // What stands between the closing quote and the comma is kept as it is.
                 let tail = &bytes[close + 1..line_end(bytes, close + 1, end)];
                 let inside = &bytes[start + 1..close];
@@ -166,7 +178,7 @@ impl Fields {
                 }
                 at = end;
             } else {
-                at += memchr2(b',', b'\n', &bytes[at..]).ok_or(Unclosed)?;
+                at += memchr2(self.delimiter, b'\n', &bytes[at..]).ok_or(Unclosed)?;
                 self.spans.push((start, line_end(bytes, start, at), false));
             }
             at += 1;
@@ -193,7 +205,7 @@ impl Fields {
 
 /// Where the fields of rows without quotes start: `starts[k]..starts[k + 1] - 1` is field k, counted through all rows of `bytes[from..to]`.
 /// Answers the number of rows, or None if some row does not have `width` fields.
-pub fn fields(bytes: &[u8], from: usize, to: usize, width: usize, starts: &mut Vec<u32>) -> Option<usize> {
+pub fn fields(bytes: &[u8], from: usize, to: usize, width: usize, delimiter: u8, starts: &mut Vec<u32>) -> Option<usize> {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
     const EACH: u64 = 0x0101_0101_0101_0101;
     // One bit for each of the eight bytes that is `byte`, the first byte's bit lowest.
@@ -209,7 +221,7 @@ pub fn fields(bytes: &[u8], from: usize, to: usize, width: usize, starts: &mut V
         let (mut commas, mut ends) = (0, 0);
         for (i, word) in chunk.as_chunks::<8>().0.iter().enumerate() {
             let word = u64::from_le_bytes(*word);
-            commas |= bits(word, b',') << (8 * i);
+            commas |= bits(word, delimiter) << (8 * i);
             ends |= bits(word, b'\n') << (8 * i);
         }
         let inside = if to - at < 64 { (1 << (to - at)) - 1 } else { u64::MAX };
@@ -223,7 +235,12 @@ pub fn fields(bytes: &[u8], from: usize, to: usize, width: usize, starts: &mut V
         at += 64;
     }
     // With as many newlines as rows, one at the end of each `width` fields leaves none for elsewhere.
-    let regular = count - 1 == rows * width && (1..=rows).all(|row| bytes[starts[row * width] as usize - 1] == b'\n');
+    // A row hardly longer than its separators may be one that a spreadsheet left empty: who reads with care finds out.
+    let regular = count - 1 == rows * width
+        && (1..=rows).all(|row| {
+            let (start, end) = (starts[(row - 1) * width] as usize, starts[row * width] as usize);
+            bytes[end - 1] == b'\n' && (end - start > width + 1 || !empty(&bytes[start..end], delimiter))
+        });
     regular.then_some(rows)
 }
 
@@ -232,7 +249,7 @@ mod tests {
     use super::*;
 
     fn row(text: &str) -> Vec<String> {
-        let mut fields = Fields::default();
+        let mut fields = Fields::new(b',');
         assert_eq!(fields.read(text.as_bytes(), 0).unwrap(), text.len());
         (0..fields.count()).map(|i| String::from_utf8(fields.get(text.as_bytes(), i).to_vec()).unwrap()).collect()
     }
@@ -241,20 +258,20 @@ mod tests {
     fn quotes_hold_commas_newlines_and_doubled_quotes() {
         assert_eq!(row("a,\"b,\n\"\"c\"\"\",\"\",d\"e,\"f\"g\r\n"), ["a", "b,\n\"c\"", "", "d\"e", "fg"]);
         assert_eq!(row("\"\"\"\",\"\"\"x\"\r\n"), ["\"", "\"x"]);
-        assert!(Fields::default().read(b"a,\"b\n", 0).is_err());
+        assert!(Fields::new(b',').read(b"a,\"b\n", 0).is_err());
     }
 
     #[test]
     fn blocks_end_with_rows_whatever_their_size() {
         let text = "a,\"x\ny\"\n1,2\n\"\"\"\n\",5\" of\n\n3,4";
         for size in 1..40 {
-            let mut source = Source::new(Box::new(text.as_bytes()), size);
+            let mut source = Source::new(Box::new(text.as_bytes()), b',', size);
             let (mut block, mut all, mut rows) = (Block::default(), Vec::new(), Vec::new());
             while source.next(&mut block).unwrap() {
                 let (bytes, mut at) = (&block.bytes[..block.length], 0);
                 all.extend_from_slice(bytes);
                 while at < bytes.len() {
-                    let mut fields = Fields::default();
+                    let mut fields = Fields::new(b',');
                     at = fields.read(bytes, at).unwrap();
                     rows.push(fields.count());
                 }
@@ -266,16 +283,21 @@ mod tests {
 
     #[test]
     fn fields_of_regular_rows_are_found_and_ragged_rows_are_not_mistaken_for_them() {
-        let mut bytes = b"1,22,333\n,,\nabc,,z\n".repeat(20);
+        let mut bytes = b"1,22,333\n,,y\nabc,,z\n".repeat(20);
         let length = bytes.len();
         bytes.resize(length + PADDING, b',');
         let mut starts = Vec::new();
-        assert_eq!(fields(&bytes, 0, length, 3, &mut starts), Some(60));
+        assert_eq!(fields(&bytes, 0, length, 3, b',', &mut starts), Some(60));
         assert_eq!(&bytes[starts[7] as usize..starts[8] as usize - 1], b"");
         assert_eq!(&bytes[starts[174] as usize..starts[175] as usize - 1], b"");
         let mut ragged = b"1,2,3\n1\n1,2\n1,2,3\n".to_vec();
         let length = ragged.len();
         ragged.resize(length + PADDING, 0);
-        assert_eq!(fields(&ragged, 0, length, 3, &mut starts), None);
+        assert_eq!(fields(&ragged, 0, length, 3, b',', &mut starts), None);
+        // A row of separators alone is left to who reads with care.
+        let mut blank = b"1,2,3\n,,\r\n1,2,3\n".to_vec();
+        let length = blank.len();
+        blank.resize(length + PADDING, 0);
+        assert_eq!(fields(&blank, 0, length, 3, b',', &mut starts), None);
     }
 }

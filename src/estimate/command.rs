@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = LANGUAGE)]
 pub struct Arguments {
-    /// A .csv, .csv.gz or .parquet file; NA and empty cells are missing
+    /// A .csv, .tsv, .csv.gz or .parquet file; NA and empty cells are missing. Semicolons, tabs, a «sep=» line, UTF-16 and, between
+    /// semicolons or tabs, decimal commas are read
     data: Option<PathBuf>,
     /// The data file by the name of its key
     #[arg(long = "data", value_name = "DATA", conflicts_with = "data", hide = true)]
@@ -47,6 +48,9 @@ An unknown column, method or file: exit 1. docs/statistics.md says which convent
 /// The keys of the language; a list is the flag repeated.
 #[derive(Debug, clap::Args)]
 struct Keys {
+    /// Letters of a table: utf-8, utf-16le, utf-16be, windows-1252 [default: UTF-8, or UTF-16 where it shows]
+    #[arg(long)]
+    encoding: Option<String>,
     /// means ols lin dim glm hazard gee glmm cox km logrank mh icc wild ri lee adjust power sequential confseq
     #[arg(long)]
     method: Option<String>,
@@ -236,6 +240,7 @@ impl Keys {
             }
         };
         put("data", json!(data.map(|path| path.to_string_lossy())));
+        put("encoding", json!(self.encoding));
         put("method", json!(self.method));
         put("formula", json!(self.formula));
         put("cluster", json!(self.cluster));

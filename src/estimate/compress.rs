@@ -248,7 +248,7 @@ mod tests {
                 ("w".to_string(), column(&|_, row| 1.0 + f64::from(row.4))),
                 ("y".to_string(), column(&|i, row| centre + spread * ((i * i % 7) as f64 / 7.0 + f64::from(row.1 * row.0 % 3)))),
             ];
-            let table = Table { rows: rows.len(), columns, others: Vec::new() };
+            let table = Table { rows: rows.len(), columns, ..Table::default() };
             let formula = Formula::parse(if effects { "y ~ t + x | e" } else { "y ~ 0 + t + x + e" }).unwrap();
             let clusters: Vec<String> = if two_way { vec!["g".to_string(), "e".to_string()] } else { vec!["g".to_string()] };
             let request = Request {

@@ -248,6 +248,29 @@ pub fn cell(text: &[u8]) -> Cell {
     }
 }
 
+/// The same where cells are not separated by commas: there a comma is decimal.
+#[inline]
+pub fn written(text: &[u8], commas: bool) -> Cell {
+    if !commas || text.len() > 64 || memchr::memchr(b',', text).is_none() {
+        return cell(text);
+    }
+    let mut pointed = [0; 64];
+    let pointed = &mut pointed[..text.len()];
+    pointed.copy_from_slice(text);
+    let mut changed = 0;
+    for byte in pointed.iter_mut() {
+        match byte {
+            b',' => {
+                *byte = b'.';
+                changed += 1;
+            }
+            b'.' => return Cell::Text,
+            _ => {}
+        }
+    }
+    if changed == 1 { cell(pointed) } else { Cell::Text }
+}
+
 /// Digits with a sign and a point, as long as one rounding gives the nearest number.
 #[inline]
 fn decimal(text: &[u8]) -> Option<f64> {
@@ -304,6 +327,11 @@ mod tests {
             assert_eq!(cell(text.as_bytes()), Cell::Text, "{text}");
         }
         assert_eq!(cell(b"TRUE"), Cell::Number(1.0));
+        assert_eq!(written(b"-1,5", true), Cell::Number(-1.5));
+        assert_eq!((written(b"1.5", true), written(b"1,5", false), written(b"", true)), (Cell::Number(1.5), Cell::Text, Cell::Missing));
+        for text in ["1.234,5", "1,2,3", "a,b", ","] {
+            assert_eq!(written(text.as_bytes(), true), Cell::Text, "{text}");
+        }
     }
 
     #[test]

@@ -226,7 +226,7 @@ mod tests {
             ("arm".to_string(), texts(&["b", "a", "b", "", "a", "c"])),
             ("none".to_string(), numbers(&[NA; 6])),
         ];
-        Table { rows: 6, columns, others: vec!["z".to_string()] }
+        Table { rows: 6, columns, others: vec!["z".to_string()], ..Table::default() }
     }
 
     fn of(text: &str) -> Vec<Option<f64>> {
@@ -330,8 +330,8 @@ mod tests {
             let coded = columns.iter().map(|(name, values)| (name.to_string(), numbers(values))).collect();
             let plain = columns.iter().map(|(name, values)| (name.to_string(), Arc::new(Column::Numbers(values.clone())))).collect();
             let expression = parse(&text).unwrap();
-            let coded = evaluate(&expression, &Table { rows: rows.len(), columns: coded, others: Vec::new() }).unwrap();
-            let plain = evaluate(&expression, &Table { rows: rows.len(), columns: plain, others: Vec::new() }).unwrap();
+            let coded = evaluate(&expression, &Table { rows: rows.len(), columns: coded, ..Table::default() }).unwrap();
+            let plain = evaluate(&expression, &Table { rows: rows.len(), columns: plain, ..Table::default() }).unwrap();
             prop_assert!((0..rows.len()).all(|row| coded.number(row).total_cmp(&plain.number(row)).is_eq() || coded.number(row) == plain.number(row) || (coded.number(row).is_nan() && plain.number(row).is_nan())));
         }
     }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::MultiGzDecoder;
 
 use super::blocks::Source;
@@ -14,9 +15,12 @@ use super::parquet;
 use super::separated::{self, Fault, Wanted};
 use super::table::Table;
 use crate::error::{Error, Result};
+use crate::sheet::{Encoding, Seen, dialect, seen};
 
 /// One block of the file in memory for each thread.
 const BLOCK: usize = 1 << 20;
+/// So much of a file tells how it is written.
+const HEAD: u64 = 1 << 16;
 
 enum Kind {
     Plain,
@@ -26,19 +30,19 @@ enum Kind {
 
 /// The columns that are wanted, in the file's order. Refuses a wanted column that is not there, or that is there twice, and a file that
 /// cannot be read as rows of equal width.
-pub fn read(path: &Path, wanted: &BTreeSet<String>) -> Result<Table> {
+pub fn read(path: &Path, encoding: Option<Encoding>, wanted: &BTreeSet<String>) -> Result<Table> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     match kind(path)? {
         Kind::Parquet => parquet::read(path, wanted, threads),
-        kind => rows(path, &kind, wanted, BLOCK, threads),
+        kind => rows(path, &kind, encoding, wanted, BLOCK, threads),
     }
 }
 
 fn kind(path: &Path) -> Result<Kind> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match name {
-        name if name.ends_with(".csv") => Ok(Kind::Plain),
-        name if name.ends_with(".csv.gz") => Ok(Kind::Packed),
+        name if name.ends_with(".csv") || name.ends_with(".tsv") => Ok(Kind::Plain),
+        name if name.ends_with(".csv.gz") || name.ends_with(".tsv.gz") => Ok(Kind::Packed),
         name if name.ends_with(".parquet") => Ok(Kind::Parquet),
         _ => Err(refused(path, "the name ends neither in .csv nor in .csv.gz nor in .parquet; these are read, convert the file to one of them")),
     }
@@ -66,12 +70,69 @@ pub fn file(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn open(path: &Path, kind: &Kind, block: usize) -> Result<Source> {
+/// A file's rows, whatever it is written in, and the lines before its header. A plain file in UTF-8 is read as it is.
+struct Opened {
+    source: Source,
+    lines: usize,
+    delimiter: u8,
+}
+
+/// The first bytes, and the whole again.
+fn head(mut from: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut head = Vec::new();
+    from.by_ref().take(HEAD).read_to_end(&mut head)?;
+    Ok((head.clone(), Box::new(Cursor::new(head).chain(from))))
+}
+
+/// Ends lines as all others do where they end with a carriage return alone.
+struct Returns(Box<dyn Read + Send>);
+
+impl Read for Returns {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(bytes)?;
+        memchr::memchr_iter(b'\r', &bytes[..read]).collect::<Vec<usize>>().into_iter().for_each(|at| bytes[at] = b'\n');
+        Ok(read)
+    }
+}
+
+fn open(path: &Path, kind: &Kind, asked: Option<Encoding>, block: usize) -> Result<Opened> {
     let file = file(path)?;
-    Ok(match kind {
-        Kind::Packed => Source::new(Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file))), block),
-        _ => Source::new(Box::new(file), block),
-    })
+    let from: Box<dyn Read + Send> = match kind {
+        Kind::Packed => Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file))),
+        _ => Box::new(file),
+    };
+    let why = |error: io::Error| reading(path, &error);
+    let (mut first, mut from) = head(from).map_err(why)?;
+    let found = match seen(&first) {
+        Seen::Marked(encoding, _) | Seen::Zeros(encoding) => Some(encoding),
+        Seen::Nothing => None,
+    };
+    if let (Some(found), Some(asked)) = (found, asked)
+        && found != asked
+    {
+        return Err(refused(path, format!("the file is {}, not {}; leave --encoding out", found.name(), asked.name())));
+    }
+    // Accents that make whole UTF-8 were never meant as two letters each; the last one may be cut in two.
+    let whole = !first.is_ascii() && std::str::from_utf8(&first).map_or_else(|error| error.error_len().is_none(), |_| true);
+    if asked == Some(Encoding::Windows1252) && whole {
+        return Err(refused(path, "the file is UTF-8, not Windows-1252; leave --encoding out"));
+    }
+    if let Some(decoder) = asked.or(found).and_then(Encoding::decoder) {
+        let decoded = DecodeReaderBytesBuilder::new().encoding(Some(decoder)).strip_bom(true).build(from);
+        (first, from) = head(Box::new(decoded)).map_err(why)?;
+    }
+    let dialect = dialect(&first);
+    if memchr::memchr(b'\r', &first).is_some() && memchr::memchr(b'\n', &first).is_none() {
+        from = Box::new(Returns(from));
+    }
+    // A quote or a line end separates nothing.
+    let delimiter = if matches!(dialect.delimiter, b'"' | b'\r' | b'\n') { b',' } else { dialect.delimiter };
+    let before = &first[..dialect.start];
+    let lines = before.iter().filter(|byte| **byte == b'\n').count().max(usize::from(dialect.start > 3));
+    if dialect.start > 3 {
+        io::copy(&mut from.by_ref().take(dialect.start as u64), &mut io::sink()).map_err(why)?;
+    }
+    Ok(Opened { source: Source::new(from, delimiter, block), lines, delimiter })
 }
 
 fn reading(path: &Path, error: &io::Error) -> Error {
@@ -98,7 +159,10 @@ fn header(path: &Path, source: &mut Source) -> Result<(Vec<String>, usize)> {
 pub fn places(path: &Path, names: &[String], wanted: &BTreeSet<String>) -> Result<Vec<usize>> {
     let lost: Vec<String> = wanted.iter().filter(|name| !names.contains(name)).map(|name| format!("`{name}`")).collect();
     if !lost.is_empty() {
-        return Err(refused(path, format!("there is no column {}; there {}", lost.join(", "), listed(names))));
+        // A name with letters that are not UTF-8 was read with U+FFFD in their place.
+        let spoilt = names.iter().any(|name| name.contains('\u{FFFD}'));
+        let hint = if spoilt { "; names that are not UTF-8 may be Windows-1252: add --encoding windows-1252" } else { "" };
+        return Err(refused(path, format!("there is no column {}; there {}{hint}", lost.join(", "), listed(names))));
     }
     let places: Vec<usize> = (0..names.len()).filter(|at| wanted.contains(&names[*at])).collect();
     match places.iter().find(|at| names[..**at].contains(&names[**at])) {
@@ -122,22 +186,27 @@ pub fn listed(names: &[String]) -> String {
 pub fn table(rows: usize, names: Vec<String>, places: &[usize], columns: Vec<super::table::Column>) -> Table {
     let columns = places.iter().zip(columns).map(|(at, column)| (names[*at].clone(), Arc::new(column))).collect();
     let others = names.into_iter().enumerate().filter(|(at, _)| !places.contains(at)).map(|(_, name)| name).collect();
-    Table { rows, columns, others }
+    Table { rows, columns, others, doubts: Vec::new() }
 }
 
-fn rows(path: &Path, kind: &Kind, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
+fn rows(path: &Path, kind: &Kind, encoding: Option<Encoding>, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
     let mut text = Vec::new();
     loop {
-        let mut source = open(path, kind, block)?;
+        let Opened { mut source, lines, delimiter } = open(path, kind, encoding, block)?;
         let (names, header_lines) = header(path, &mut source)?;
         let columns = places(path, &names, wanted)?;
         text.resize(columns.len(), false);
         let size = if matches!(kind, Kind::Plain) { std::fs::metadata(path).ok().map(|about| about.len()) } else { None };
-        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size };
+        let header_lines = header_lines + lines;
+        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size, delimiter };
         match separated::read(source, &wanted, threads) {
-            Ok((rows, held)) => return Ok(table(rows, names, &columns, held)),
+            Ok((rows, held, doubts)) => {
+                let doubts = doubts.into_iter().map(|(at, doubt)| (names[columns[at]].clone(), doubt)).collect();
+                return Ok(Table { doubts, ..table(rows, names, &columns, held) });
+            }
             Err(Fault::Line(line, what)) => return Err(refused(path, format!("line {line} {what}"))),
             Err(Fault::Reading(error)) => return Err(reading(path, &error)),
+            Err(Fault::Column(column, what)) => return Err(refused(path, format!("the column `{}` {what}", names[columns[column]]))),
             // Read again, this column as text: so many numbers before the first text are rare.
             Err(Fault::Text(column)) => text[column] = true,
         }
@@ -167,7 +236,7 @@ mod tests {
 
     fn of(text: &str, names: &[&str]) -> Result<Table> {
         let folder = tempfile::tempdir().unwrap();
-        read(&written(&folder, "Rows.CSV", text.as_bytes()), &wanted(names))
+        read(&written(&folder, "Rows.CSV", text.as_bytes()), None, &wanted(names))
     }
 
     fn shown(column: &Column) -> Vec<String> {
@@ -197,7 +266,7 @@ mod tests {
     fn what_cannot_be_read_is_refused_with_the_line_and_the_reason() {
         let refused = |text: &[u8], file: &str, names: &[&str]| {
             let folder = tempfile::tempdir().unwrap();
-            read(&written(&folder, file, text), &wanted(names)).unwrap_err().to_string()
+            read(&written(&folder, file, text), None, &wanted(names)).unwrap_err().to_string()
         };
         let of = |text: &str| refused(text.as_bytes(), "a.csv", &["a"]);
         assert!(of("").contains("empty"));
@@ -212,19 +281,19 @@ mod tests {
         assert!(refused(b"a,b\n1,2\n", "a.csv.gz", &["a"]).contains("damaged"));
         assert!(refused(b"PAR1 and no more PAR1", "a.parquet", &["a"]).contains("damaged"));
         assert!(refused(b"a\n1\n", "a.txt", &["a"]).contains(".parquet"));
-        assert!(read(Path::new("/none/such.csv"), &wanted(&["a"])).unwrap_err().to_string().contains("no such file"));
+        assert!(read(Path::new("/none/such.csv"), None, &wanted(&["a"])).unwrap_err().to_string().contains("no such file"));
     }
 
     #[test]
     fn a_packed_file_reads_like_the_plain_one_and_is_refused_when_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let text: String = std::iter::once("a,b\n".to_string()).chain((0..20_000).map(|i| format!("{},t{}\n", i % 7, i % 11))).collect();
-        let plain = read(&written(&folder, "a.csv", text.as_bytes()), &wanted(&["a", "b"])).unwrap();
+        let plain = read(&written(&folder, "a.csv", text.as_bytes()), None, &wanted(&["a", "b"])).unwrap();
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(text.as_bytes()).unwrap();
         let packed = packed.finish().unwrap();
-        assert_eq!(read(&written(&folder, "b.csv.gz", &packed), &wanted(&["a", "b"])).unwrap().columns, plain.columns);
-        let cut = read(&written(&folder, "c.csv.gz", &packed[..packed.len() / 2]), &wanted(&["a"])).unwrap_err().to_string();
+        assert_eq!(read(&written(&folder, "b.csv.gz", &packed), None, &wanted(&["a", "b"])).unwrap().columns, plain.columns);
+        let cut = read(&written(&folder, "c.csv.gz", &packed[..packed.len() / 2]), None, &wanted(&["a"])).unwrap_err().to_string();
         assert!(cut.contains("damaged or cut off"), "{cut}");
     }
 
@@ -263,9 +332,11 @@ mod tests {
             let bytes = writer.into_inner().unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = written(&folder, "a.csv", &bytes);
-            let table = super::rows(&path, &Kind::Plain, &wanted(&["a", "b", "c"]), size, threads).unwrap();
-            prop_assert_eq!(&super::rows(&path, &Kind::Plain, &wanted(&["a", "b", "c"]), 1 << 20, 1).unwrap().columns, &table.columns);
-            let plain: Vec<csv::StringRecord> = csv::Reader::from_reader(bytes.as_slice()).records().map(|row| row.unwrap()).collect();
+            let table = super::rows(&path, &Kind::Plain, None, &wanted(&["a", "b", "c"]), size, threads).unwrap();
+            prop_assert_eq!(&super::rows(&path, &Kind::Plain, None, &wanted(&["a", "b", "c"]), 1 << 20, 1).unwrap().columns, &table.columns);
+            // A row of separators alone is one that a spreadsheet left empty.
+            let plain = csv::Reader::from_reader(bytes.as_slice()).into_records().map(|row| row.unwrap());
+            let plain: Vec<csv::StringRecord> = plain.filter(|row| always || !row.iter().all(|cell| cell.bytes().all(|byte| byte == b' '))).collect();
             prop_assert_eq!(table.rows, plain.len());
             for (i, (_, column)) in table.columns.iter().enumerate() {
                 let text = plain.iter().any(|row| cell(row[i].as_bytes()) == Cell::Text);

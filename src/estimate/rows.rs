@@ -85,7 +85,7 @@ fn keep(table: Table, kept: &[bool]) -> Table {
     }
     // Column by column, so that the old one can go before the next is made.
     let columns = table.columns.into_iter().map(|(name, column)| (name, Arc::new(column.keep(kept, rows).compact()))).collect();
-    Table { rows, columns, others: table.others }
+    Table { rows, columns, others: table.others, ..Table::default() }
 }
 
 /// One row for each combination of the keys' values, in the order they are met; rows where a key is missing are left out and counted.
@@ -137,7 +137,7 @@ fn collapsed(table: &Table, keys: &[String]) -> Result<(Table, usize)> {
         };
         columns.push((name.clone(), Arc::new(column)));
     }
-    Ok((Table { rows: first.len(), columns, others: Vec::new() }, dropped))
+    Ok((Table { rows: first.len(), columns, ..Table::default() }, dropped))
 }
 
 /// The one value a group has; missing where it has several or none.
@@ -170,7 +170,7 @@ mod tests {
             ("y".to_string(), column(&[0.0, 1.0, 1.0, NA, 0.0, 1.0])),
             ("arm".to_string(), Arc::new(Column::Coded { levels: arms, codes: Codes::Narrow(vec![1, 1, 2, 2, 1, 2]) })),
         ];
-        Table { rows: 6, columns, others: vec!["x".to_string()] }
+        Table { rows: 6, columns, others: vec!["x".to_string()], ..Table::default() }
     }
 
     fn rows(table: &Table, let_: &[&str], filter: Option<&str>, collapse: &[&str], used: &[&str]) -> Result<Rows> {

@@ -26,18 +26,26 @@ pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::resul
     let read: Vec<Spec> = read.collect::<std::result::Result<_, _>>()?;
     let mut answers: Vec<Option<std::result::Result<Answer, String>>> = vec![None; specs.len()];
     // Specs of one file together, so that it is read once and let go of before the next.
-    let mut files: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+    let mut files: BTreeMap<(PathBuf, Option<&str>), Vec<usize>> = BTreeMap::new();
     for (at, spec) in read.iter().enumerate() {
         let says = |error: crate::error::Error| Err(error.lines.join("\n"));
         match (without_data(spec), &spec.data) {
             (Some(answer), _) => answers[at] = Some(answer.or_else(says)),
-            (None, Some(data)) => files.entry(folder.join(data)).or_default().push(at),
+            (None, Some(data)) => files.entry((folder.join(data), spec.encoding.as_deref())).or_default().push(at),
             (None, None) => answers[at] = Some(says(refused(format!("method {}: give the data file", spec.method)))),
         }
     }
-    for (file, members) in files {
+    for ((file, _), members) in files {
+        let encoding = members.first().map_or(Ok(None), |at| read[*at].encoding());
+        let encoding = match encoding {
+            Ok(encoding) => encoding,
+            Err(error) => {
+                members.iter().for_each(|at| answers[*at] = Some(Err(error.lines.join("\n"))));
+                continue;
+            }
+        };
         let wanted: Result<Vec<BTreeSet<String>>> = members.iter().map(|at| columns(&read[*at])).collect();
-        let together = wanted.and_then(|wanted| self::read(&file, &wanted.into_iter().flatten().collect()));
+        let together = wanted.and_then(|wanted| self::read(&file, encoding, &wanted.into_iter().flatten().collect()));
         for at in members {
             let spec = &read[at];
             // One spec's fault in its columns is not the others'.
@@ -45,7 +53,7 @@ pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::resul
             let table = match &together {
                 Ok(table) => Ok(table),
                 Err(_) => {
-                    alone = columns(spec).and_then(|wanted| self::read(&file, &wanted));
+                    alone = columns(spec).and_then(|wanted| self::read(&file, encoding, &wanted));
                     alone.as_ref()
                 }
             };
@@ -162,6 +170,12 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         return Err(refused(format!("{file}: no rows are left: every one was filtered out or misses a value of a column that the spec uses")));
     }
     let mut answer = by_method(spec, &formula, design, folder)?;
+    // A column is named that this spec reads; a cluster or a block may well be text.
+    let mut used = BTreeSet::new();
+    formula.columns(&mut used);
+    let used = needed(&spec.define, spec.filter.as_deref(), &used)?;
+    let doubts = table.doubts.iter().filter(|(name, _)| used.contains(name));
+    answer.warnings.extend(doubts.map(|(name, doubt)| format!("column `{name}` {doubt}")));
     if matches!(spec.method.as_str(), "dim" | "means" | "mh" | "lee" | "km" | "logrank" | "icc") && formula.terms.len() > 1 {
         answer.warnings.push(format!("method {} compares the levels of the first term; the other terms are not used", spec.method));
     }

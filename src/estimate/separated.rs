@@ -1,4 +1,4 @@
-//! Comma-separated rows into columns. Each thread reads its own blocks into its own codes; blocks are joined in the file's order, so
+//! Rows of separated cells into columns. Each thread reads its own blocks into its own codes; blocks are joined in the file's order, so
 //! that neither the number of threads nor the size of the blocks shows in the result.
 
 use std::io;
@@ -6,8 +6,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use memchr::{memchr, memrchr};
 
-use super::blocks::{Block, Fields, Source, fields, newlines};
-use super::dictionary::{Cell, Numbers, Texts, cell, plain};
+use super::blocks::{Block, Fields, Source, empty, fields, newlines};
+use super::dictionary::{Cell, Numbers, Texts, plain, written};
 use super::table::{Codes, Column, Levels};
 
 /// Rows are cut into fields so many bytes at a time: both fit the processor's cache.
@@ -20,6 +20,8 @@ pub enum Fault {
     Reading(io::Error),
     /// A column that was taken for numbers holds text after all.
     Text(usize),
+    /// What is wrong with a wanted column as a whole.
+    Column(usize, &'static str),
 }
 
 /// What is read: the place of each wanted column among `width`, whether it is text for certain, and the length of the header.
@@ -30,6 +32,14 @@ pub struct Wanted<'a> {
     pub header_lines: usize,
     /// Bytes, as far as the file tells.
     pub size: Option<u64>,
+    /// What separates cells. Where it is no comma, a comma within a cell is decimal.
+    pub delimiter: u8,
+}
+
+impl Wanted<'_> {
+    fn commas(&self) -> bool {
+        self.delimiter != b','
+    }
 }
 
 /// A column as one thread meets it. Its codes are its own; `shared` leads from them to the codes of all.
@@ -41,6 +51,21 @@ struct Own {
     codes: Vec<u32>,
     plain: bool,
     numbers: Vec<f64>,
+    signs: Signs,
+}
+
+/// Which decimal signs the numbers of a column were written with.
+#[derive(Default, Clone, Copy)]
+struct Signs {
+    commas: bool,
+    points: bool,
+}
+
+impl Signs {
+    fn note(&mut self, text: &[u8]) {
+        self.commas |= memchr(b',', text).is_some();
+        self.points |= memchr(b'.', text).is_some();
+    }
 }
 
 #[derive(Default)]
@@ -51,6 +76,7 @@ struct Joined {
     text: bool,
     fractions: bool,
     plain: Option<Vec<f64>>,
+    signs: Signs,
 }
 
 struct Join {
@@ -61,8 +87,11 @@ struct Join {
     fault: Option<Fault>,
 }
 
-/// Reads all rows of the source on so many threads. Answers the number of rows and the columns in the order they were wanted.
-pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<(usize, Vec<Column>), Fault> {
+/// The number of rows, the columns in the order they were wanted, and what is doubtful of which.
+type Found = (usize, Vec<Column>, Vec<(usize, String)>);
+
+/// Reads all rows of the source on so many threads.
+pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<Found, Fault> {
     let columns = wanted.text.iter().map(|text| Joined { text: *text, ..Joined::default() }).collect();
     let join = Mutex::new(Join { columns, rows: 0, lines: wanted.header_lines, next: 0, fault: None });
     let (source, turn) = (Mutex::new(source), Condvar::new());
@@ -74,7 +103,14 @@ pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<(usize, V
     let join = join.into_inner().unwrap_or_else(PoisonError::into_inner);
     match join.fault {
         Some(fault) => Err(fault),
-        None => Ok((join.rows, join.columns.into_iter().map(Joined::finish).collect())),
+        None if wanted.commas() && join.columns.iter().any(Joined::mixed) => {
+            let at = join.columns.iter().position(Joined::mixed).unwrap_or(0);
+            Err(Fault::Column(at, "holds numbers with a decimal comma and numbers with a point; write them all one way"))
+        }
+        None => {
+            let doubts = join.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.doubt(wanted.commas())?))).collect();
+            Ok((join.rows, join.columns.into_iter().map(Joined::finish).collect(), doubts))
+        }
     }
 }
 
@@ -83,7 +119,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn work(source: &Mutex<Source>, join: &Mutex<Join>, turn: &Condvar, wanted: &Wanted) {
-    let mut reader = Reader { own: wanted.columns.iter().map(|_| Own::default()).collect(), starts: Vec::new(), fields: Fields::default() };
+    let own = wanted.columns.iter().map(|_| Own::default()).collect();
+    let mut reader = Reader { own, starts: Vec::new(), fields: Fields::new(wanted.delimiter) };
     let mut block = Block::default();
     loop {
         let read = match lock(source).next(&mut block) {
@@ -139,7 +176,8 @@ impl Reader {
                 None => memchr(b'\n', &bytes[from..block.length]).map_or(block.length, |at| from + at + 1),
             };
             // A single column takes the careful way because there an empty line has as many fields as a row.
-            let regular = if block.quoted || wanted.width == 1 { None } else { fields(bytes, from, to, wanted.width, &mut self.starts) };
+            let regular =
+                if block.quoted || wanted.width == 1 { None } else { fields(bytes, from, to, wanted.width, wanted.delimiter, &mut self.starts) };
             let (more, passed) = match regular {
                 Some(more) => (self.regular(bytes, more, lines, wanted)?, more),
                 None => self.careful(&bytes[..to], from, lines, wanted)?,
@@ -160,7 +198,7 @@ impl Reader {
             if own.plain {
                 for row in 0..rows {
                     let (start, end) = span(&self.starts, row);
-                    own.number(&bytes[start..end]).ok_or(Fault::Text(i))?;
+                    own.number(&bytes[start..end], wanted.commas()).ok_or(Fault::Text(i))?;
                 }
             } else {
                 own.codes.extend((0..rows).map(|row| {
@@ -181,7 +219,8 @@ impl Reader {
         while at < bytes.len() {
             let line = lines + passed + 1;
             let next = self.fields.read(bytes, at).map_err(|_| Fault::Line(line, "opens a quote that is never closed; close it".to_string()))?;
-            if !self.fields.blank() {
+            let blank = self.fields.blank() || (wanted.width > 1 && empty(&bytes[at..next], wanted.delimiter));
+            if !blank {
                 if self.fields.count() != wanted.width {
                     let what = format!("has {} fields and the header {}; give each row a field for every column", self.fields.count(), wanted.width);
                     return Err(Fault::Line(line, what));
@@ -189,7 +228,7 @@ impl Reader {
                 for (i, (own, column)) in self.own.iter_mut().zip(wanted.columns).enumerate() {
                     let text = self.fields.get(bytes, *column);
                     if own.plain {
-                        own.number(text).ok_or(Fault::Text(i))?;
+                        own.number(text, wanted.commas()).ok_or(Fault::Text(i))?;
                     } else {
                         let code = own.texts.code(text, text.len());
                         own.codes.push(code);
@@ -206,16 +245,20 @@ impl Reader {
 }
 
 fn not_text(column: usize) -> String {
-    format!("holds bytes in column {} that are not UTF-8; save the file in UTF-8", column + 1)
+    let remedy = "if it is Windows-1252, add --encoding windows-1252; or save the file as CSV in UTF-8";
+    format!("holds bytes in column {} that are not UTF-8; {remedy}", column + 1)
 }
 
 impl Own {
-    fn number(&mut self, text: &[u8]) -> Option<()> {
-        self.numbers.push(match cell(text) {
+    fn number(&mut self, text: &[u8], commas: bool) -> Option<()> {
+        self.numbers.push(match written(text, commas) {
             Cell::Number(value) => value,
             Cell::Missing => f64::NAN,
             Cell::Text => return None,
         });
+        if commas {
+            self.signs.note(text);
+        }
         Some(())
     }
 
@@ -244,7 +287,7 @@ impl Join {
             return Err(Fault::Line(0, "ends the 4294967295 rows that are read at most; split the file".to_string()));
         }
         for (i, (joined, own)) in self.columns.iter_mut().zip(own).enumerate() {
-            joined.add(own).ok_or(Fault::Text(i))?;
+            joined.add(own, wanted.commas()).ok_or(Fault::Text(i))?;
         }
         Ok(())
     }
@@ -252,13 +295,17 @@ impl Join {
 
 impl Joined {
     /// None if text stands where numbers are held.
-    fn add(&mut self, own: &mut Own) -> Option<()> {
+    fn add(&mut self, own: &mut Own, commas: bool) -> Option<()> {
+        self.signs = Signs { commas: self.signs.commas | own.signs.commas, points: self.signs.points | own.signs.points };
         match &mut self.plain {
             Some(numbers) => {
                 if !own.plain {
                     for code in &own.codes {
                         let text = own.texts.text(*code as usize);
-                        numbers.push(match cell(text) {
+                        if commas {
+                            self.signs.note(text);
+                        }
+                        numbers.push(match written(text, commas) {
                             Cell::Number(value) => value,
                             Cell::Missing => f64::NAN,
                             Cell::Text => return None,
@@ -272,8 +319,11 @@ impl Joined {
                     let text = own.texts.text(code);
                     own.shared.push(self.texts.code(text, text.len()));
                     if self.texts.count() > self.values.len() {
-                        let cell = cell(text);
+                        let cell = written(text, commas);
                         self.text |= cell == Cell::Text;
+                        if commas && matches!(cell, Cell::Number(_)) {
+                            self.signs.note(text);
+                        }
                         let value = if let Cell::Number(value) = cell { value } else { f64::NAN };
                         self.fractions |= value.fract() > 0.0 || value.fract() < 0.0;
                         self.values.push(value);
@@ -284,7 +334,7 @@ impl Joined {
                     let codes = std::mem::take(&mut self.codes);
                     let mut numbers = Vec::with_capacity(codes.capacity());
                     numbers.extend((0..codes.len()).map(|row| if codes.at(row) == 0 { f64::NAN } else { self.values[codes.at(row) as usize - 1] }));
-                    *self = Joined { plain: Some(numbers), ..Joined::default() };
+                    *self = Joined { plain: Some(numbers), signs: self.signs, ..Joined::default() };
                 }
             }
         }
@@ -292,6 +342,43 @@ impl Joined {
             *own = Own { plain: true, ..Own::default() };
         }
         Some(())
+    }
+
+    /// Numbers written in two ways: a thousand and one with a point in the one may be a fraction in the other.
+    fn mixed(&self) -> bool {
+        !self.text && self.signs.commas && self.signs.points
+    }
+
+    /// What to say of a column that is text although nearly all of its cells are numbers, or would be without their thousands' signs.
+    fn doubt(&self, commas: bool) -> Option<String> {
+        if !self.text || self.texts.count() == 0 {
+            return None;
+        }
+        let is_text: Vec<bool> = (1..=self.texts.count()).map(|code| written(self.texts.text(code), commas) == Cell::Text).collect();
+        let first = is_text.iter().position(|text| *text)?;
+        let shown = String::from_utf8_lossy(self.texts.text(first + 1)).into_owned();
+        let digits = |code: usize| {
+            let text = self.texts.text(code);
+            text.iter().any(u8::is_ascii_digit) && text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-' | b' '))
+        };
+        let of_digits = |code: usize| !is_text[code - 1] || (digits(code) && memchr(b',', self.texts.text(code)).is_some());
+        if (1..=self.texts.count()).all(of_digits) {
+            return Some(format!(
+                "is text because of «{shown}»: write numbers without a sign for thousands; a decimal comma is read where semicolons or tabs separate"
+            ));
+        }
+        // As many texts that are no numbers as numbers: names that happen to hold digits.
+        let texts = is_text.iter().filter(|text| **text).count();
+        if texts * 2 > is_text.len() {
+            return None;
+        }
+        let mut counts = vec![0usize; is_text.len() + 1];
+        (0..self.codes.len()).for_each(|row| counts[self.codes.at(row) as usize] += 1);
+        let cells: usize = counts[1..].iter().sum();
+        let other: usize = counts[1..].iter().zip(&is_text).filter(|(_, text)| **text).map(|(count, _)| count).sum();
+        (other * 20 <= cells).then(|| {
+            format!("is text because {other} of {cells} cells are no numbers, the first «{shown}»; empty them or write NA, should it be numbers")
+        })
     }
 
     fn finish(self) -> Column {

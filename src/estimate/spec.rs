@@ -1,6 +1,7 @@
 //! One spec: a method on a file, with the method's keys.
 
 use crate::error::{Error, Result};
+use crate::sheet::Encoding;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 #[serde(default, deny_unknown_fields)]
 pub struct Spec {
     pub data: Option<String>,
+    /// How the letters of a table are stored, where the file does not say.
+    pub encoding: Option<String>,
     pub method: String,
     pub formula: Option<String>,
     #[serde(deserialize_with = "texts")]
@@ -117,7 +120,7 @@ pub const METHODS: [(&str, &str); 20] = [
     ("confseq", "kind v t rho alpha"),
 ];
 
-const EVERYWHERE: &str = "data method formula let filter collapse reference level";
+const EVERYWHERE: &str = "data encoding method formula let filter collapse reference level";
 
 /// What came in was not a spec at all (wrong usage), or a spec that is refused.
 #[derive(Debug)]
@@ -139,6 +142,7 @@ impl Spec {
             return Err(Fault::Usage("a spec is a JSON object such as {\"method\": \"ols\", \"formula\": \"y ~ arm\"}".to_string()));
         }
         let mut spec = Spec::deserialize(value).map_err(|e| Fault::Usage(format!("spec {value}: {e}")))?;
+        spec.small();
         // Rows that miss a value of a column count as dropped only where the method uses the column.
         if let Some((_, keys)) = METHODS.iter().find(|(name, _)| *name == spec.method) {
             let reads = |key: &str| keys.split(' ').any(|own| own == key);
@@ -149,6 +153,39 @@ impl Spec {
             spec.time = spec.time.filter(|_| reads("time"));
         }
         Ok(spec)
+    }
+
+    /// The language's own words are taken in any case: `CR1` is `cr1`.
+    fn small(&mut self) {
+        self.method.make_ascii_lowercase();
+        self.adjust.iter_mut().for_each(|word| word.make_ascii_lowercase());
+        let words = [
+            &mut self.vcov,
+            &mut self.df,
+            &mut self.fixef_k,
+            &mut self.singletons,
+            &mut self.block_weights,
+            &mut self.family,
+            &mut self.link,
+            &mut self.corstr,
+            &mut self.ties,
+            &mut self.estimator,
+            &mut self.bootstrap,
+            &mut self.weights_type,
+            &mut self.statistic,
+            &mut self.spending,
+            &mut self.kind,
+            &mut self.encoding,
+        ];
+        words.into_iter().flatten().for_each(|word| word.make_ascii_lowercase());
+    }
+
+    /// How the letters of the data file are stored, where that is said. Refuses what is no encoding.
+    pub fn encoding(&self) -> Result<Option<Encoding>> {
+        use clap::ValueEnum;
+        let Some(word) = self.encoding.as_deref() else { return Ok(None) };
+        let all: Vec<&str> = Encoding::value_variants().iter().map(|encoding| encoding.word()).collect();
+        Encoding::from_str(word, true).map(Some).map_err(|_| refused(format!("encoding \"{word}\": use one of {}", all.join(" "))))
     }
 
     /// Keys that were given and that the method does not read. Refuses an unknown method.

@@ -37,6 +37,8 @@ pub struct Table {
     pub columns: Vec<(String, Arc<Column>)>,
     /// The file's other columns, by name.
     pub others: Vec<String>,
+    /// Columns that are text, but hardly meant so: name and what to say of it.
+    pub doubts: Vec<(String, String)>,
 }
 
 impl Default for Codes {

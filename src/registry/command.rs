@@ -1,11 +1,12 @@
 //! `vecino registry …`
 
 use super::indicators::{self, Row};
-use super::{export, import};
+use super::{export, import, table};
 use crate::app::{Options, print};
 use crate::clock::show_day;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
+use crate::sheet::Written;
 use chrono::NaiveDate;
 use clap::Subcommand;
 use serde_json::json;
@@ -18,11 +19,20 @@ pub enum Command {
     /// Columns: given_names, surnames (both needed), cui, sex, birth_date (dd/mm/yyyy, a year or an age), language, migration_status,
     /// household (its code), relation, since, phone, channel, consent_messages (yes/no, of the home), consents (purposes of the person,
     /// with spaces between), consent_on, guardian (yes/no), waste, finance, finance_partner, school, grade, gender.
+    ///
+    /// The file is read as a spreadsheet saves it: comma, semicolon, tab or a «sep=» line, UTF-8 or UTF-16 (Windows-1252 with --encoding
+    /// windows-1252), empty rows and columns. Names of columns in any case and in Spanish (Nombres, Apellidos, DPI, Sexo, Fecha de
+    /// nacimiento, Edad, Teléfono, Hogar …); any other with --column household=código. Yes is sí, si, x, 1 or verdadero.
     Import {
         file: PathBuf,
         /// Four digits of INE, such as 1202
         #[arg(long, value_name = "CODE")]
         municipality: String,
+        /// Say what would be written and write nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        written: Written,
     },
     /// The programme's targets and the distinct people counted against them; groups under five people are hidden
     Indicators {
@@ -50,17 +60,22 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
     let app = options.open().await?;
     let now = app.clock.now();
     match command {
-        Command::Import { file, municipality } => {
+        Command::Import { file, municipality, dry_run, written } => {
             let municipality = MunicipalityId::parse(&municipality)?;
             let name = file.display().to_string();
             let text = std::fs::read(&file)
                 .map_err(|e| Error::refused("file", format!("{name}: the file cannot be read; check its name and your rights")).because(e))?;
+            let read = table::read(&name, &text, &written, app.clock.today())?;
             let mut tx = app.db.write().await?;
             indicators::ensure_targets(&mut tx).await?;
-            let done = import::import(&mut tx, &app.keys, &mut Mint::system(), municipality, &name, &text, ACTOR, now).await?;
-            tx.commit().await?;
+            let done = import::write(&mut tx, &app.keys, &mut Mint::system(), municipality, &name, read, ACTOR, now).await?;
+            if !dry_run {
+                tx.commit().await?;
+            }
             if options.json {
-                println!("{}", json!(done));
+                let mut document = json!(done);
+                document["dry_run"] = json!(dry_run);
+                println!("{document}");
             } else {
                 for warning in &done.warnings {
                     eprintln!("{warning}");
@@ -69,6 +84,9 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
                     "{name}: {} rows; {} people new, {} known; {} homes, {} contacts, {} consents; {} enrolled, {} candidates",
                     done.rows, done.new_people, done.known_people, done.homes, done.contacts, done.consents, done.enrolled, done.candidates
                 );
+                if dry_run {
+                    println!("dry run: nothing was stored");
+                }
             }
         }
         Command::Indicators { as_of, csv } => {

@@ -3,10 +3,10 @@
 use super::consent::{How, NewConsent, Purpose, Subject};
 use super::contact::{self, NewContact};
 use super::enrolment::{self, Proposal, Reason, Status};
-use super::entry::{self, COLUMNS, Entry};
+use super::entry::Entry;
 use super::membership::{self, Move};
 use super::person::{self, Language};
-use super::{STREAM, consent, names};
+use super::{STREAM, consent, names, table};
 use crate::account::audit;
 use crate::clock::local_day;
 use crate::db::Tx;
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId, PersonId, derived};
 use crate::opt;
 use crate::seal::Keys;
+use crate::sheet::Written;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
@@ -48,7 +49,23 @@ pub async fn import(
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<Summary> {
-    let today = local_day(now);
+    let read = table::read(file, text, &Written::default(), local_day(now))?;
+    write(tx, keys, mint, municipality, file, read, actor, now).await
+}
+
+#[expect(clippy::too_many_arguments, reason = "the rows, where they go, who brings them")]
+/// Writes the rows of a file within `tx` (the caller commits, or with a dry run does not).
+pub async fn write(
+    tx: &mut Tx,
+    keys: &Keys,
+    mint: &mut Mint,
+    municipality: MunicipalityId,
+    file: &str,
+    read: table::Read,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<Summary> {
+    let table::Read { entries, warnings } = read;
     let known: Option<(String,)> = opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", municipality)?;
     if known.is_none() {
         return Err(Error::not_found(
@@ -56,7 +73,6 @@ pub async fn import(
             format!("{municipality}: there is no such municipality; use a code of INE, such as 1202"),
         ));
     }
-    let entries = read(file, text, today)?;
     let mut lines = Vec::new();
     let mut homes = Vec::with_capacity(entries.len());
     for (row, entry) in &entries {
@@ -69,7 +85,7 @@ pub async fn import(
     if !lines.is_empty() {
         return Err(refused(lines));
     }
-    let mut done = Summary { rows: entries.len(), ..Summary::default() };
+    let mut done = Summary { rows: entries.len(), warnings, ..Summary::default() };
     for ((row, entry), home) in entries.iter().zip(homes) {
         let at_row = |error: Error| Error { lines: error.lines.iter().map(|line| format!("{file}:{row}: {line}")).collect(), ..error };
         let id = identify(tx, keys, municipality, entry, file, *row, &mut done, actor, now).await.map_err(at_row)?;
@@ -123,80 +139,13 @@ fn agreed(entry: &Entry, purpose: Purpose) -> NewConsent {
     }
 }
 
-fn refused(mut lines: Vec<String>) -> Error {
+pub(super) fn refused(mut lines: Vec<String>) -> Error {
     if lines.len() > SHOWN {
         let more = lines.len() - SHOWN;
         lines.truncate(SHOWN);
         lines.push(format!("and {more} more; mend these first"));
     }
     Error::refused_lines("registry-file", lines)
-}
-
-/// Every row with its line number, or every problem. Neither cells nor unknown column names are repeated: they may be names of people.
-fn read(file: &str, text: &[u8], today: chrono::NaiveDate) -> Result<Vec<(u64, Entry)>> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-    let headers =
-        reader.byte_headers().map_err(|_| refused(vec![format!("{file}:1: the header cannot be read; save the file as CSV in UTF-8")]))?.clone();
-    let columns: Vec<Option<&str>> =
-        headers.iter().map(|name| COLUMNS.into_iter().find(|known| known.as_bytes() == name.trim_ascii().to_ascii_lowercase())).collect();
-    let mut lines = Vec::new();
-    for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.is_none()) {
-        lines.push(format!("{file}:1: column {} has no known name; the columns are {}", index + 1, COLUMNS.join(", ")));
-    }
-    for needed in ["given_names", "surnames"] {
-        if !columns.contains(&Some(needed)) {
-            lines.push(format!("{file}:1: there is no column {needed}; add it"));
-        }
-    }
-    for (index, column) in columns.iter().enumerate() {
-        if column.is_some() && columns[..index].contains(column) {
-            lines.push(format!("{file}:1: column {} repeats {}; keep one", index + 1, column.unwrap_or_default()));
-        }
-    }
-    if !lines.is_empty() {
-        return Err(refused(lines));
-    }
-    let mut entries = Vec::new();
-    let mut record = csv::ByteRecord::new();
-    loop {
-        let row = reader.position().line();
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            Err(_) => return Err(refused(vec![format!("{file}:{row}: the row cannot be read; check quotation marks and save as CSV in UTF-8")])),
-        }
-        let row = record.position().map_or(row, csv::Position::line);
-        if record.len() != columns.len() {
-            lines.push(format!("{file}:{row}: {} cells under {} columns; check commas and quotation marks", record.len(), columns.len()));
-            continue;
-        }
-        let cells: Vec<Option<&str>> = record.iter().map(|cell| std::str::from_utf8(cell).ok()).collect();
-        if cells.contains(&None) {
-            lines.push(format!("{file}:{row}: not UTF-8; save the file as CSV in UTF-8"));
-            continue;
-        }
-        let get = |field: &str| plain(columns.iter().position(|column| *column == Some(field)).and_then(|index| cells[index]).unwrap_or(""));
-        match entry::read(get, today) {
-            Ok(entry) => entries.push((row, entry)),
-            Err(problems) => lines.extend(problems.into_iter().map(|problem| {
-                let line = problem.error.lines.join("; ");
-                if line.starts_with(problem.field) { format!("{file}:{row}: {line}") } else { format!("{file}:{row}: {}: {line}", problem.field) }
-            })),
-        }
-    }
-    if entries.is_empty() && lines.is_empty() {
-        lines.push(format!("{file}: there is no row under the header; add one"));
-    }
-    if lines.is_empty() { Ok(entries) } else { Err(refused(lines)) }
-}
-
-/// Undoes what an export does to a cell that a spreadsheet would take for a formula.
-fn plain(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if super::export::is_formula(rest) => rest,
-        _ => cell,
-    }
 }
 
 /// The person a row speaks of: one registered with the same CUI and the same name words; else one from an earlier file with the same

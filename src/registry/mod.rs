@@ -26,6 +26,7 @@ pub mod practice;
 pub mod roll;
 pub mod school;
 pub mod suppress;
+pub mod table;
 pub mod view;
 pub mod waste;
 

@@ -4,8 +4,11 @@
 
 use super::check::{self, Verdict};
 use super::geometry;
-use super::import::decimal;
+use super::import::{LAT, LON, decimal};
 use crate::error::{Error, Result};
+use crate::sheet::columns::{listed, resolve};
+use crate::sheet::problems::Problems;
+use crate::sheet::{self, Rows, dialect};
 use geo::{BoundingRect, Coord, Geometry, MultiPolygon};
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
@@ -141,33 +144,34 @@ impl Areas {
 
     /// Counts the points of a CSV text with the columns lon and lat.
     pub fn count(&self, text: &[u8], file: &str) -> Result<Counts> {
-        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let head_end = text.iter().position(|b| *b == b'\n').unwrap_or(text.len());
-        let delimiter = if text[..head_end].contains(&b';') { b';' } else { b',' };
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
-        let headers = reader.byte_headers().map_err(|e| Error::refused("csv-refused", format!("{file}: the header cannot be read ({e})")))?.clone();
-        let column = |names: [&str; 2]| headers.iter().position(|h| names.iter().any(|n| h.trim_ascii().eq_ignore_ascii_case(n.as_bytes())));
-        let (Some(lon), Some(lat)) = (column(["lon", "longitude"]), column(["lat", "latitude"])) else {
-            return Err(Error::refused("csv-refused", format!("{file}: row 1: the columns lon and lat are missing; name them so")));
+        let refuse = |row: Option<u64>, line: &str| match row {
+            Some(row) => Error::refused("csv-refused", format!("{file}: row {row}: {line}")),
+            None => Error::refused("csv-refused", format!("{file}: {line}")),
+        };
+        let text = sheet::decode(text, None, true).map_err(|fault| refuse(fault.row, &fault.line))?;
+        let bytes = text.text.as_bytes();
+        let mut rows = Rows::new(bytes, dialect(bytes));
+        let mut record = csv::ByteRecord::new();
+        let header = rows.next(&mut record).unwrap_or(1);
+        let names: Vec<String> = record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = resolve(&names, &[LON, LAT], &[], true).map_err(|lines| refuse(Some(header), &lines.join("; ")))?;
+        let column = |name: &str| found.columns.iter().position(|column| column.is(name));
+        let (Some(lon), Some(lat)) = (column("lon"), column("lat")) else {
+            return Err(refuse(Some(header), &format!("the columns lon and lat are missing; name two of {} so", listed(&names))));
         };
         let mut counts = vec![0u64; self.names.len()];
         let (mut outside, mut first_outside) = (0, Vec::new());
-        let mut bad: Vec<String> = Vec::new();
-        let mut record = csv::ByteRecord::new();
-        loop {
-            match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {}
-                Err(e) => return Err(Error::refused("csv-refused", format!("{file}: {e}; mend the row"))),
+        let mut bad = Problems::default();
+        while let Some(row) = rows.next(&mut record) {
+            if record.iter().all(|cell| cell.trim_ascii().is_empty()) {
+                continue;
             }
             let number = |n: usize| std::str::from_utf8(record.get(n)?).ok().and_then(decimal);
             let place = match (number(lon), number(lat)) {
                 (Some(x), Some(y)) if x.abs() <= 180.0 && y.abs() <= 90.0 => Coord { x, y },
                 _ => {
-                    if bad.len() < 20 {
-                        let row = record.position().map_or(0, csv::Position::line);
-                        bad.push(format!("{file}: row {row}: no position in degrees; write lon and lat like -91.7617 and 14.9680"));
-                    }
+                    bad.add(&format!("row {row}"), "no position in degrees; write lon and lat like -91.7617 and 14.9680");
                     continue;
                 }
             };
@@ -176,13 +180,13 @@ impl Areas {
                 None => {
                     outside += 1;
                     if first_outside.len() < 5 {
-                        first_outside.push((record.position().map_or(0, csv::Position::line), format!("({}, {})", place.x, place.y)));
+                        first_outside.push((row, format!("({}, {})", place.x, place.y)));
                     }
                 }
             }
         }
         if !bad.is_empty() {
-            return Err(Error::refused_lines("csv-refused", bad));
+            return Err(Error::refused_lines("csv-refused", bad.lines(&format!("{file}: "), ": ")));
         }
         Ok(Counts { areas: self.names.iter().cloned().zip(counts).collect(), outside, first_outside })
     }

@@ -9,6 +9,8 @@ use crate::app::{Options, print};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
+use crate::sheet::Written;
+use crate::sheet::problems::Problems;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Subcommand;
 use serde_json::json;
@@ -25,6 +27,7 @@ pub enum Command {
     /// Bring a GeoJSON or CSV file in, all or nothing; the same file twice changes nothing
     #[command(after_help = COLUMNS)]
     Import {
+        #[arg(value_enum, ignore_case = true)]
         kind: Kind,
         file: PathBuf,
         /// INE code of the municipality, unless each feature says its own in «municipality»
@@ -43,14 +46,17 @@ pub enum Command {
         /// is counted again
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        #[command(flatten)]
+        written: Written,
     },
     /// Write out what was imported, unknown properties too
     Export {
+        #[arg(value_enum, ignore_case = true)]
         kind: Kind,
         /// INE code; without it, everything, each feature saying its municipality
         #[arg(long, value_name = "CODE")]
         municipality: Option<String>,
-        #[arg(long, value_enum, default_value = "geojson")]
+        #[arg(long, value_enum, ignore_case = true, default_value = "geojson")]
         format: Format,
         /// A file instead of stdout
         #[arg(long, value_name = "FILE")]
@@ -66,7 +72,7 @@ pub enum Command {
     },
 }
 
-const COLUMNS: &str = "Properties (GeoJSON) or columns (CSV; comma or semicolon; adds lon,lat or wkt). Others are kept and exported again.
+const COLUMNS: &str = "Properties (GeoJSON) or columns (CSV; adds lon,lat or wkt). Others are kept and exported again.
   municipalities  code, name, department, pilot, sender, collection_model
   neighbourhoods  code, name
   routes          code, name, operator, stream, weekdays (mon,thu), window_start, window_end (HH:MM), valid_from, valid_to (YYYY-MM-DD)
@@ -75,6 +81,10 @@ const COLUMNS: &str = "Properties (GeoJSON) or columns (CSV; comma or semicolon;
   points          code, name, kind (yard, dump, sorting_plant, transfer_station, container, collection_point), route, order, capacity_l
   households      code (SP-4821-K), segment, service_status (served, not_subscribed, no_route), operator, hint
   streets         name, class
+Tables are read as spreadsheets save them: comma, semicolon, tab or a «sep=» line, UTF-8 or UTF-16 (Windows-1252 with
+--encoding windows-1252), decimal commas, empty rows and columns. Names of columns in any case and in Spanish (Código, Nombre,
+Barrio, Ruta, Tramo, Operador, Días …); any other with --column code=id. Yes is sí, si, x, 1 or verdadero; days are lun-vie, «lunes y
+jueves», L,X,V or mon,thu; dates dd/mm/yyyy or yyyy-mm-dd. A column that is absent leaves what stands, an empty cell empties it.
 Order: municipalities, neighbourhoods, routes, segments, then the rest. Points, segments and homes more than 100 m outside
 their municipality, in a lake or at (0, 0) are refused; a dump may lie outside.";
 
@@ -98,7 +108,7 @@ pub type Follow = for<'a> fn(&'a mut Tx, Changed<'a>) -> Pin<Box<dyn Future<Outp
 pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<()> {
     match command {
         Command::Check { files } => check_files(&files, options.json),
-        Command::Import { kind, file, municipality, crs, dry_run, repair, reason } => {
+        Command::Import { kind, file, municipality, crs, dry_run, repair, reason, written } => {
             if !matches!(crs.to_ascii_uppercase().as_str(), "EPSG:4326" | "4326" | "CRS84" | "OGC:CRS84") {
                 return Err(Error::refused(
                     "crs",
@@ -111,7 +121,8 @@ pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<
             let name = file.display().to_string();
             let (now, from) = (app.clock.now(), app.clock.today());
             let reason = reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-            let request = Request { kind, file: &name, bytes: &bytes, municipality, repair, now, from, reason, actor: "command line" };
+            let request =
+                Request { kind, file: &name, bytes: &bytes, municipality, repair, now, from, reason, actor: "command line", written: &written };
             let mut tx = app.db.write().await?;
             let outcome = import::file(&mut tx, &mut Mint::system(), &request).await?;
             for (municipality, since) in &outcome.since {
@@ -181,12 +192,19 @@ fn check_files(files: &[PathBuf], as_json: bool) -> Result<()> {
         };
         reports.push((name, report));
     }
-    let mut lines = Vec::new();
+    let (mut refused, mut warned) = (Vec::new(), Vec::new());
     for (name, report) in &reports {
+        let (mut bad, mut mild) = (Problems::default(), Problems::default());
         for problem in &report.problems {
-            let place = if problem.path.is_empty() { String::new() } else { format!("{}: ", problem.path) };
-            lines.push((problem.verdict, format!("{name}: {place}{} [{}]", problem.message, problem.code)));
+            let said = if problem.verdict > Verdict::AcceptWarn { &mut bad } else { &mut mild };
+            let line = format!("{} [{}]", problem.message, problem.code);
+            match problem.path.as_str() {
+                "" => said.push(format!("{name}: {line}")),
+                path => said.add(path, line),
+            }
         }
+        refused.extend(bad.lines(&format!("{name}: "), ": "));
+        warned.extend(mild.lines(&format!("{name}: "), ": "));
     }
     if as_json {
         let files: Vec<_> =
@@ -203,10 +221,9 @@ fn check_files(files: &[PathBuf], as_json: bool) -> Result<()> {
             print(&format!("{name}: {verdict}, {} features\n", report.features))?;
         }
     }
-    for (_, line) in lines.iter().filter(|(verdict, _)| *verdict == Verdict::AcceptWarn) {
+    for line in &warned {
         eprintln!("{line}");
     }
-    let refused: Vec<String> = lines.into_iter().filter(|(verdict, _)| *verdict > Verdict::AcceptWarn).map(|(_, line)| line).collect();
     if refused.is_empty() { Ok(()) } else { Err(Error::refused_lines("not-accepted", refused)) }
 }
 

@@ -14,6 +14,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId, seeded_random};
 use crate::run;
+use crate::sheet::Written;
 use chrono::{DateTime, NaiveDate, Utc};
 use geo::{Contains, Coord, LineString};
 use rand::RngExt;
@@ -45,8 +46,18 @@ pub async fn load(tx: &mut Tx, mint: &mut Mint, seed: u64, households: usize, fr
             let file = format!("{code}/{name}.geojson");
             let shipped = Shipped::get(&file).ok_or_else(|| Error::internal(format!("geodata/{file} is not in the binary")))?;
             let bytes = opened_by(&shipped.data, from);
-            let request =
-                Request { kind, file: &file, bytes: &bytes, municipality: Some(id), repair: false, now, from, reason: None, actor: "practice" };
+            let request = Request {
+                kind,
+                file: &file,
+                bytes: &bytes,
+                municipality: Some(id),
+                repair: false,
+                now,
+                from,
+                reason: None,
+                actor: "practice",
+                written: &Written::default(),
+            };
             import::file(tx, mint, &request).await?;
         }
         run!(tx, "UPDATE municipality SET pilot = $2, sender = $3, collection_model = $4 WHERE municipality_id = $1", id, true, sender, model)?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 /// Guatemala's bounding box, with a little sea.
-pub(super) fn in_guatemala(c: Coord) -> bool {
+pub(crate) fn in_guatemala(c: Coord) -> bool {
     (-92.26..=-88.2).contains(&c.x) && (13.7..=17.83).contains(&c.y)
 }
 

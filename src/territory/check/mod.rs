@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
 
-pub(crate) use between::overlapping;
+pub(crate) use between::{in_guatemala, overlapping};
+pub(crate) use shape::misplaced;
 pub use text::MAX_BYTES;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -170,6 +171,17 @@ fn top(document: &Value, findings: &mut Findings) -> usize {
             let mut shapes = Vec::with_capacity(features.len());
             for (n, feature) in features.iter().enumerate() {
                 shapes.push(shape::feature(feature, &format!("features[{n}]"), findings));
+            }
+            // A layer without any place may be meant; one thing without a place among others was forgotten.
+            let nowhere = |feature: &Value| feature.get("geometry").is_some_and(Value::is_null);
+            if !features.iter().all(nowhere) {
+                for (n, _) in features.iter().enumerate().filter(|(_, feature)| nowhere(feature)) {
+                    findings.warn(
+                        "null-geometry",
+                        format!("features[{n}].geometry"),
+                        "nothing is drawn here, unlike the others; draw it, or leave the feature out",
+                    );
+                }
             }
             between::all(features, &shapes, findings);
             features.len()

@@ -13,7 +13,7 @@ pub(super) fn crs(object: &Map<String, Value>, findings: &mut Findings) {
         findings.warn("crs-member", "crs", "GeoJSON no longer has «crs»; WGS 84 degrees are meant anyway");
     } else {
         let name = if name.is_empty() { "another reference system" } else { name };
-        findings.reject("crs", "crs", format!("the coordinates are in {name}; convert them to WGS 84 degrees (EPSG:4326)"));
+        findings.reject("crs", "crs", format!("the coordinates are in {name}; convert them to WGS 84 degrees (EPSG:4326): ogr2ogr -t_srs EPSG:4326"));
     }
 }
 
@@ -23,6 +23,30 @@ pub(super) fn bbox(object: &Map<String, Value>, path: &str, findings: &mut Findi
     if !numbers.is_some_and(|list| list.len() == 4 || list.len() == 6) {
         findings.reject("bbox", join(path, "bbox"), "a bbox is an array of four or six numbers");
     }
+}
+
+/// Why a pair of numbers is no longitude and latitude: its code, and what to do.
+fn fault(x: f64, y: f64) -> Option<(&'static str, String)> {
+    let swapped = (x.abs() <= 90.0 && y.abs() > 90.0 && y.abs() <= 180.0)
+        || (super::between::near_guatemala(Coord { x: y, y: x }) && !super::between::near_guatemala(Coord { x, y }));
+    if swapped {
+        return Some(("swapped", format!("({x}, {y}) looks like latitude, longitude; GeoJSON wants longitude first")));
+    }
+    if x.abs() > 360.0 || y.abs() > 360.0 {
+        return Some(("metres", format!("({x}, {y}) looks like metres (UTM or GTM); convert to WGS 84 degrees (EPSG:4326)")));
+    }
+    if x.abs() > 180.0 || y.abs() > 90.0 {
+        return Some(("out-of-range", format!("({x}, {y}) is no place on earth: longitude is within ±180, latitude within ±90")));
+    }
+    None
+}
+
+/// The same for the lon and lat of a table.
+pub(crate) fn misplaced(x: f64, y: f64) -> Option<String> {
+    fault(x, y).map(|(code, message)| match code {
+        "swapped" => format!("({x}, {y}) looks like latitude, longitude; the columns lon and lat are exchanged"),
+        _ => message,
+    })
 }
 
 pub(super) fn join(path: &str, member: &str) -> String {
@@ -258,18 +282,8 @@ impl Reader<'_> {
             return None;
         };
         self.four |= position.len() > 3;
-        let swapped = (x.abs() <= 90.0 && y.abs() > 90.0 && y.abs() <= 180.0)
-            || (super::between::near_guatemala(Coord { x: y, y: x }) && !super::between::near_guatemala(Coord { x, y }));
-        if swapped {
-            self.findings.reject("swapped", at, format!("({x}, {y}) looks like latitude, longitude; GeoJSON wants longitude first"));
-            return None;
-        }
-        if x.abs() > 360.0 || y.abs() > 360.0 {
-            self.findings.reject("metres", at, format!("({x}, {y}) looks like metres (UTM or GTM); convert to WGS 84 degrees (EPSG:4326)"));
-            return None;
-        }
-        if x.abs() > 180.0 || y.abs() > 90.0 {
-            self.findings.reject("out-of-range", at, format!("({x}, {y}) is no place on earth: longitude is within ±180, latitude within ±90"));
+        if let Some((code, message)) = fault(x, y) {
+            self.findings.reject(code, at, message);
             return None;
         }
         Some(Coord { x, y })
@@ -341,6 +355,13 @@ fn signed(ring: &LineString) -> f64 {
 
 /// Whether areas are areas; on failure the finding says what is crossed.
 fn sound(shape: &Geometry, at: &str, findings: &mut Findings) -> bool {
+    let lines = crate::territory::geometry::lines(shape);
+    if let Some(first) = lines.first().and_then(|line| line.0.first())
+        && lines.iter().flat_map(|line| &line.0).all(|c| c == first)
+    {
+        findings.warn("zero-length", at, "a line without length: all its positions are one; draw it again");
+        return true;
+    }
     let parts = match shape {
         Geometry::Polygon(p) => MultiPolygon(vec![p.clone()]),
         Geometry::MultiPolygon(m) => m.clone(),

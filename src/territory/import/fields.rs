@@ -1,7 +1,9 @@
 //! One feature or row, and how its columns are read.
 
-use super::Lines;
+use super::{Kind, Lines};
 use crate::id::MunicipalityId;
+use crate::sheet::columns::{Known, known};
+use crate::sheet::words;
 use chrono::NaiveDate;
 use geo::Geometry;
 use serde_json::{Map, Value};
@@ -15,33 +17,133 @@ pub(crate) struct Item {
     pub shape: Option<(Value, Geometry)>,
 }
 
+/// What a file says of a column: nothing at all, that it is empty, or a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cell {
+    /// The file has no such column (or, in GeoJSON, no value): what stands stays.
+    Absent,
+    /// The cell is empty: what stands is emptied.
+    Empty,
+    Text(String),
+}
+
 /// Three letters a day, Monday first.
 pub(crate) const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const SPANISH: [&str; 7] = ["lun", "mar", "mie", "jue", "vie", "sab", "dom"];
+
+pub(crate) use words::weekday;
+
+const CODE: Known = known("code", &["codigo", "cod", "clave"]);
+const NAME: Known = known("name", &["nombre"]);
+const ROUTE: Known = known("route", &["ruta"]);
+const NEIGHBOURHOOD: Known = known("neighbourhood", &["barrio", "colonia", "vecindario", "neighborhood"]);
+const OPERATOR: Known = known("operator", &["operador", "empresa"]);
+const MUNICIPALITY: Known = known("municipality", &["municipio"]);
+const APPROXIMATE: Known = known("approximate", &["aproximado", "aproximada"]);
+const VALID_FROM: Known = known("valid_from", &["valido_desde", "vigente_desde", "desde"]);
+const VALID_TO: Known = known("valid_to", &["valido_hasta", "vigente_hasta", "hasta"]);
+
+/// The columns of a table that are its position.
+pub(crate) const LON: Known = known("lon", &["longitude", "lng", "long", "longitud"]);
+pub(crate) const LAT: Known = known("lat", &["latitude", "latitud"]);
+pub(super) const WKT: Known = known("wkt", &["geometry", "geom", "wkt_geom", "the_geom"]);
+
+/// Columns that hold yes or no.
+pub(super) const FLAGS: [&str; 2] = ["pilot", "approximate"];
+
+/// The columns of a kind, and what else offices call them.
+pub(super) fn known_columns(kind: Kind) -> Vec<Known> {
+    let mut columns = vec![CODE, MUNICIPALITY, APPROXIMATE, VALID_FROM];
+    columns.extend(match kind {
+        Kind::Municipalities => vec![
+            NAME,
+            known("department", &["departamento"]),
+            known("pilot", &["piloto"]),
+            known("sender", &["remitente"]),
+            known("collection_model", &["modelo_recoleccion"]),
+        ],
+        Kind::Neighbourhoods => vec![known("name", &["nombre", "barrio", "colonia", "vecindario"])],
+        Kind::Segments => vec![ROUTE, NEIGHBOURHOOD],
+        Kind::Routes => vec![
+            NAME,
+            OPERATOR,
+            known("operator_name", &["nombre_operador"]),
+            known("stream", &["flujo", "corriente", "tipo_residuo", "residuo"]),
+            known("weekdays", &["dias", "dias_semana", "dias_recoleccion", "days"]),
+            known("window_start", &["hora_inicio", "inicio"]),
+            known("window_end", &["hora_fin", "fin"]),
+            VALID_TO,
+        ],
+        Kind::Points => vec![
+            NAME,
+            known("kind", &["tipo", "clase"]),
+            ROUTE,
+            known("order", &["orden"]),
+            known("capacity_l", &["capacidad_l", "capacidad", "capacidad_litros"]),
+        ],
+        Kind::Households => vec![
+            known("segment", &["tramo", "segmento"]),
+            known("service_status", &["estado_servicio", "servicio"]),
+            OPERATOR,
+            known("hint", &["referencia", "senas", "indicacion"]),
+        ],
+        Kind::Streets => vec![NAME, known("class", &["clase"])],
+    });
+    columns
+}
 
 impl Item {
+    /// What the file says of a column: an absent column leaves what stands, an empty cell empties it.
+    pub fn cell(&mut self, column: &str) -> Cell {
+        let text = match self.properties.remove(column) {
+            None | Some(Value::Null) => return Cell::Absent,
+            Some(Value::String(text)) => text.trim().to_owned(),
+            Some(Value::Number(number)) => written(&number),
+            Some(Value::Bool(yes)) => yes.to_string(),
+            // A list or an object is no text; it stays as it came.
+            Some(other) => {
+                self.properties.insert(column.to_owned(), other);
+                return Cell::Absent;
+            }
+        };
+        if text.is_empty() { Cell::Empty } else { Cell::Text(text) }
+    }
+
     /// A text column; numbers are read as text, blanks as nothing.
     pub fn text(&mut self, column: &str) -> Option<String> {
-        match self.properties.remove(column)? {
-            Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(yes) => Some(yes.to_string()),
-            _ => None,
+        match self.cell(column) {
+            Cell::Text(text) => Some(text),
+            Cell::Absent | Cell::Empty => None,
         }
     }
 
     /// A text column that must be there.
     pub fn needed(&mut self, column: &str, lines: &mut Lines) -> Option<String> {
+        let absent = !self.properties.contains_key(column);
         let text = self.text(column);
         if text.is_none() {
-            lines.refuse(&self.place, format!("«{column}» is missing; fill it in"));
+            self.missing(column, absent, lines);
         }
         text
     }
 
+    /// Refuses an empty cell; and a column that the file does not have at all, with those that it has.
+    fn missing(&self, column: &str, absent: bool, lines: &mut Lines) {
+        match lines.columns.clone().filter(|has| absent && !has.contains(&format!("«{column}»"))) {
+            Some(has) => lines.refuse(
+                &self.place,
+                format!("«{column}» is missing: the file has {has}; add it, or say which one it is with --column {column}=NAME"),
+            ),
+            None => lines.refuse(&self.place, format!("«{column}» is missing; fill it in")),
+        }
+    }
+
     /// `code`, or else the feature's id.
     pub fn code(&mut self, lines: &mut Lines) -> Option<String> {
-        let id = self.properties.get("@id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+        let id = self.properties.get("@id").map(|id| match id {
+            Value::Number(number) => written(number),
+            id => id.as_str().map_or_else(|| id.to_string(), str::to_owned),
+        });
+        let absent = !self.properties.contains_key("code");
         match (self.text("code"), id) {
             (Some(code), Some(id)) => {
                 if code == id {
@@ -55,7 +157,7 @@ impl Item {
                 Some(id)
             }
             _ => {
-                lines.refuse(&self.place, "«code» is missing; fill it in");
+                self.missing("code", absent, lines);
                 None
             }
         }
@@ -63,19 +165,16 @@ impl Item {
 
     pub fn number(&mut self, column: &str, lines: &mut Lines) -> Option<i32> {
         let text = self.text(column)?;
-        let number = text.parse::<i32>().ok().or_else(|| text.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && n.abs() < 2e9).map(|n| n as i32));
+        let number = text.parse::<i32>().ok().or_else(|| words::decimal(&text).filter(|n| n.fract() == 0.0 && n.abs() < 2e9).map(|n| n as i32));
         if number.is_none() {
             lines.refuse(&self.place, format!("«{column}» is «{text}»; write a whole number"));
         }
         number
     }
 
+    /// Yes or no; nothing where the column is absent or empty. Words that are neither were refused when the file was read.
     pub fn flag(&mut self, column: &str) -> Option<bool> {
-        match self.text(column)?.to_lowercase().as_str() {
-            "true" | "1" | "yes" | "si" | "sí" | "verdadero" => Some(true),
-            "false" | "0" | "no" | "falso" => Some(false),
-            _ => None,
-        }
+        words::yes(&self.text(column)?)
     }
 
     /// `approximate`, or what `geometria` says of it.
@@ -86,9 +185,9 @@ impl Item {
 
     pub fn date(&mut self, column: &str, lines: &mut Lines) -> Option<NaiveDate> {
         let text = self.text(column)?;
-        let date = ["%Y-%m-%d", "%d/%m/%Y"].iter().find_map(|format| NaiveDate::parse_from_str(&text, format).ok());
+        let date = words::day(&text);
         if date.is_none() {
-            lines.refuse(&self.place, format!("«{column}» is «{text}»; write a date like 2026-07-13"));
+            lines.refuse(&self.place, format!("«{column}» is «{text}»; write a date like 13/07/2026 or 2026-07-13"));
         }
         date
     }
@@ -96,7 +195,7 @@ impl Item {
     /// A time of day as HH:MM.
     pub fn time(&mut self, column: &str, lines: &mut Lines) -> Option<String> {
         let text = self.text(column)?;
-        let time = ["%H:%M", "%H:%M:%S"].iter().find_map(|format| chrono::NaiveTime::parse_from_str(&text, format).ok());
+        let time = ["%H:%M", "%H:%M:%S", "%H.%M"].iter().find_map(|format| chrono::NaiveTime::parse_from_str(&text, format).ok());
         if time.is_none() {
             lines.refuse(&self.place, format!("«{column}» is «{text}»; write a time like 06:00"));
         }
@@ -128,19 +227,14 @@ impl Item {
             Some(Value::Number(number)) => number.to_string(),
             _ => String::new(),
         };
-        let mut days = Vec::new();
-        for word in text.split([',', ';', '|', '/', '+', ' ', '\t']).filter(|w| !w.is_empty() && *w != "y" && *w != "and") {
-            let (from, to) = word.split_once('-').unwrap_or((word, word));
-            match (weekday(from), weekday(to)) {
-                (Some(from), Some(to)) if from <= to => days.extend(from..=to),
-                _ => {
-                    lines.refuse(&self.place, format!("«weekdays» has «{word}»; write days like mon,thu"));
-                    return None;
-                }
+        let days = match words::weekdays(&text) {
+            Ok(days) => days,
+            Err(word) => {
+                let m = if word.eq_ignore_ascii_case("m") { " (M may be martes or miércoles)" } else { "" };
+                lines.refuse(&self.place, format!("«weekdays» has «{word}»{m}; write days like mon,thu or lun,jue"));
+                return None;
             }
-        }
-        days.sort_unstable();
-        days.dedup();
+        };
         if days.is_empty() {
             lines.refuse(&self.place, "the route has no weekday; fill in «weekdays», such as mon,thu");
             return None;
@@ -149,21 +243,10 @@ impl Item {
     }
 }
 
-/// A weekday's number from an English or Spanish name, or a number.
-pub(crate) fn weekday(word: &str) -> Option<i16> {
-    let folded: String = word
-        .to_lowercase()
-        .chars()
-        .map(|c| match c {
-            'é' => 'e',
-            'á' => 'a',
-            c => c,
-        })
-        .collect();
-    if let Ok(number) = folded.parse::<i16>() {
-        return (1..=7).contains(&number).then_some(number);
+/// A number as a code is written: 101 for what a layer of real numbers holds as 101.0.
+fn written(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() < 9e15 => format!("{value:.0}"),
+        _ => number.to_string(),
     }
-    let short: String = folded.chars().take(3).collect();
-    let at = WEEKDAYS.iter().position(|d| *d == short).or_else(|| SPANISH.iter().position(|d| *d == short))?;
-    Some(at as i16 + 1)
 }

@@ -7,7 +7,7 @@ mod read;
 mod table;
 mod ways;
 
-pub(crate) use fields::WEEKDAYS;
+pub(crate) use fields::{LAT, LON, WEEKDAYS};
 pub(crate) use table::decimal;
 pub(crate) use ways::written_streams;
 
@@ -15,14 +15,18 @@ use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
+use crate::sheet::Written;
+use crate::sheet::problems::Problems;
+use crate::territory::check::in_guatemala;
 use crate::territory::dated::{self, Change, Span, Version};
 use crate::territory::municipality::{self, Inside, Municipality, Outline, TOLERANCE};
 use chrono::{DateTime, NaiveDate, Utc};
 use fields::Item;
-use geo::Coord;
+use geo::{Coord, CoordsIter, Geometry};
 use serde::Serialize;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use unicode_normalization::UnicodeNormalization;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -65,6 +69,8 @@ pub struct Request<'a> {
     /// Why the past is corrected; without it no day gone by may change.
     pub reason: Option<&'a str>,
     pub actor: &'a str,
+    /// How the file is written, as far as it does not say itself.
+    pub written: &'a Written,
 }
 
 /// What was, or with a dry run would be, written.
@@ -79,19 +85,25 @@ pub struct Outcome {
     pub since: BTreeMap<MunicipalityId, NaiveDate>,
 }
 
-/// Lines as they are found; any refusal refuses the whole file.
+/// Lines as they are found, told one a problem and column; any refusal refuses the whole file.
+#[derive(Default)]
 pub(crate) struct Lines {
     file: String,
-    refused: Vec<String>,
-    warnings: Vec<String>,
+    refused: Problems,
+    warnings: Problems,
+    /// The columns the file has, for the line that misses one.
+    columns: Option<String>,
 }
 
 impl Lines {
     fn refuse(&mut self, place: &str, line: impl AsRef<str>) {
-        self.refused.push(format!("{}: {place}: {}", self.file, line.as_ref()));
+        self.refused.add(place, line.as_ref());
     }
     fn warn(&mut self, place: &str, line: impl AsRef<str>) {
-        self.warnings.push(format!("{}: {place}: {}", self.file, line.as_ref()));
+        self.warnings.add(place, line.as_ref());
+    }
+    fn said(&self, problems: &Problems) -> Vec<String> {
+        problems.lines(&format!("{}: ", self.file), ": ")
     }
 }
 
@@ -139,7 +151,7 @@ impl Ground {
 /// Brings one file in. On any problem nothing may be kept: drop the transaction.
 pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result<Outcome> {
     municipality::ensure_catalogue(tx).await?;
-    let mut lines = Lines { file: request.file.to_owned(), refused: Vec::new(), warnings: Vec::new() };
+    let mut lines = Lines { file: request.file.to_owned(), ..Lines::default() };
     let items = read::items(request, &mut lines)?;
     let mut outcome = Outcome::default();
     if request.kind == Kind::Municipalities {
@@ -168,6 +180,7 @@ pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result
                     request.file, ground.municipality.name
                 ));
             }
+            elsewhere(request.kind, &ground, &items, &mut lines);
             let before = outcome.clone();
             match request.kind {
                 Kind::Neighbourhoods => places::neighbourhoods(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
@@ -184,14 +197,65 @@ pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result
         }
         finish(tx, request, MunicipalityId::NONE, &Outcome::default(), &mut lines).await?;
     }
-    outcome.warnings = lines.warnings;
+    outcome.warnings = lines.said(&lines.warnings);
     Ok(outcome)
+}
+
+/// Metres beyond which a way or an area that lies wholly outside belongs to somewhere else.
+const FAR: f64 = 5_000.0;
+
+/// What no rule of a kind asks: lines without length, and ways and areas that lie wholly somewhere else.
+fn elsewhere(kind: Kind, ground: &Ground, items: &[Item], lines: &mut Lines) {
+    let ways = matches!(kind, Kind::Streets | Kind::Routes | Kind::Segments);
+    for item in items {
+        let Some((_, shape)) = &item.shape else { continue };
+        let mut coords = shape.coords_iter();
+        let Some(first) = coords.next() else { continue };
+        if ways && matches!(shape, Geometry::LineString(_) | Geometry::MultiLineString(_)) && coords.all(|c| c == first) {
+            lines.refuse(&item.place, "the line has no length: all its positions are one; draw it again");
+            continue;
+        }
+        // Points, homes and segments are held to the outline by their own rules.
+        if !matches!(kind, Kind::Streets | Kind::Routes | Kind::Neighbourhoods) {
+            continue;
+        }
+        let name = &ground.municipality.name;
+        let code = &ground.municipality.code;
+        let remedy = "mend its position or name the right --municipality";
+        match &ground.outline {
+            None if shape.coords_iter().all(|c| !in_guatemala(c)) => {
+                lines.refuse(&item.place, format!("lies at ({}, {}), outside Guatemala and so outside {name} ({code}); {remedy}", first.x, first.y));
+            }
+            None => {}
+            Some(outline) => {
+                let outside = |c: Coord| match outline.says(c) {
+                    Inside::Outside(metres) => metres,
+                    _ => 0.0,
+                };
+                let nearest = shape
+                    .coords_iter()
+                    .map(outside)
+                    .try_fold(f64::INFINITY, |least, metres| if metres > FAR { Ok(least.min(metres)) } else { Err(metres) });
+                match nearest {
+                    Ok(metres) => {
+                        let km = metres / 1000.0;
+                        lines.refuse(&item.place, format!("lies {km:.1} km outside {name} ({code}), at ({}, {}); {remedy}", first.x, first.y));
+                    }
+                    Err(_) if kind == Kind::Streets && outside(first) > TOLERANCE => {
+                        lines.warn(&item.place, format!("begins outside {name}; it is kept"));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+    }
 }
 
 /// Leaves with every refusal found so far, or records what was done.
 async fn finish(tx: &mut Tx, request: &Request<'_>, municipality: MunicipalityId, done: &Outcome, lines: &mut Lines) -> Result<()> {
     if !lines.refused.is_empty() {
-        return Err(Error::refused_lines("import-refused", std::mem::take(&mut lines.refused)));
+        let refused = std::mem::take(&mut lines.refused);
+        return Err(Error::refused_lines("import-refused", lines.said(&refused)));
     }
     if done.new + done.changed > 0 {
         let mut detail =
@@ -288,7 +352,9 @@ pub(crate) fn settle<T: Clone + PartialEq>(
     let mut settled = Settled { new: Vec::new(), changes: Vec::new() };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let nothing = Vec::new();
+    let mut forms = Forms::of(stored.keys());
     for Told { place, code, days, facts } in told {
+        forms.compare(&place, &code, lines);
         if let Some(first) = seen.get(&code) {
             lines.refuse(&place, format!("code «{code}» stands in {first} too; give each its own"));
             continue;
@@ -331,7 +397,9 @@ pub(crate) fn sort<T: PartialEq>(
 ) -> Sorted<T> {
     let mut sorted = Sorted { new: Vec::new(), changed: Vec::new() };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut forms = Forms::of(stored.keys());
     for (place, key, row) in rows {
+        forms.compare(&place, &key, lines);
         if let Some(first) = seen.get(&key) {
             lines.refuse(&place, format!("code «{key}» stands in {first} too; give each its own"));
             continue;
@@ -346,4 +414,33 @@ pub(crate) fn sort<T: PartialEq>(
     outcome.new += sorted.new.len();
     outcome.changed += sorted.changed.len();
     sorted
+}
+
+/// Codes by what they look like, whatever their case and Unicode form: the code itself, and where it stands.
+struct Forms(HashMap<String, (String, String)>);
+
+impl Forms {
+    fn of<'a>(stored: impl Iterator<Item = &'a String>) -> Forms {
+        Forms(stored.map(|code| (form(code), (code.clone(), "stored here".to_owned()))).collect())
+    }
+
+    /// Refuses a code that looks like another.
+    fn compare(&mut self, place: &str, code: &str, lines: &mut Lines) {
+        match self.0.get(&form(code)) {
+            Some((other, whose)) if other != code => {
+                let line =
+                    format!("code «{code}» differs from «{other}» ({whose}) only in capitals or in how its accents are stored; write it one way");
+                lines.refuse(place, line);
+            }
+            Some(_) => {}
+            None => {
+                self.0.insert(form(code), (code.to_owned(), place.to_owned()));
+            }
+        }
+    }
+}
+
+/// A code without case and in one Unicode form: two codes that share it look alike.
+fn form(code: &str) -> String {
+    if code.is_ascii() { code.to_ascii_lowercase() } else { code.nfkc().flat_map(char::to_lowercase).nfkc().collect() }
 }

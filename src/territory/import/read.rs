@@ -1,18 +1,25 @@
 //! GeoJSON or CSV into items, with what was wrong said first.
 
-use super::fields::Item;
+use super::fields::{self, FLAGS, Item};
 use super::{Kind, Lines, Request, table};
 use crate::error::{Error, Result};
+use crate::sheet::columns::{Column, listed, resolve};
+use crate::sheet::problems::Problems;
+use crate::sheet::{Encoding, Seen, decode, seen, words};
 use crate::territory::check::{self, Verdict};
 use crate::territory::geometry;
 use geo::{Area, BooleanOps, LineString, MapCoords, MultiPolygon, Polygon};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 pub(super) fn items(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item>> {
-    let first = request.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(request.bytes).iter().copied().find(|b| !b.is_ascii_whitespace());
-    let named_table = std::path::Path::new(request.file).extension().is_some_and(|e| e.eq_ignore_ascii_case("csv") || e.eq_ignore_ascii_case("tsv"));
-    let mut items =
-        if named_table || first.is_some_and(|b| b.is_ascii_alphabetic()) { table::items(request, lines)? } else { features(request, lines)? };
+    let named = |ends: &[&str]| std::path::Path::new(request.file).extension().is_some_and(|e| ends.iter().any(|end| e.eq_ignore_ascii_case(end)));
+    // UTF-16 has a zero byte beside each of its signs.
+    let first = request.bytes.iter().copied().find(|b| !b.is_ascii_whitespace() && !matches!(b, 0 | 0xEF | 0xBB | 0xBF | 0xFE | 0xFF));
+    let table = named(&["csv", "tsv", "txt"]) || (!named(&["geojson", "json"]) && first.is_some_and(|b| b.is_ascii_alphabetic() || b == b'"'));
+    let mut items = if table { table::items(request, lines)? } else { features(request, lines)? };
+    doubts(request, &items, lines);
     for item in &mut items {
         if let Some((shape, parsed)) = &mut item.shape
             && rewind(shape)
@@ -27,21 +34,106 @@ pub(super) fn items(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item
     Ok(items)
 }
 
+/// Letters that were lost or spoilt on the way, and yes or no that is neither.
+fn doubts(request: &Request<'_>, items: &[Item], lines: &mut Lines) {
+    let known = fields::known_columns(request.kind);
+    for item in items {
+        for (name, value) in &item.properties {
+            let Value::String(text) = value else { continue };
+            if text.contains('\u{FFFD}') {
+                lines.refuse(&item.place, format!("«{name}» is «{text}»: letters were lost on the way (U+FFFD); export the file again as UTF-8"));
+            } else if let Some(meant) = words::mojibake(text) {
+                let line =
+                    format!("«{name}» is «{text}»: «{meant}» was probably meant (UTF-8 read as Windows-1252); mend it where the file comes from");
+                lines.warn(&item.place, line);
+            }
+            if FLAGS.contains(&name.as_str()) && known.iter().any(|known| known.name == name) && words::yes(text).is_none() {
+                lines.refuse(&item.place, format!("«{name}» is «{text}»; write sí or no"));
+            }
+        }
+    }
+}
+
+/// Properties under the names we know them by, as the columns of a table.
+fn renamed(request: &Request<'_>, items: &mut [Item], lines: &mut Lines) -> Result<()> {
+    let known = fields::known_columns(request.kind);
+    let mut names: Vec<String> = Vec::new();
+    let mut at: HashMap<String, usize> = HashMap::new();
+    for name in items.iter().flat_map(|item| item.properties.keys()).filter(|name| *name != "@id") {
+        if !at.contains_key(name) {
+            at.insert(name.clone(), names.len());
+            names.push(name.clone());
+        }
+    }
+    let shown: Vec<&str> = names.iter().map(String::as_str).collect();
+    // A feature's own id is its code already.
+    let own_id = |pair: &&(String, String)| pair.0 == "code" && pair.1 == "id" && !at.contains_key("id");
+    let asked: Vec<(String, String)> = request.written.columns.iter().filter(|pair| !own_id(pair)).cloned().collect();
+    let found = resolve(&shown, &known, &asked, true)
+        .map_err(|problems| Error::refused_lines("geojson-refused", problems.iter().map(|line| format!("{}: {line}", request.file)).collect()))?;
+    for note in &found.notes {
+        lines.warnings.push(format!("{}: {note}", request.file));
+    }
+    let differs =
+        |(name, column): &(&String, &Column)| !matches!(column, Column::Known(own) if *own == name.as_str()) && !matches!(column, Column::Own(_));
+    let change: Vec<(&String, &Column)> = names.iter().zip(&found.columns).filter(differs).collect();
+    for item in items.iter_mut() {
+        // Taken out before any goes in: one may be called what another is.
+        let taken: Vec<(&Column, Value)> = change.iter().filter_map(|(name, column)| Some((*column, item.properties.remove(*name)?))).collect();
+        for (column, value) in taken {
+            if let Column::Known(name) = column {
+                item.properties.insert((*name).to_owned(), value);
+            }
+        }
+        // Null is what a layer holds where nobody said anything: what stands stays.
+        item.properties.retain(|name, value| !value.is_null() || !known.iter().any(|known| known.name == name));
+    }
+    let now = names.iter().zip(&found.columns).filter_map(|(name, column)| match column {
+        Column::Known(own) => Some(*own),
+        Column::Own(_) => Some(name.as_str()),
+        _ => None,
+    });
+    lines.columns = Some(listed(&now.collect::<Vec<&str>>()));
+    Ok(())
+}
+
+/// GeoJSON is UTF-8; other letters are read where they show themselves or were asked for.
+fn utf8<'a>(request: &Request<'a>, lines: &mut Lines) -> Result<Cow<'a, [u8]>> {
+    let shows = matches!(seen(request.bytes), Seen::Marked(Encoding::Utf16Le | Encoding::Utf16Be, _) | Seen::Zeros(_));
+    if !shows && matches!(request.written.encoding, None | Some(Encoding::Utf8)) {
+        return Ok(Cow::Borrowed(request.bytes));
+    }
+    let text = decode(request.bytes, request.written.encoding, true)
+        .map_err(|fault| Error::refused("geojson-refused", format!("{}: {}", request.file, fault.line)))?;
+    let note = text.note.unwrap_or_else(|| "read as UTF-16; GeoJSON is UTF-8, save it so".to_owned());
+    lines.warnings.push(format!("{}: {note}", request.file));
+    Ok(Cow::Owned(text.text.into_owned().into_bytes()))
+}
+
 fn features(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item>> {
+    let bytes = utf8(request, lines)?;
     // A closed line is a fair route, street or segment.
     let ways = matches!(request.kind, Kind::Routes | Kind::Segments | Kind::Streets);
-    let report = if ways { check::inspect_ways(request.bytes) } else { check::inspect(request.bytes) };
+    let report = if ways { check::inspect_ways(&bytes) } else { check::inspect(&bytes) };
     let worst = report.verdict;
-    let say = |path: &str, message: &str| {
-        if path.is_empty() { format!("{}: {message}", request.file) } else { format!("{}: {path}: {message}", request.file) }
-    };
     if worst == Verdict::Reject || (worst == Verdict::RepairOrReject && !request.repair) {
-        let refused = report.problems.iter().filter(|p| p.verdict >= Verdict::RepairOrReject);
-        return Err(Error::refused_lines("geojson-refused", refused.map(|p| say(&p.path, &p.message)).collect()));
+        let mut refused = Problems::default();
+        for problem in report.problems.iter().filter(|p| p.verdict >= Verdict::RepairOrReject) {
+            match problem.path.as_str() {
+                "" => refused.push(format!("{}: {}", request.file, problem.message)),
+                path => refused.add(path, &problem.message),
+            }
+        }
+        return Err(Error::refused_lines("geojson-refused", refused.lines(&format!("{}: ", request.file), ": ")));
     }
     // Overlaps and places are said again by the kind's own rules, with codes instead of positions in the file.
-    let general = report.problems.iter().filter(|p| p.verdict == Verdict::AcceptWarn && !["overlap", "outside", "null-island"].contains(&p.code));
-    lines.warnings.extend(general.map(|p| say(&p.path, &p.message)));
+    const AGAIN: [&str; 5] = ["overlap", "outside", "null-island", "null-geometry", "zero-length"];
+    for problem in report.problems.iter().filter(|p| p.verdict == Verdict::AcceptWarn && !AGAIN.contains(&p.code)) {
+        match problem.path.as_str() {
+            "" => lines.warnings.push(format!("{}: {}", request.file, problem.message)),
+            path => lines.warn(path, &problem.message),
+        }
+    }
     let document = report.document.ok_or_else(|| Error::internal("an accepted text has a document"))?;
     let features = match document {
         Value::Object(mut object) if object.get("type").and_then(Value::as_str) == Some("FeatureCollection") => match object.remove("features") {
@@ -68,6 +160,7 @@ fn features(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item>> {
         };
         items.push(Item { place, properties, shape });
     }
+    renamed(request, &mut items, lines)?;
     Ok(items)
 }
 
@@ -87,14 +180,10 @@ pub(super) fn read(mut shape: Map<String, Value>, place: &str, request: &Request
             let before = geometry::areas(&geometry::geometry(&value));
             match made_valid(&before) {
                 valid if !valid.0.is_empty() => {
-                    lines.warn(
-                        place,
-                        format!(
-                            "repaired: the outline was made valid, {} part(s), area {:+.2} %",
-                            valid.0.len(),
-                            (valid.unsigned_area() / before.unsigned_area() - 1.0) * 100.0
-                        ),
-                    );
+                    // A figure eight may enclose nothing by its own count: then there is nothing to compare with.
+                    let change = (valid.unsigned_area() / before.unsigned_area() - 1.0) * 100.0;
+                    let change = if change.is_finite() && change.abs() < 1000.0 { format!(", area {change:+.2} %") } else { String::new() };
+                    lines.warn(place, format!("repaired: the outline was made valid, {} part(s){change}", valid.0.len()));
                     let valid = valid.map_coords(|c| geo::Coord { x: (c.x * 1e9).round() / 1e9, y: (c.y * 1e9).round() / 1e9 });
                     let valid = match <[Polygon; 1]>::try_from(valid.0) {
                         Ok([one]) => geo::Geometry::Polygon(one),

@@ -1,76 +1,85 @@
-//! CSV: comma or semicolon, a position as `lon,lat` (decimal comma too, between semicolons) or any geometry as `wkt`.
+//! A table into items: a position as `lon,lat` or any geometry as `wkt`; how the file is written is `sheet`'s business.
 
-use super::fields::Item;
+use super::fields::{self, Item};
 use super::{Lines, Request, read};
 use crate::error::{Error, Result};
+use crate::sheet::columns::{Column, listed};
+use crate::sheet::{Fault, Sheet, letters};
 use crate::territory::check::{self, Verdict};
 use serde_json::{Map, Value, json};
 
+pub(crate) use crate::sheet::words::decimal;
+
+fn refused(request: &Request<'_>, faults: &[Fault]) -> Error {
+    let line = |fault: &Fault| match fault.row {
+        Some(row) => format!("{}: row {row}: {}", request.file, fault.line),
+        None => format!("{}: {}", request.file, fault.line),
+    };
+    Error::refused_lines("csv-refused", faults.iter().map(line).collect())
+}
+
 pub(super) fn items(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item>> {
-    let refuse = |line: String| Error::refused("csv-refused", format!("{}: {line}", request.file));
     if request.bytes.len() > check::MAX_BYTES {
-        return Err(refuse(format!("the file is larger than {} MB; split it", check::MAX_BYTES >> 20)));
+        let line = format!("{}: the file is larger than {} MB; split it", request.file, check::MAX_BYTES >> 20);
+        return Err(Error::refused("csv-refused", line));
     }
-    let bytes = match request.bytes.strip_prefix(b"\xEF\xBB\xBF") {
-        Some(rest) => {
-            lines.warnings.push(format!("{}: the file begins with a byte order mark; it is ignored", request.file));
-            rest
-        }
-        None => request.bytes,
-    };
-    let text = std::str::from_utf8(bytes).map_err(|e| {
-        let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-        refuse(format!("line {line}: not UTF-8 (Windows-1252 or Latin-1?); save it as «CSV UTF-8»"))
-    })?;
-    let head = text.lines().next().unwrap_or_default();
-    let count = |c: char| head.matches(c).count();
-    let delimiter = if count(';') > count(',') {
-        b';'
-    } else if count('\t') > count(',') {
-        b'\t'
-    } else {
-        b','
-    };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::Headers).from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|e| refuse(format!("the header cannot be read ({e})")))?.clone();
-    if headers.iter().all(str::is_empty) {
-        return Err(refuse("the file is empty; export it again".into()));
+    let mut known = fields::known_columns(request.kind);
+    known.extend([fields::LON, fields::LAT, fields::WKT]);
+    let sheet = Sheet::read(request.bytes, request.written, &known, true).map_err(|faults| refused(request, &faults))?;
+    for note in &sheet.notes {
+        lines.warnings.push(format!("{}: {note}", request.file));
     }
-    for (n, name) in headers.iter().enumerate() {
-        if headers.iter().take(n).any(|before| before == name) {
-            return Err(refuse(format!("row 1: the column «{name}» stands twice; keep one")));
-        }
+    for fault in &sheet.faults {
+        lines.refuse(&format!("row {}", fault.row.unwrap_or(sheet.header)), &fault.line);
     }
-    let column = |names: &[&str]| headers.iter().position(|h| names.iter().any(|n| h.eq_ignore_ascii_case(n)));
-    let (lon, lat, wkt) = (column(&["lon", "longitude", "lng"]), column(&["lat", "latitude"]), column(&["wkt", "geometry"]));
-    let mut items = Vec::new();
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(e) => {
-                let row = e.position().map_or(0, csv::Position::line);
-                let why = match e.kind() {
-                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                        format!("{len} cells where the header has {expected_len}; mend the row")
-                    }
-                    _ => format!("cannot be read ({e})"),
-                };
-                lines.refuse(&format!("row {row}"), why);
-                continue;
-            }
-        };
-        let place = format!("row {}", record.position().map_or(0, csv::Position::line));
-        let cell = |n: Option<usize>| n.and_then(|n| record.get(n)).map(str::trim).filter(|text| !text.is_empty());
+    if let Some((column, row)) = sheet.nameless() {
+        let line = format!("column {} has no name in the header; what stands there is left out: name it, or empty it", letters(column));
+        lines.warn(&format!("row {row}"), line);
+    }
+    let (lon, lat, wkt) = (sheet.find("lon"), sheet.find("lat"), sheet.find("wkt"));
+    let named: Vec<(usize, &str)> = sheet
+        .columns
+        .iter()
+        .enumerate()
+        .filter_map(|(at, column)| match column {
+            _ if [lon, lat, wkt].contains(&Some(at)) => None,
+            Column::Known(name) => Some((at, *name)),
+            Column::Own(name) => Some((at, name.as_str())),
+            Column::Nameless | Column::Aside => None,
+        })
+        .collect();
+    let places = [(lon, "lon"), (lat, "lat"), (wkt, "wkt")].into_iter().filter_map(|(at, name)| at.map(|_| name));
+    lines.columns = Some(listed(&named.iter().map(|(_, name)| *name).chain(places).collect::<Vec<&str>>()));
+    let mut items = Vec::with_capacity(sheet.rows.len());
+    for row in &sheet.rows {
+        let place = format!("row {}", row.number);
+        let cell = |n: Option<usize>| n.map(|n| row.cell(n).trim()).filter(|text| !text.is_empty());
         let shape = match (cell(wkt), cell(lon), cell(lat)) {
             (Some(text), _, _) => match well_known(text) {
-                Some(shape) => Some(shape),
+                Some(shape) => {
+                    let before = lines.refused.count();
+                    let shape = whole(shape, &place, request, lines);
+                    if lines.refused.count() > before {
+                        continue;
+                    }
+                    shape
+                }
                 None => {
                     lines.refuse(&place, "«wkt» cannot be read; write it like POINT (-91.76 14.96)");
                     continue;
                 }
             },
             (None, Some(lon), Some(lat)) => match (decimal(lon), decimal(lat)) {
-                (Some(x), Some(y)) => Some(json!({"type": "Point", "coordinates": [x, y]})),
+                (Some(x), Some(y)) => match check::misplaced(x, y) {
+                    None => {
+                        let point = geo::Geometry::Point(geo::Point::new(x, y));
+                        Some((json!({"type": "Point", "coordinates": [x, y]}), point))
+                    }
+                    Some(why) => {
+                        lines.refuse(&place, why);
+                        continue;
+                    }
+                },
                 _ => {
                     lines.refuse(&place, format!("«{lon}», «{lat}» is no position; write degrees like -91.7617 and 14.9680"));
                     continue;
@@ -82,37 +91,31 @@ pub(super) fn items(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item
             }
             (None, None, None) => None,
         };
-        let shape = match shape {
-            Some(Value::Object(shape)) => {
-                let report = check::inspect(Value::Object(shape.clone()).to_string().as_bytes());
-                let bad = report.problems.iter().find(|p| p.verdict == Verdict::Reject || (p.verdict == Verdict::RepairOrReject && !request.repair));
-                if let Some(problem) = bad {
-                    lines.refuse(&place, &problem.message);
-                    continue;
-                }
-                read::read(shape, &place, request, lines)
-            }
-            _ => None,
-        };
         let mut properties = Map::new();
-        for (n, (name, value)) in headers.iter().zip(record.iter()).enumerate() {
-            if Some(n) != lon && Some(n) != lat && Some(n) != wkt && !name.is_empty() {
-                if value.contains('\0') {
-                    lines.refuse(&place, format!("«{name}» holds the character U+0000, which cannot be stored; remove it"));
-                }
-                properties.insert(name.to_owned(), Value::String(value.to_owned()));
+        for (at, name) in &named {
+            let value = row.cell(*at);
+            if value.contains('\0') {
+                lines.refuse(&place, format!("«{name}» holds the character U+0000, which cannot be stored; remove it"));
             }
+            properties.insert((*name).to_owned(), Value::String(value.to_owned()));
         }
         items.push(Item { place, properties, shape });
     }
     Ok(items)
 }
 
-/// A number with a decimal point or comma.
-pub(crate) fn decimal(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let number = text.parse::<f64>().or_else(|_| text.replacen(',', ".", 1).parse::<f64>()).ok()?;
-    number.is_finite().then_some(number)
+/// A geometry of a cell, checked as a file of its own would be.
+fn whole(shape: Value, place: &str, request: &Request<'_>, lines: &mut Lines) -> Option<(Value, geo::Geometry)> {
+    let report = check::inspect(shape.to_string().as_bytes());
+    let bad = report.problems.iter().find(|p| p.verdict == Verdict::Reject || (p.verdict == Verdict::RepairOrReject && !request.repair));
+    if let Some(problem) = bad {
+        lines.refuse(place, &problem.message);
+        return None;
+    }
+    match shape {
+        Value::Object(shape) => read::read(shape, place, request, lines),
+        _ => None,
+    }
 }
 
 /// Well-known text as a GeoJSON geometry. `None` when it is not one.
@@ -122,6 +125,8 @@ pub(crate) fn well_known(text: &str) -> Option<Value> {
     let open = text.find('(')?;
     let head = text[..open].trim().to_ascii_uppercase();
     let name = head.split_whitespace().next()?;
+    // PointZ, LineStringZM and the like, as QGIS writes them.
+    let name = ["ZM", "Z", "M"].iter().find_map(|suffix| name.strip_suffix(suffix)).filter(|_| name != "M").unwrap_or(name);
     let (kind, depth) = match name {
         "POINT" => ("Point", 0),
         "MULTIPOINT" => ("MultiPoint", 1),
@@ -177,6 +182,7 @@ mod tests {
     #[test]
     fn well_known_text_is_read_whole_or_not_at_all() {
         assert_eq!(well_known("POINT (-91.5 14.25)"), Some(json!({"type": "Point", "coordinates": [-91.5, 14.25]})));
+        assert_eq!(well_known("PointZ (-91.5 14.25 7)"), Some(json!({"type": "Point", "coordinates": [-91.5, 14.25, 7.0]})));
         assert_eq!(well_known("linestring(1 2,3 4)"), Some(json!({"type": "LineString", "coordinates": [[1.0, 2.0], [3.0, 4.0]]})));
         assert_eq!(well_known("MULTIPOINT ((1 2), (3 4))").unwrap()["coordinates"], json!([[1.0, 2.0], [3.0, 4.0]]));
         assert_eq!(well_known("POLYGON ((0 0, 1 0, 1 1, 0 0))").unwrap()["coordinates"], json!([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]]));
