@@ -236,7 +236,7 @@ fn questions(reader: &Reader, place: &super::Place, doubts: &[Doubt], shared: bo
                         @else { (words.tell("registry-question-elsewhere", &[("place", doubt.municipality.to_string().into())])) }
                         @match doubt.birth.age_on(today) {
                             Some(age) if here => { " · " (words.tell("registry-age", &[("n", age.into())])) }
-                            None if here => { " · " (words.say("registry-age-unknown")) }
+                            None if here => { " · " (words.say("registry-question-age-unknown")) }
                             _ => {}
                         }
                     }
