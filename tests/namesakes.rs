@@ -363,7 +363,7 @@ async fn a_form_shows_both_choices_before_it_writes() {
     assert_eq!(distinct, 2);
     drop(tx);
     // A number that reaches another home.
-    let other = "given_names=Ana&surnames=Tzoc&cui=&birth_date=1990&sex=female&language=es&migration_status=host&relation=head&since=&consent_messages=no&household=SP-0002-X&phone=55550101";
+    let other = "given_names=Ana&surnames=Tzoc&cui=&birth_date=1990&sex=female&language=es&migration_status=host&relation=head&since=&consent_messages=no&household=SP-0002-X&phone=55550102";
     let (status, page, _) = ask(&app, Language::Es, &clerk, Method::POST, "/registry/person/new/1202", other).await;
     assert!(status == StatusCode::CONFLICT && page.contains("otro hogar"), "{page}");
     let (status, ..) = ask(&app, Language::Es, &clerk, Method::POST, "/registry/person/new/1202", &format!("{other}&answer=distinct")).await;
