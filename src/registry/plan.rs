@@ -17,6 +17,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{ConsentId, ContactId, EnrolmentId, HouseholdId, Mint, MunicipalityId, PersonId, SegmentId};
 use crate::seal::{Keys, Lookup};
+use crate::territory::dated::in_force;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -318,10 +319,12 @@ impl Standing {
             "WITH asked (municipality_id, household_id, today) AS (",
             homes,
             |home| [municipality, *home, today],
-            ") SELECT h.household_id, h.code, p.segment_id FROM asked CROSS JOIN household h
-               LEFT JOIN household_place p ON p.municipality_id = h.municipality_id AND p.household_id = h.household_id
-                AND p.valid_from <= asked.today AND (p.valid_to IS NULL OR p.valid_to > asked.today)
-               WHERE h.municipality_id = asked.municipality_id AND h.household_id = asked.household_id"
+            concat!(
+                ") SELECT h.household_id, h.code, v.segment_id FROM asked CROSS JOIN household h
+                   LEFT JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+                in_force!("v", "asked.today"),
+                " WHERE h.municipality_id = asked.municipality_id AND h.household_id = asked.household_id"
+            )
         )?;
         for (home, code, segment) in placed {
             self.codes.insert(home, code);
