@@ -141,9 +141,7 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(refusal) => refusal.code().and_then(|code| Away::of(&code)),
             // Every connection is in use, or none can be made: the pool tells them apart only in its log.
             sqlx::Error::PoolTimedOut => Some(Away::Busy),
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
-                Some(Away::Gone)
-            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Some(Away::Gone),
             _ => None,
         };
         let unavailable = |code, line: &str, seconds: u8| Error::new(Kind::Unavailable, code, line).with("retry_after", seconds);

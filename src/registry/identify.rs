@@ -151,6 +151,8 @@ pub(crate) struct People {
     by_words: HashMap<i64, Vec<usize>>,
     by_cui: HashMap<String, Vec<usize>>,
     by_id: HashMap<PersonId, usize>,
+    /// By names as written and what is known of the birth.
+    by_birth: HashMap<(i64, NaiveDate), Vec<usize>>,
 }
 
 /// What was said of a record on file and another, or every one that is asked about.
@@ -162,7 +164,7 @@ pub(crate) struct Settled {
 
 const APART: &str = "the row and the person named in the answer have neither names nor CUI in common; look at the question again";
 
-/// At most this many questions about one row: the tenth namesake tells no more than the first five.
+/// At most this many questions about one row.
 const MOST: usize = 5;
 
 impl People {
@@ -174,6 +176,9 @@ impl People {
         self.by_words.entry(candidate.print.words).or_default().push(place);
         if let Some(cui) = &candidate.print.cui {
             self.by_cui.entry(cui.clone()).or_default().push(place);
+        }
+        if let Some(date) = candidate.print.birth.date {
+            self.by_birth.entry((candidate.print.order, date)).or_default().push(place);
         }
         self.by_id.insert(candidate.key.1, place);
         self.all.push(candidate);
@@ -311,20 +316,28 @@ pub(crate) async fn identify(
             _ => {}
         }
         if met.is_none() {
-            let like = people.by_words.get(&print.words).into_iter().flatten();
-            let holders = print.cui.as_ref().and_then(|cui| people.by_cui.get(cui)).into_iter().flatten();
-            for place in like.chain(holders).copied() {
-                let other = all_others || others.contains(&place);
-                match judge(print, &people.all[place].print, near(place, &people)) {
-                    Verdict::Same if other => asks.push((place, if print.cui.is_some() { Ground::Cui } else { Ground::Names }, true)),
-                    Verdict::Same => {
+            let other = |place: usize| all_others || others.contains(&place);
+            let holders = || print.cui.as_ref().and_then(|cui| people.by_cui.get(cui)).into_iter().flatten().copied();
+            let born = print.birth.date.and_then(|date| people.by_birth.get(&(print.order, date))).into_iter().flatten().copied();
+            for place in holders().chain(born) {
+                if judge(print, &people.all[place].print, near(place, &people)) == Verdict::Same {
+                    if !other(place) {
                         met = Some(place);
                         break;
                     }
-                    Verdict::Ask(ground) if !asks.iter().any(|(asked, ..)| *asked == place) && (asks.len() < MOST || other) => {
-                        asks.push((place, ground, other));
-                    }
-                    _ => {}
+                    asks.push((place, if print.cui.is_some() { Ground::Cui } else { Ground::Names }, true));
+                }
+            }
+            let like = people.by_words.get(&print.words).into_iter().flatten().copied();
+            for place in holders().chain(like).take_while(|_| met.is_none()) {
+                // The sixth namesake tells no more than the first five; whoever an answer names is always looked for.
+                if asks.len() >= MOST && !all_others && others.is_empty() {
+                    break;
+                }
+                if let Verdict::Ask(ground) = judge(print, &people.all[place].print, near(place, &people))
+                    && !asks.iter().any(|(asked, ..)| *asked == place)
+                {
+                    asks.push((place, ground, other(place)));
                 }
             }
         }
