@@ -10,20 +10,59 @@ CREATE TABLE person (
   -- what a registrar should look at; the number is kept as given. practice: department 99, never issued to anybody
   cui_warning TEXT CHECK (cui_warning IN ('check_digit', 'place', 'practice')),
   sex TEXT NOT NULL CHECK (sex IN ('female', 'male', 'other', 'unknown')),
+  -- day: the date itself; year: its 1 January; age: the latest birthday that gives the age told. adult: told to be 18 or older, no more
   birth_date DATE,
-  birth_precision TEXT NOT NULL CHECK (birth_precision IN ('day', 'year', 'age', 'unknown')),
+  birth_precision TEXT NOT NULL CHECK (birth_precision IN ('day', 'year', 'age', 'adult', 'unknown')),
+  -- the day an age was told, which it keeps for good
+  birth_told_on DATE,
   language TEXT NOT NULL,
   migration_status TEXT NOT NULL CHECK (migration_status IN ('host', 'migrant', 'returnee', 'displaced', 'remittance_household', 'unknown')),
+  -- keyed hashes of the folded names: as words in any order (who is like whom), and as written (who is the same)
+  words_hash BIGINT NOT NULL,
+  order_hash BIGINT NOT NULL,
+  -- the record under which indicators count this person: itself, unless another record is the same person
+  counted_municipality_id SMALLINT NOT NULL,
+  counted_person_id UUID NOT NULL,
   recorded_by TEXT NOT NULL,
   recorded_at TIMESTAMPTZ NOT NULL,
   PRIMARY KEY (municipality_id, person_id)
 );
-CREATE INDEX person_by_cui ON person (municipality_id, cui_hash);
+-- Asked over all municipalities too: a CUI is one person's, wherever they were registered.
+CREATE INDEX person_by_cui ON person (cui_hash, municipality_id);
+CREATE INDEX person_by_words ON person (municipality_id, words_hash);
+
+-- Two records that may be one person. A link and never a merge: both files stay, and another answer undoes it.
+-- ground cui: counted once until somebody says they are two; names: counted as two until somebody says they are one.
+CREATE TABLE person_likeness (
+  municipality_id SMALLINT NOT NULL,
+  person_id UUID NOT NULL,
+  like_municipality_id SMALLINT NOT NULL,
+  like_person_id UUID NOT NULL,
+  ground TEXT NOT NULL CHECK (ground IN ('cui', 'names')),
+  answer TEXT NOT NULL CHECK (answer IN ('open', 'same', 'distinct')),
+  asked_at TIMESTAMPTZ NOT NULL,
+  answered_by TEXT,
+  answered_at TIMESTAMPTZ,
+  PRIMARY KEY (municipality_id, person_id, like_municipality_id, like_person_id),
+  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+);
+CREATE INDEX person_likeness_by_like ON person_likeness (like_municipality_id, like_person_id);
+
+-- Whom a row of a file made or meant, where neither CUI nor birth date would tell: the same file again knows its people.
+CREATE TABLE person_source (
+  municipality_id SMALLINT NOT NULL,
+  -- keyed hash of the file's bytes
+  file_hash TEXT NOT NULL,
+  row_number BIGINT NOT NULL,
+  person_id UUID NOT NULL,
+  PRIMARY KEY (municipality_id, file_hash, row_number),
+  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+);
 
 -- Accent-free name words, hashed with a key: a search finds sealed names without opening all of them.
 CREATE TABLE person_word (
   municipality_id SMALLINT NOT NULL,
-  word_hash TEXT NOT NULL,
+  word_hash BIGINT NOT NULL,
   person_id UUID NOT NULL,
   PRIMARY KEY (municipality_id, word_hash, person_id),
   FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
@@ -62,6 +101,8 @@ CREATE TABLE contact (
   FOREIGN KEY (municipality_id, household_id) REFERENCES household (municipality_id, household_id)
 );
 CREATE INDEX contact_by_household ON contact (municipality_id, household_id);
+-- One number at two homes: two weekly messages, perhaps of two arms.
+CREATE INDEX contact_by_address ON contact (municipality_id, address_hash);
 
 -- One row per purpose; withdrawal closes the row and a new consent opens another. Exactly one of person_id and household_id is set.
 CREATE TABLE consent (
@@ -86,7 +127,8 @@ CREATE TABLE consent (
 CREATE INDEX consent_by_household ON consent (municipality_id, household_id, purpose);
 CREATE INDEX consent_by_person ON consent (municipality_id, person_id, purpose);
 
--- Enrolment by module. status: candidate, enrolled, paused, exited; every change keeps its reason, day and actor in the audit chain.
+-- Enrolment by module. status: candidate, enrolled, paused, exited; every change keeps its reason, day and actor in the audit chain
+-- (what a file brought is one entry of the chain, with the hash of the file; its rows carry the same moment and actor).
 CREATE TABLE waste_enrolment (
   municipality_id SMALLINT NOT NULL,
   enrolment_id UUID NOT NULL,

@@ -14,6 +14,9 @@ use std::str::FromStr;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+/// How long somebody waits for a connection before they are told to come again: phones and browsers give up after about half a minute.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// An open database. SQLite has one writing connection (a pool of writers stalls) and several readers.
@@ -35,11 +38,10 @@ impl Db {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)
                 .map_err(|e| Error::refused("database-url", "the PostgreSQL URL cannot be read; write postgres://USER@HOST/DATABASE").because(e))?;
-            let pool =
-                PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await.map_err(|e| {
-                    Error::refused("database-away", "PostgreSQL does not answer under the given URL; check host, database, user and that it runs")
-                        .because(e)
-                })?;
+            let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE).connect_with(options).await.map_err(|e| {
+                Error::refused("database-away", "PostgreSQL does not answer under the given URL; check host, database, user and that it runs")
+                    .because(e)
+            })?;
             return Ok(Db::Postgres(pool));
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
@@ -54,7 +56,7 @@ impl Db {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10))
+        .busy_timeout(PATIENCE)
         .pragma("cache_size", "-4096")
         .pragma("temp_store", "MEMORY")
         .statement_cache_capacity(256);
@@ -67,7 +69,7 @@ impl Db {
             .because(e)
         };
         // A connection inside this process needs no asking whether it is still there.
-        let pool = || SqlitePoolOptions::new().test_before_acquire(false);
+        let pool = || SqlitePoolOptions::new().test_before_acquire(false).acquire_timeout(PATIENCE);
         let writer = pool().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await.map_err(refuse)?;
         // An in-memory database lives in one connection; a file gets readers that never wait for the writer.
         let readers = match &file {

@@ -97,32 +97,100 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Seconds after which somebody who met a busy database may ask again, and one that is away.
+const SOON: u8 = 2;
+const LATER: u8 = 10;
+
+/// What keeps the database from answering, as far as an engine's code tells.
+enum Away {
+    Full,
+    ReadOnly,
+    /// Another writer holds it, or two got in each other's way: the same again goes through.
+    Busy,
+    /// Stopped, starting, or not taking connections.
+    Gone,
+}
+
+impl Away {
+    /// SQLite's primary codes: 5 busy, 6 locked, 8 read-only, 10 input/output, 13 full, 14 cannot open. PostgreSQL's classes: 08
+    /// connection, 53 resources, 57P0x shutdown and start, 40001 and 40P01 conflicts, 55P03 lock not available, 57014 cancelled.
+    fn of(code: &str) -> Option<Away> {
+        if code.len() == 5 {
+            return match code {
+                "53100" => Some(Away::Full),
+                "25006" => Some(Away::ReadOnly),
+                "40001" | "40P01" | "55P03" | "57014" | "53300" => Some(Away::Busy),
+                "57P01" | "57P02" | "57P03" | "57P05" => Some(Away::Gone),
+                _ if code.starts_with("08") || code.starts_with("53") => Some(Away::Gone),
+                _ => None,
+            };
+        }
+        match code.parse::<i64>().ok()? & 0xff {
+            10 | 13 => Some(Away::Full),
+            8 => Some(Away::ReadOnly),
+            5 | 6 => Some(Away::Busy),
+            14 => Some(Away::Gone),
+            _ => None,
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if let sqlx::Error::Database(refusal) = &error {
-            // SQLite: 13 full, 8 and its extensions read-only, 10 and its extensions input/output. PostgreSQL: 53100 disk full, 25006 read-only.
-            let code = refusal.code().map(|c| c.into_owned()).unwrap_or_default();
-            let primary = code.parse::<i64>().map(|n| n & 0xff).ok();
-            let full = code == "53100" || (code.len() < 5 && primary == Some(13));
-            let read_only = code == "25006" || (code.len() < 5 && primary == Some(8));
-            let io = code.len() < 5 && primary == Some(10);
-            if full || io {
-                return Error::new(
-                    Kind::Unavailable,
-                    "storage-full",
-                    "the disk under the database is full or fails; nothing was stored: free space and try again",
-                )
-                .because(error);
+        let away = match &error {
+            sqlx::Error::Database(refusal) => refusal.code().and_then(|code| Away::of(&code)),
+            // Every connection is in use, or none can be made: the pool tells them apart only in its log.
+            sqlx::Error::PoolTimedOut => Some(Away::Busy),
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Some(Away::Gone),
+            _ => None,
+        };
+        let unavailable = |code, line: &str, seconds: u8| Error::new(Kind::Unavailable, code, line).with("retry_after", seconds);
+        match away {
+            Some(Away::Full) => {
+                unavailable("storage-full", "the disk under the database is full or fails; nothing was stored: free space and try again", LATER)
             }
-            if read_only {
-                return Error::new(
-                    Kind::Unavailable,
-                    "storage-read-only",
-                    "the database cannot be written (read-only file or folder); nothing was stored: give this user write access",
-                )
-                .because(error);
+            Some(Away::ReadOnly) => unavailable(
+                "storage-read-only",
+                "the database cannot be written (read-only file or folder); nothing was stored: give this user write access",
+                LATER,
+            ),
+            Some(Away::Busy) => {
+                unavailable("database-busy", "the database is busy with other work; nothing was stored: try the same again in a moment", SOON)
             }
+            Some(Away::Gone) => {
+                unavailable("database-away", "the database does not answer; nothing was stored: try the same again when it runs", LATER)
+            }
+            None => return Error::internal(format!("database: {error}")),
         }
-        Error::internal(format!("database: {error}"))
+        .because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_busy_or_away_is_told_from_a_fault_of_ours() {
+        for (error, code) in [
+            (sqlx::Error::PoolTimedOut, "database-busy"),
+            (sqlx::Error::PoolClosed, "database-away"),
+            (sqlx::Error::Io(std::io::ErrorKind::ConnectionRefused.into()), "database-away"),
+            (sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into()), "database-away"),
+        ] {
+            let told = Error::from(error);
+            assert_eq!((told.kind, told.code), (Kind::Unavailable, code));
+            assert!(told.arguments.iter().any(|(name, _)| *name == "retry_after"));
+        }
+        assert_eq!(Error::from(sqlx::Error::RowNotFound).kind, Kind::Internal);
+        for (code, busy) in
+            [("5", true), ("517", true), ("262", true), ("40P01", true), ("53300", true), ("57P01", false), ("57P03", false), ("08006", false)]
+        {
+            assert_eq!(matches!(Away::of(code), Some(Away::Busy)), busy, "{code}");
+            assert!(Away::of(code).is_some(), "{code}");
+        }
+        for ours in ["1", "19", "2067", "23505", "42P01", "22P02"] {
+            assert!(Away::of(ours).is_none(), "{ours}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use vecino::registry::contact::NewContact;
 use vecino::registry::cui::Cui;
 use vecino::registry::enrolment::{self, Proposal, Reason, Status};
 use vecino::registry::membership::{self, Move, Relation};
-use vecino::registry::person::{self, Birth, Language, MigrationStatus, NewPerson, Sex};
+use vecino::registry::person::{self, Birth, Language, Majority, MigrationStatus, NewPerson, Sex};
 use vecino::registry::{Channel, Contact, Purpose, consent, contact, may_contact, may_contact_all, open_address, practice};
 use vecino::seal::Keys;
 use vecino::territory::dated::Span;
@@ -147,7 +147,7 @@ async fn a_home_is_contacted_only_with_a_consent_that_holds_and_a_way_it_covers(
         let ask = async |tx: &mut Tx, on| may_contact(tx, PLACE, home, Purpose::Messages, on).await.unwrap();
         assert_eq!(ask(&mut tx, today).await, Contact::MayNot { reason: "no-consent" });
         let given = today - Days::new(20);
-        let give = async |tx: &mut Tx, mint: &mut Mint, purpose| consent::give(tx, mint, PLACE, Subject::Home(home), false, &agreed(purpose, given), "r", now()).await.unwrap();
+        let give = async |tx: &mut Tx, mint: &mut Mint, purpose| consent::give(tx, mint, PLACE, Subject::Home(home), Majority::Adult, &agreed(purpose, given), "r", now()).await.unwrap();
         assert!(give(&mut tx, &mut mint, Purpose::Research).await);
         assert_eq!(ask(&mut tx, today).await, Contact::MayNot { reason: "no-consent" }, "a consent is for its purpose only");
         assert!(give(&mut tx, &mut mint, Purpose::Messages).await);
@@ -190,13 +190,13 @@ async fn a_minor_agrees_through_a_guardian() {
         let today = local_day(now());
         let child = NewPerson { birth: Birth::read("01/02/2013", today).unwrap(), ..somebody("Luis", "Ixcoy") };
         let id = registered(&mut tx, &mut mint, PLACE, &child).await;
-        let minor = child.birth.minor_on(today);
+        let minor = child.birth.majority_on(today);
         let refused = consent::give(&mut tx, &mut mint, PLACE, Subject::Person(id), minor, &agreed(Purpose::School, today), "r", now()).await;
         assert_eq!(refused.unwrap_err().code, "consent-guardian");
         let by_guardian = NewConsent { by_guardian: true, ..agreed(Purpose::School, today) };
         assert!(consent::give(&mut tx, &mut mint, PLACE, Subject::Person(id), minor, &by_guardian, "r", now()).await.unwrap());
         let tomorrow = agreed(Purpose::Gender, today + Days::new(1));
-        assert_eq!(consent::give(&mut tx, &mut mint, PLACE, Subject::Person(id), false, &tomorrow, "r", now()).await.unwrap_err().code, "consent-day");
+        assert_eq!(consent::give(&mut tx, &mut mint, PLACE, Subject::Person(id), Majority::Adult, &tomorrow, "r", now()).await.unwrap_err().code, "consent-day");
     });
 }
 
@@ -213,14 +213,14 @@ async fn an_enrolment_moves_only_along_its_steps_and_each_step_is_on_record() {
         let id = registered(&mut tx, &mut mint, PLACE, &somebody("Ana", "Tzoc")).await;
         let finance = enrolment::module("finance").unwrap();
         let officer = actor(account::Role::Finance, Some(PLACE));
-        let new = |service: &str, partner: &str| Proposal { person: id, minor: false, details: [service.into(), partner.into(), String::new()], from: today - Days::new(30) };
+        let new = |service: &str, partner: &str| Proposal { person: id, majority: Majority::Adult, details: [service.into(), partner.into(), String::new()], from: today - Days::new(30) };
         let odd = enrolment::propose(&mut tx, &mut mint, finance, PLACE, &new("advice", "Bank of nowhere"), "r", now()).await;
         assert_eq!(odd.unwrap_err().code, "enrolment-detail");
         let row = enrolment::propose(&mut tx, &mut mint, finance, PLACE, &new("advice", "Banrural"), "r", now()).await.unwrap().unwrap();
         assert!(enrolment::propose(&mut tx, &mut mint, finance, PLACE, &new("advice", "Banrural"), "r", now()).await.unwrap().is_none(), "the same again changes nothing");
         let step = async |tx: &mut Tx, to, reason, on| enrolment::change(tx, finance, PLACE, row, to, reason, on, &officer, now()).await.map_err(|e| e.code);
         assert_eq!(step(&mut tx, Status::Enrolled, Reason::Started, today - Days::new(20)).await, Err("enrolment-consent"));
-        consent::give(&mut tx, &mut mint, PLACE, Subject::Person(id), false, &agreed(Purpose::Finance, today), "r", now()).await.unwrap();
+        consent::give(&mut tx, &mut mint, PLACE, Subject::Person(id), Majority::Adult, &agreed(Purpose::Finance, today), "r", now()).await.unwrap();
         assert_eq!(step(&mut tx, Status::Paused, Reason::Work, today).await, Err("enrolment-step"));
         assert_eq!(step(&mut tx, Status::Exited, Reason::Finished, today).await, Err("enrolment-step"));
         assert_eq!(step(&mut tx, Status::Enrolled, Reason::Finished, today).await, Err("enrolment-reason"));

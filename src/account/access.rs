@@ -72,6 +72,8 @@ pub const TABLE: &[Grant] = &[
     grant("GET", "/registry/person/new/{municipality}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
     grant("POST", "/registry/person/new/{municipality}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
     grant("GET", "/registry/person/{municipality}/{person}", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/birth", Who::Roles(&[Role::Registrar]), Scope::Municipality),
+    grant("POST", "/registry/person/{municipality}/{person}/likeness", Who::Roles(&[Role::Registrar]), Scope::Municipality),
     grant("POST", "/registry/person/{municipality}/{person}/home", Who::Roles(&[Role::Registrar]), Scope::Municipality),
     grant("POST", "/registry/person/{municipality}/{person}/contact", Who::Roles(&[Role::Registrar]), Scope::Municipality),
     grant("POST", "/registry/person/{municipality}/{person}/consent", Who::Roles(&[Role::Registrar]), Scope::Municipality),

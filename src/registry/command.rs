@@ -1,7 +1,9 @@
 //! `vecino registry …`
 
+use super::desk::file_number;
+use super::identify::Answers;
 use super::indicators::{self, Row};
-use super::{export, import, table};
+use super::{export, import, likeness};
 use crate::app::{Options, print};
 use crate::clock::show_day;
 use crate::error::{Error, Result};
@@ -18,21 +20,52 @@ pub enum Command {
     ///
     /// Columns: given_names, surnames (both needed), cui, sex, birth_date (dd/mm/yyyy, a year or an age), language, migration_status,
     /// household (its code), relation, since, phone, channel, consent_messages (yes/no, of the home), consents (purposes of the person,
-    /// with spaces between), consent_on, guardian (yes/no), waste, finance, finance_partner, school, grade, gender.
+    /// with spaces between), consent_on, guardian (yes/no), waste, finance, finance_partner, school, grade, school_year, gender, person
+    /// (the registry number an export writes). A birth date of 18+ is an adult who knows no more.
     ///
     /// The file is read as a spreadsheet saves it: comma, semicolon, tab or a «sep=» line, UTF-8 or UTF-16 (Windows-1252 with --encoding
     /// windows-1252), empty rows and columns. Names of columns in any case and in Spanish (Nombres, Apellidos, DPI, Sexo, Fecha de
     /// nacimiento, Edad, Teléfono, Hogar …); any other with --column household=código. Yes is sí, si, x, 1 or verdadero.
+    ///
+    /// Two people are never made one in silence: the same are those with the same CUI and names, or with the same names and full birth
+    /// date. Anybody else who is like somebody on record, or like another row, is a question on standard error; both stay until it is
+    /// answered, here, with `vecino registry answer`, or on the registrar's page.
     Import {
         file: PathBuf,
         /// Four digits of INE, such as 1202
         #[arg(long, value_name = "CODE")]
         municipality: String,
-        /// Say what would be written and write nothing
+        /// Says what it would do and ask, and writes nothing
         #[arg(long)]
         dry_run: bool,
+        /// A row is a person on record, or of an earlier row: 3=P-1A2B3C or 3=2
+        #[arg(long, value_name = "ROW=PERSON")]
+        same: Vec<String>,
+        /// A row is another person than the one asked about: 3=P-1A2B3C, 3=2, or 3 for everybody like them
+        #[arg(long, value_name = "ROW[=PERSON]")]
+        distinct: Vec<String>,
         #[command(flatten)]
         written: Written,
+    },
+    /// Files that may be one person and that nobody was asked about yet, by registry number
+    Questions {
+        /// Four digits of INE, such as 1202
+        #[arg(long, value_name = "CODE")]
+        municipality: String,
+    },
+    /// Says of two files that they are one person or two: a link that another answer undoes, never a merge
+    Answer {
+        /// The number of a file, as `vecino registry questions` prints it
+        person: String,
+        other: String,
+        /// same or distinct
+        answer: String,
+        /// Four digits of INE of the first file
+        #[arg(long, value_name = "CODE")]
+        municipality: String,
+        /// Of the other file, when it is another one
+        #[arg(long, value_name = "CODE")]
+        other_municipality: Option<String>,
     },
     /// The programme's targets and the distinct people counted against them; groups under five people are hidden
     Indicators {
@@ -60,34 +93,90 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
     let app = options.open().await?;
     let now = app.clock.now();
     match command {
-        Command::Import { file, municipality, dry_run, written } => {
+        Command::Import { file, municipality, dry_run, same, distinct, written } => {
             let municipality = MunicipalityId::parse(&municipality)?;
+            let answers = Answers::read(&same, &distinct)?;
             let name = file.display().to_string();
             let text = std::fs::read(&file)
                 .map_err(|e| Error::refused("file", format!("{name}: the file cannot be read; check its name and your rights")).because(e))?;
-            let read = table::read(&name, &text, &written, app.clock.today())?;
-            let mut tx = app.db.write().await?;
-            indicators::ensure_targets(&mut tx).await?;
-            let done = import::write(&mut tx, &app.keys, &mut Mint::system(), municipality, &name, read, ACTOR, now).await?;
-            if !dry_run {
-                tx.commit().await?;
-            }
-            if options.json {
-                let mut document = json!(done);
-                document["dry_run"] = json!(dry_run);
-                println!("{document}");
+            let read = import::File::read(&app.keys, municipality, &name, &text, &written, now)?;
+            drop(text);
+            let mint = &mut Mint::system();
+            let done = if dry_run {
+                import::rehearse(&app.db, &app.keys, mint, &read, &answers, now).await?
             } else {
-                for warning in &done.warnings {
-                    eprintln!("{warning}");
-                }
-                println!(
-                    "{name}: {} rows; {} people new, {} known; {} homes, {} contacts, {} consents; {} enrolled, {} candidates",
-                    done.rows, done.new_people, done.known_people, done.homes, done.contacts, done.consents, done.enrolled, done.candidates
-                );
-                if dry_run {
-                    println!("dry run: nothing was stored");
-                }
+                let mut tx = app.db.write().await?;
+                indicators::ensure_targets(&mut tx).await?;
+                tx.commit().await?;
+                import::bring(&app.db, &app.keys, mint, &read, &answers, ACTOR, now).await?
+            };
+            if options.json {
+                let mut done = json!(done);
+                done["dry_run"] = json!(dry_run);
+                print(&format!("{done}\n"))?;
+            } else {
+                told(&done.warnings, "warnings");
+                told(&done.questions, "questions; `vecino registry questions` lists them all");
+                print(&format!(
+                    "{name}: {}{} rows; {} people new, {} known; {} homes, {} contacts, {} consents; {} enrolled, {} candidates; {} questions\n",
+                    if dry_run { "nothing written; it would be " } else { "" },
+                    done.rows,
+                    done.new_people,
+                    done.known_people,
+                    done.homes,
+                    done.contacts,
+                    done.consents,
+                    done.enrolled,
+                    done.candidates,
+                    done.questions.len()
+                ))?;
             }
+        }
+        Command::Questions { municipality } => {
+            let municipality = MunicipalityId::parse(&municipality)?;
+            let mut tx = app.db.read().await?;
+            let (rows, _) = likeness::open(&mut tx, municipality, i64::MAX).await?;
+            if options.json {
+                let rows: Vec<_> = rows
+                    .iter()
+                    .map(|row| {
+                        json!({"municipality": row.municipality_id.to_string(), "person": row.person_id,
+                            "other_municipality": row.like_municipality_id.to_string(), "other": row.like_person_id, "ground": row.ground})
+                    })
+                    .collect();
+                print(&format!("{}\n", json!({"questions": rows})))?;
+            } else {
+                let lines: Vec<String> = rows
+                    .iter()
+                    .map(|row| {
+                        let why = if row.ground == "cui" { "the same CUI, counted once" } else { "the same names, counted as two" };
+                        format!(
+                            "{} {} of {} and {} {} of {}: {why}\n",
+                            file_number(row.person_id),
+                            row.person_id,
+                            row.municipality_id,
+                            file_number(row.like_person_id),
+                            row.like_person_id,
+                            row.like_municipality_id
+                        )
+                    })
+                    .collect();
+                print(&if lines.is_empty() { "no open question\n".to_owned() } else { lines.concat() })?;
+            }
+        }
+        Command::Answer { person, other, answer, municipality, other_municipality } => {
+            let municipality = MunicipalityId::parse(&municipality)?;
+            let other_municipality = other_municipality.map_or(Ok(municipality), |code| MunicipalityId::parse(&code))?;
+            let said = likeness::Answer::parse(&answer.to_lowercase())
+                .filter(|said| *said != likeness::Answer::Open)
+                .ok_or_else(|| Error::refused("choice", format!("«{answer}» is no answer; write same or distinct")))?;
+            let mut tx = app.db.write().await?;
+            let one = (municipality, likeness::named(&mut tx, municipality, &person).await?);
+            let two = (other_municipality, likeness::named(&mut tx, other_municipality, &other).await?);
+            likeness::answer(&mut tx, one, two, said, ACTOR, now).await?;
+            tx.commit().await?;
+            let says = if said == likeness::Answer::Same { "one person, counted once" } else { "two people" };
+            print(&format!("{} and {}: {says}\n", file_number(one.1), file_number(two.1)))?;
         }
         Command::Indicators { as_of, csv } => {
             let as_of = as_of.unwrap_or_else(|| app.clock.today());
@@ -112,6 +201,16 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lines for a person's eyes, as many as anybody reads.
+fn told(lines: &[String], what: &str) {
+    for line in lines.iter().take(import::SHOWN) {
+        eprintln!("{line}");
+    }
+    if lines.len() > import::SHOWN {
+        eprintln!("and {} more {what}", lines.len() - import::SHOWN);
+    }
 }
 
 fn write(out: Option<PathBuf>, text: &[u8]) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Consent by purpose, of a home or of a person: given, withdrawn, given anew. A withdrawal closes the row; nothing is erased.
 
+use super::birth::Majority;
 use super::{STREAM, choice};
 use crate::account::audit;
 use crate::clock::at_local;
@@ -92,6 +93,19 @@ pub async fn of_home(tx: &mut Tx, municipality: MunicipalityId, home: HouseholdI
     )
 }
 
+/// Whether a consent may stand: a minor's needs a guardian, and nobody is taken for an adult before somebody says so.
+pub(crate) fn signed(majority: Majority, by_guardian: bool) -> Result<()> {
+    match majority {
+        _ if by_guardian => Ok(()),
+        Majority::Adult => Ok(()),
+        Majority::Minor => Err(Error::refused("consent-guardian", "this person is or may be under 18: a guardian must give the consent")),
+        Majority::Unknown => Err(Error::refused(
+            "consent-age",
+            "this person's age is not known, so they are not taken for an adult: write a birth date, a year, an age, or 18+, or let a guardian give the consent",
+        )),
+    }
+}
+
 /// Records a consent; a minor's needs a guardian, and a second one for the same purpose is not opened while the first holds.
 #[expect(clippy::too_many_arguments, reason = "who, what, by whom, when")]
 pub async fn give(
@@ -99,7 +113,7 @@ pub async fn give(
     mint: &mut Mint,
     municipality: MunicipalityId,
     subject: Subject,
-    minor: bool,
+    majority: Majority,
     consent: &NewConsent,
     actor: &str,
     now: DateTime<Utc>,
@@ -107,9 +121,7 @@ pub async fn give(
     if consent.given_on > crate::clock::local_day(now) {
         return Err(Error::refused("consent-day", "a consent cannot be given in the future; write the day it was given"));
     }
-    if minor && !consent.by_guardian {
-        return Err(Error::refused("consent-guardian", "this person is or may be under 18: a guardian must give the consent"));
-    }
+    signed(majority, consent.by_guardian)?;
     let known = match subject {
         Subject::Person(person) => of_person(tx, municipality, person).await?,
         Subject::Home(home) => of_home(tx, municipality, home).await?,

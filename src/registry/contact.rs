@@ -225,7 +225,8 @@ pub(crate) fn address_lookup(keys: &Keys) -> crate::seal::Lookup {
     keys.lookup_in(ADDRESS)
 }
 
-/// Adds a way to reach a home; an earlier one of the same channel ends that day. The same number again changes nothing.
+/// Adds a way to reach a home; an earlier one of the same channel ends that day when it is the same person's or nobody's in particular,
+/// so that father and son in one home may both have a number. The same number again changes nothing.
 pub async fn add(
     tx: &mut Tx,
     keys: &Keys,
@@ -255,11 +256,13 @@ pub async fn add(
     }
     run!(
         tx,
-        "UPDATE contact SET valid_to = $4 WHERE municipality_id = $1 AND household_id = $2 AND channel = $3 AND valid_to IS NULL",
+        "UPDATE contact SET valid_to = $4 WHERE municipality_id = $1 AND household_id = $2 AND channel = $3 AND valid_to IS NULL
+           AND (person_id IS NULL OR person_id = $5)",
         municipality,
         new.household,
         new.channel.name(),
-        new.from
+        new.from,
+        new.person
     )?;
     run!(
         tx,

@@ -1,8 +1,9 @@
 //! The registrar's first page: who waits, and a search that goes on record.
 
 use super::enrolment::{self, Status};
+use super::likeness::{self, Question};
 use super::person::{self, Person};
-use super::{Place, READS, consent, membership, places};
+use super::{Place, READS, consent, membership, places, view};
 use crate::account::access::Routes;
 use crate::account::{Actor, audit};
 use crate::app::App;
@@ -32,6 +33,7 @@ struct Waiting {
     without_contact: (i64, Vec<String>),
     enrolled_without_consent: i64,
     cui: Vec<(PersonId, String)>,
+    questions: (Vec<Question>, i64),
 }
 
 const LISTED: i64 = 30;
@@ -91,12 +93,13 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
         id,
         LISTED
     )?;
-    Ok(Waiting { place, candidates, without_consent, without_contact, enrolled_without_consent, cui })
+    let questions = likeness::open(tx, id, LISTED).await?;
+    Ok(Waiting { place, candidates, without_consent, without_contact, enrolled_without_consent, cui, questions })
 }
 
 impl Waiting {
     fn total(&self) -> i64 {
-        self.candidates.iter().map(|(_, n)| n).sum::<i64>() + self.enrolled_without_consent + self.cui.len() as i64
+        self.candidates.iter().map(|(_, n)| n).sum::<i64>() + self.enrolled_without_consent + self.cui.len() as i64 + self.questions.1
     }
 }
 
@@ -151,6 +154,24 @@ fn tasks(reader: &Reader, waiting: &Waiting) -> Markup {
                     li {
                         span.estado.ojo { (people(waiting.enrolled_without_consent)) }
                         div { h3 { (words.say("registry-enrolled-without")) } p.suave { (words.say("registry-enrolled-without-why")) } }
+                    }
+                }
+                @if waiting.questions.1 > 0 {
+                    li {
+                        span.estado.ojo { (count(waiting.questions.1)) }
+                        div {
+                            h3 { (words.say("registry-questions")) }
+                            p.suave { (words.say("registry-questions-why")) }
+                            details {
+                                summary { (words.say("registry-see-questions")) span.oido { ", " (waiting.place.1) } }
+                                ul.asuntos { @for row in &waiting.questions.0 {
+                                    @let own = if row.municipality_id == waiting.place.0 { (row.municipality_id, row.person_id) } else { (row.like_municipality_id, row.like_person_id) };
+                                    @let base = format!("/registry/person/{}/{}", own.0, own.1);
+                                    li { a href=(base) { (file_number(own.1)) } ul { (view::question(reader, row, own, &base)) } }
+                                } }
+                                @if waiting.questions.1 > waiting.questions.0.len() as i64 { p { (words.tell("registry-and-more", &[("n", (waiting.questions.1 - waiting.questions.0.len() as i64).into())])) } }
+                            }
+                        }
                     }
                 }
                 @if !waiting.cui.is_empty() {

@@ -3,6 +3,7 @@
 //! candidate → enrolled ⇄ paused → exited → enrolled again. Each module has its own table and its own pseudonym of a person, and
 //! sees nothing of the others.
 
+use super::birth::Majority;
 use super::consent::Purpose;
 use super::{STREAM, choice};
 use crate::account::{Actor, Role, audit};
@@ -76,7 +77,7 @@ pub struct Module {
     /// Whether that role sees the names of people enrolled here.
     pub names: bool,
     /// A rule of the module's own about its details; answers an error code's problem.
-    pub check: fn(details: &[String; 3], minor: bool) -> Result<()>,
+    pub check: fn(details: &[String; 3], majority: Majority) -> Result<()>,
 }
 
 /// `statements!("finance_enrolment": "service", "partner", "''"; columns "service, partner", values "$8, $9")`: the three details are
@@ -185,6 +186,22 @@ impl Module {
         format!("{}-{}", &text[..4], &text[4..8])
     }
 
+    /// Whether these details may be proposed for somebody of this age.
+    pub(crate) fn admits_details(&self, details: &[String; 3], majority: Majority) -> Result<()> {
+        for (detail, value) in self.details.iter().zip(details) {
+            let fits = match detail.choices {
+                [] => !value.trim().is_empty() && value.chars().count() <= 40,
+                choices => choices.contains(&value.as_str()),
+            };
+            if !fits {
+                return Err(Error::refused("enrolment-detail", format!("{} {}: choose one of the listed values", self.name, detail.name))
+                    .with("module", self.name)
+                    .with("detail", detail.name));
+            }
+        }
+        (self.check)(details, majority)
+    }
+
     fn unknown(&self) -> Error {
         Error::not_found("enrolment-unknown", "there is no such enrolment in this module; look at its list again")
     }
@@ -222,7 +239,7 @@ pub async fn of_person(tx: &mut Tx, module: &Module, municipality: MunicipalityI
 
 pub struct Proposal {
     pub person: PersonId,
-    pub minor: bool,
+    pub majority: Majority,
     pub details: [String; 3],
     pub from: NaiveDate,
 }
@@ -237,18 +254,7 @@ pub async fn propose(
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<EnrolmentId>> {
-    for (detail, value) in module.details.iter().zip(&new.details) {
-        let fits = match detail.choices {
-            [] => !value.trim().is_empty() && value.chars().count() <= 40,
-            choices => choices.contains(&value.as_str()),
-        };
-        if !fits {
-            return Err(Error::refused("enrolment-detail", format!("{} {}: choose one of the listed values", module.name, detail.name))
-                .with("module", module.name)
-                .with("detail", detail.name));
-        }
-    }
-    (module.check)(&new.details, new.minor)?;
+    module.admits_details(&new.details, new.majority)?;
     let known = of_person(tx, module, municipality, new.person).await?;
     if known.iter().any(|old| old.details() == [new.details[0].as_str(), new.details[1].as_str(), new.details[2].as_str()]) {
         return Ok(None);

@@ -6,13 +6,14 @@ use super::contact::{Channel, phone};
 use super::cui::Cui;
 use super::enrolment;
 use super::membership::Relation;
-use super::person::{Birth, Language, MigrationStatus, NewPerson, Sex};
+use super::person::{Birth, Language, MigrationStatus, NewPerson, Precision, Sex};
 use super::{names, school};
 use crate::error::{Error, Result};
+use crate::id::PersonId;
 use chrono::NaiveDate;
 
 /// Columns of a file, in the order an export writes them. Only the first two are needed.
-pub const COLUMNS: [&str; 22] = [
+pub const COLUMNS: [&str; 24] = [
     "given_names",
     "surnames",
     "cui",
@@ -34,7 +35,9 @@ pub const COLUMNS: [&str; 22] = [
     "finance_partner",
     "school",
     "grade",
+    "school_year",
     "gender",
+    "person",
 ];
 
 pub struct Problem {
@@ -44,6 +47,8 @@ pub struct Problem {
 
 #[derive(Clone)]
 pub struct Entry {
+    /// The registry number of a file on record, as an export writes it.
+    pub number: Option<PersonId>,
     pub person: NewPerson,
     /// Code of the home, in capitals; empty when not known.
     pub household: String,
@@ -117,16 +122,27 @@ pub fn read<'a>(get: impl Fn(&str) -> &'a str, today: NaiveDate) -> Result<Entry
         .split_whitespace()
         .map(|text| word("consents", text, Purpose::Research, Purpose::parse, &list(Purpose::ALL, Purpose::name), &mut problems))
         .collect();
-    if !purposes.is_empty() && birth.minor_on(consent_on) && !guardian {
-        let error = Error::refused("consent-guardian", "guardian: this person is or may be under 18; a guardian must give the consent");
-        problems.push(Problem { field: "guardian", error });
-    }
+    // Whoever says today that they are an adult was one when they signed, as far as anybody says.
+    let birth = match birth.told_on {
+        Some(told) if birth.precision == Precision::Adult => Birth { told_on: Some(told.min(consent_on)), ..birth },
+        _ => birth,
+    };
+    let number = match get("person").trim() {
+        "" => None,
+        text => uuid::Uuid::parse_str(text)
+            .map(PersonId)
+            .map_err(|_| {
+                let line = "person: this is no registry number of an export; leave the cell as it was exported, or empty it";
+                problems.push(Problem { field: "person", error: Error::refused("person-number", line) });
+            })
+            .ok(),
+    };
     let enrolments = modules(&get, today, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
     let person = NewPerson { given_names, surnames, cui, sex, birth, language, migration_status };
-    Ok(Entry { person, household, relation, since, phone, channel, consent_messages, purposes, consent_on, guardian, enrolments })
+    Ok(Entry { number, person, household, relation, since, phone, channel, consent_messages, purposes, consent_on, guardian, enrolments })
 }
 
 fn list<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
@@ -176,7 +192,10 @@ fn modules<'a>(get: &impl Fn(&str) -> &'a str, today: NaiveDate, problems: &mut 
     use chrono::Datelike;
     let text = |field: &str| get(field).trim().to_owned();
     let none = String::new;
-    let year = today.year().to_string();
+    let year = match text("school_year") {
+        year if year.is_empty() => today.year().to_string(),
+        year => year,
+    };
     let wanted: [(&'static str, &'static str, [String; 3]); 4] = [
         ("waste", "waste", [text("waste"), none(), none()]),
         ("finance", "finance", [text("finance"), text("finance_partner"), none()]),

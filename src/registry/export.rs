@@ -2,7 +2,7 @@
 
 use super::enrolment::{self, Enrolment};
 use super::entry::COLUMNS;
-use super::person::{self, Precision};
+use super::person;
 use super::{READS, consent, contact, membership};
 use crate::account::audit;
 use crate::clock::{local_day, show_day};
@@ -10,7 +10,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId};
 use crate::seal::Keys;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -24,7 +24,8 @@ pub fn neutral(cell: &str) -> String {
     if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() }
 }
 
-/// One row a person; somebody with several enrolments in a module has several rows, which an import joins again.
+/// One row a person; somebody with several enrolments in a module, or consents of several days, has several rows, which an import joins
+/// again by the registry number in the last column.
 pub async fn export(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, actor: &str, now: DateTime<Utc>) -> Result<Vec<u8>> {
     let today = local_day(now);
     let homes: Vec<(HouseholdId, String)> = crate::all!(tx, "SELECT household_id, code FROM household WHERE municipality_id = $1", municipality)?;
@@ -43,25 +44,26 @@ pub async fn export(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, acto
             None => false,
         };
         let address = home.and_then(|home| addresses.get(&home));
-        let birth = match (person.birth.date, person.birth.precision) {
-            (None, _) => String::new(),
-            (Some(date), Precision::Day) => show_day(date),
-            (Some(date), _) => date.format("%Y").to_string(),
-        };
         let mut of: BTreeMap<&str, Vec<Enrolment>> = BTreeMap::new();
         for module in enrolment::ALL {
             of.insert(module.name, enrolment::of_person(tx, module, municipality, person.id).await?);
         }
         let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
-        let purposes: Vec<&str> = consents.iter().map(|consent| consent.purpose.as_str()).collect();
-        for index in 0..of.values().map(Vec::len).max().unwrap_or(0).max(1) {
+        // A row has one day and one signature: consents of other days, or signed by somebody else, stand in rows of their own.
+        let mut signed: BTreeMap<(NaiveDate, bool), Vec<&str>> = BTreeMap::new();
+        for consent in &consents {
+            signed.entry((consent.given_on, consent.by_guardian)).or_default().push(&consent.purpose);
+        }
+        let signed: Vec<((NaiveDate, bool), Vec<&str>)> = signed.into_iter().collect();
+        for index in 0..of.values().map(Vec::len).max().unwrap_or(0).max(signed.len()).max(1) {
+            let signature = signed.get(index);
             let detail = |module: &str, at: usize| of.get(module).and_then(|rows| rows.get(index)).map_or("", |row| row.details()[at]).to_owned();
             let row = [
                 person.given_names.clone(),
                 person.surnames.clone(),
                 person.cui.clone().unwrap_or_default(),
                 person.sex.name().into(),
-                birth.clone(),
+                person.birth.written(),
                 person.language.clone(),
                 person.migration_status.name().into(),
                 home.and_then(|home| homes.get(&home)).cloned().unwrap_or_default(),
@@ -70,15 +72,17 @@ pub async fn export(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, acto
                 address.and_then(|(_, number)| number.clone()).unwrap_or_default(),
                 address.map(|(channel, _)| channel.clone()).unwrap_or_default(),
                 yes(messages),
-                purposes.join(" "),
-                consents.first().map(|consent| show_day(consent.given_on)).unwrap_or_default(),
-                yes(consents.iter().any(|consent| consent.by_guardian)),
+                signature.map(|(_, purposes)| purposes.join(" ")).unwrap_or_default(),
+                signature.map(|((on, _), _)| show_day(*on)).unwrap_or_default(),
+                yes(signature.is_some_and(|((_, by_guardian), _)| *by_guardian)),
                 detail("waste", 0),
                 detail("finance", 0),
                 detail("finance", 1),
                 detail("school", 0),
                 detail("school", 1),
+                detail("school", 2),
                 detail("gender", 0),
+                person.id.to_string(),
             ];
             out.write_record(row.iter().map(|cell| neutral(cell))).map_err(broken)?;
         }

@@ -6,8 +6,9 @@ use super::contact::{self, Channel, NewContact, Shown};
 use super::desk::{code_of, file_number};
 use super::enrolment::{self, Enrolment, Module, Proposal};
 use super::form::{Typed, say, summary};
+use super::likeness::{self, Question};
 use super::membership::{self, Membership, Move, Relation};
-use super::person::{self, Language, Person};
+use super::person::{self, Birth, Language, Majority, Person};
 use super::{Place, READS, STREAM, place, view};
 use crate::account::access::Routes;
 use crate::account::{Actor, audit};
@@ -27,6 +28,8 @@ use serde_json::{Value, json};
 pub fn routes(routes: Routes) -> Routes {
     routes
         .get("/registry/person/{municipality}/{person}", show)
+        .post("/registry/person/{municipality}/{person}/birth", post_birth)
+        .post("/registry/person/{municipality}/{person}/likeness", post_likeness)
         .post("/registry/person/{municipality}/{person}/home", post_home)
         .post("/registry/person/{municipality}/{person}/contact", post_contact)
         .post("/registry/person/{municipality}/{person}/consent", post_consent)
@@ -45,6 +48,8 @@ pub(super) struct File {
     pub(super) home_consents: Vec<Consent>,
     pub(super) consents: Vec<Consent>,
     pub(super) enrolments: Vec<(&'static Module, Vec<Enrolment>)>,
+    /// Who may be the same person, also when that was answered.
+    pub(super) questions: Vec<Question>,
     pub(super) history: Vec<(DateTime<Utc>, String, String, Value)>,
 }
 
@@ -80,8 +85,24 @@ async fn load(tx: &mut Tx, app: &App, place: Place, id: PersonId) -> Result<File
         )?;
         history.extend(rows);
     }
+    // What a file brought is one entry of the chain, made at the moment that its rows carry.
+    let mut moments: Vec<DateTime<Utc>> = vec![person.recorded_at];
+    moments.extend(homes.iter().map(|(row, _)| row.recorded_at));
+    moments.sort_unstable();
+    moments.dedup();
+    for at in moments {
+        let rows: Vec<(DateTime<Utc>, String, String, Value)> = crate::all!(
+            tx,
+            "SELECT at, actor, action, detail FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND action = 'file.imported' AND at = $3",
+            place.0,
+            STREAM,
+            at
+        )?;
+        history.extend(rows);
+    }
+    let questions = likeness::of_person(tx, place.0, id).await?;
     history.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
-    Ok(File { place, person, homes, home, contacts, home_consents, consents, enrolments, history })
+    Ok(File { place, person, homes, home, contacts, home_consents, consents, enrolments, questions, history })
 }
 
 fn person_id(text: &str) -> Result<PersonId> {
@@ -176,6 +197,38 @@ async fn post_home(State(app): State<App>, reader: Reader, actor: Actor, Path((c
     after(&app, &reader, &actor, place, person.id, &typed, "household", done).await
 }
 
+async fn post_birth(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
+    let mut tx = app.db.write().await?;
+    let (place, person, _) = subject(&mut tx, &app, &actor, &code, &id).await?;
+    let done = async {
+        let birth = Birth::read(typed.get("birth_date").map_or("", String::as_str), app.clock.today())?;
+        person::tell_birth(&mut tx, place.0, person.id, birth, &actor.name, app.clock.now()).await
+    }
+    .await;
+    finish(tx, done.is_ok()).await?;
+    after(&app, &reader, &actor, place, person.id, &typed, "birth_date", done).await
+}
+
+async fn post_likeness(
+    State(app): State<App>,
+    reader: Reader,
+    actor: Actor,
+    Path((code, id)): Address,
+    Form(typed): Form<Typed>,
+) -> Result<Response> {
+    let mut tx = app.db.write().await?;
+    let (place, person, _) = subject(&mut tx, &app, &actor, &code, &id).await?;
+    let done = async {
+        let other = typed.get("other").and_then(|text| uuid::Uuid::parse_str(text).ok()).map(PersonId).ok_or_else(person::unknown)?;
+        let municipality = MunicipalityId::parse(typed.get("other_municipality").map_or("", String::as_str))?;
+        let said = chosen(&typed, "answer", |word| likeness::Answer::parse(word).filter(|said| *said != likeness::Answer::Open))?;
+        likeness::answer(&mut tx, (place.0, person.id), (municipality, other), said, &actor.name, app.clock.now()).await
+    }
+    .await;
+    finish(tx, done.is_ok()).await?;
+    after(&app, &reader, &actor, place, person.id, &typed, "", done).await
+}
+
 async fn finish(tx: Tx, keep: bool) -> Result<()> {
     if keep { tx.commit().await } else { Ok(()) }
 }
@@ -223,11 +276,12 @@ async fn post_consent(State(app): State<App>, reader: Reader, actor: Actor, Path
         match purpose {
             Purpose::Messages | Purpose::Research => {
                 let (municipality, household) = home.ok_or_else(no_home)?;
-                consent::give(&mut tx, &mut mint, municipality, Subject::Home(household), false, &given, &actor.name, app.clock.now()).await?
+                consent::give(&mut tx, &mut mint, municipality, Subject::Home(household), Majority::Adult, &given, &actor.name, app.clock.now())
+                    .await?
             }
             _ => {
-                let minor = person.birth.minor_on(given.given_on);
-                consent::give(&mut tx, &mut mint, place.0, Subject::Person(person.id), minor, &given, &actor.name, app.clock.now()).await?
+                let majority = person.birth.majority_on(given.given_on);
+                consent::give(&mut tx, &mut mint, place.0, Subject::Person(person.id), majority, &given, &actor.name, app.clock.now()).await?
             }
         };
         Ok(())
@@ -276,7 +330,7 @@ async fn post_enrol(State(app): State<App>, reader: Reader, actor: Actor, Path((
             *value = typed.get(detail.name).map(|text| text.trim().to_owned()).unwrap_or_default();
         }
         let today = app.clock.today();
-        let new = Proposal { person: person.id, minor: person.birth.minor_on(today), details, from: today };
+        let new = Proposal { person: person.id, majority: person.birth.majority_on(today), details, from: today };
         enrolment::propose(&mut tx, &mut Mint::system(), module, place.0, &new, &actor.name, app.clock.now()).await?;
         Ok(())
     }
@@ -292,7 +346,8 @@ fn page(reader: &Reader, file: &File, today: NaiveDate, typed: &Typed, problems:
     let error = |name: &str| problems.iter().find(|(field, _)| *field == name).map(|(_, text)| text.as_str());
     let body = html! {
         (summary(words, problems))
-        section { h2 { (words.say("registry-identity")) } (view::identity(words, person, today)) }
+        section { h2 { (words.say("registry-identity")) } (view::identity(words, person, today)) (view::birth(reader, person, &base, typed, &error)) }
+        @if !file.questions.is_empty() { section { h2 { (words.say("registry-questions")) } (view::questions(reader, file, &base)) } }
         section { h2 { (words.say("registry-homes")) } (view::homes(reader, file, &base, typed, &error)) }
         section { h2 { (words.say("registry-contacts")) } (view::contacts(reader, file, &base, typed, &error)) }
         section { h2 { (words.say("registry-consents")) } p { (words.say("registry-consents-why")) } (view::consents(reader, file, today, &base, typed, &error)) }

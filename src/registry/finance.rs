@@ -1,8 +1,10 @@
 //! Financial advice, savings, credit, digital wallets and entrepreneurship, with four partners. Amounts never reach the registry.
 
+use super::birth::Majority;
 use super::consent::Purpose;
 use super::enrolment::{Detail, Module, statements};
 use crate::account::Role;
+use crate::error::Error;
 
 /// The programme's financial partners.
 pub const PARTNERS: &[&str] = &["Airpak", "Banrural", "Banco Industrial", "Micoope"];
@@ -17,11 +19,12 @@ pub const MODULE: Module = Module {
     sql: statements!("finance_enrolment": "service", "partner", "''"; columns "service, partner", values "$8, $9"),
     role: Role::Finance,
     names: true,
-    check: |details, minor| {
-        let credit = details[0] == "credit";
-        if credit && minor {
-            return Err(crate::error::Error::refused("finance-minor", "credit is for adults; choose another service"));
+    check: |details, majority| match majority {
+        _ if details[0] != "credit" => Ok(()),
+        Majority::Adult => Ok(()),
+        Majority::Minor => Err(Error::refused("finance-minor", "credit is for adults; choose another service")),
+        Majority::Unknown => {
+            Err(Error::refused("finance-age", "credit is for adults and this person's age is not known; write a birth date, a year, an age, or 18+"))
         }
-        Ok(())
     },
 };

@@ -1,14 +1,16 @@
 //! Registering somebody by hand: one form, every problem at once between label and field, typed text kept.
 
-use super::consent::{self, How, NewConsent, Purpose, Subject};
-use super::contact::{self, NewContact};
+use super::desk::file_number;
 use super::entry::{self, Entry, Problem};
-use super::membership::{self, Move, Relation};
+use super::identify::{Answers, Doubt, Source, Whom};
+use super::likeness::Ground;
+use super::membership::Relation;
 use super::person::{self, Language, MigrationStatus, Sex};
-use super::place;
+use super::{likeness, place, plan, write};
 use crate::account::Actor;
 use crate::account::access::Routes;
 use crate::app::App;
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, PersonId};
 use crate::language::Words;
@@ -17,6 +19,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::NaiveDate;
 use maud::{Markup, html};
 use std::collections::HashMap;
 
@@ -105,10 +108,10 @@ async fn blank(State(app): State<App>, reader: Reader, actor: Actor, Path(code):
     for (name, value) in [("sex", "unknown"), ("language", "es"), ("migration_status", "unknown"), ("relation", "unknown")] {
         typed.insert(name.into(), value.into());
     }
-    Ok(page(&reader, &place, &typed, &[]))
+    Ok(page(&reader, &place, &typed, &[], None))
 }
 
-fn page(reader: &Reader, place: &super::Place, typed: &Typed, problems: &[Problem]) -> Page {
+fn page(reader: &Reader, place: &super::Place, typed: &Typed, problems: &[Problem], asked: Option<Markup>) -> Page {
     let words = &reader.words;
     let told: Vec<(&str, String)> = problems.iter().map(|problem| (problem.field, say(words, &problem.error))).collect();
     let error = |name: &str| told.iter().find(|(field, _)| *field == name).map(|(_, text)| text.as_str());
@@ -119,6 +122,7 @@ fn page(reader: &Reader, place: &super::Place, typed: &Typed, problems: &[Proble
         (summary(words, &told))
         form.mx method="post" action={ "/registry/person/new/" (place.0) } {
             (reader.csrf_field())
+            @if let Some(asked) = asked { (asked) }
             (input("given_names", false)) (input("surnames", true)) (input("cui", true)) (input("birth_date", true))
             (choose("sex", options(words, "registry-sex", Sex::ALL, Sex::name)))
             (choose("language", options(words, "registry-language", Language::ALL, Language::name)))
@@ -134,6 +138,13 @@ fn page(reader: &Reader, place: &super::Place, typed: &Typed, problems: &[Proble
         .place(place.1.clone())
         .eyebrow(html! { a href="/registry" { (words.say("registry-back")) } " · " (place.1) })
         .answer(html! { (words.say("registry-new-answer")) })
+}
+
+/// What came of a form that could be read.
+enum Saved {
+    File(PersonId),
+    /// Somebody on record is like this person, or the number reaches another home: both choices are shown, and nothing was written.
+    Asked(Vec<Doubt>, bool),
 }
 
 async fn register(State(app): State<App>, reader: Reader, actor: Actor, Path(code): Path<String>, Form(typed): Form<Typed>) -> Result<Response> {
@@ -158,10 +169,14 @@ async fn register(State(app): State<App>, reader: Reader, actor: Actor, Path(cod
     let get = |name: &str| if FIELDS.contains(&name) { typed.get(name).map_or("", String::as_str) } else { "" };
     let mut problems = Vec::new();
     match entry::read(get, today) {
-        Ok(entry) => match save(&mut tx, &app, &place, &entry, &actor).await {
-            Ok(id) => {
+        Ok(entry) => match save(&mut tx, &app, &place, entry, typed.get("answer").map_or("", String::as_str), &actor).await {
+            Ok(Saved::File(id)) => {
                 tx.commit().await?;
                 return Ok(Redirect::to(&format!("/registry/person/{}/{id}", place.0)).into_response());
+            }
+            Ok(Saved::Asked(doubts, shared)) => {
+                let asked = questions(&reader, &place, &doubts, shared, today);
+                return Ok((StatusCode::CONFLICT, page(&reader, &place, &typed, &[], Some(asked))).into_response());
             }
             Err(problem) => match problem.error.kind {
                 crate::error::Kind::Refused | crate::error::Kind::Conflict => problems.push(problem),
@@ -170,51 +185,71 @@ async fn register(State(app): State<App>, reader: Reader, actor: Actor, Path(cod
         },
         Err(found) => problems = found,
     }
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&reader, &place, &typed, &problems)).into_response())
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&reader, &place, &typed, &problems, None)).into_response())
 }
 
-async fn save(tx: &mut crate::db::Tx, app: &App, place: &super::Place, entry: &Entry, actor: &Actor) -> Result<PersonId, Problem> {
+/// Saves what was typed as one row of a file would be; `answer` is what the registrar said to the questions: nothing yet, `open` to leave
+/// them, `distinct`, `same:NUMBER` for a file here, or `linked:NUMBER` for a file of another municipality.
+async fn save(tx: &mut Tx, app: &App, place: &super::Place, entry: Entry, answer: &str, actor: &Actor) -> Result<Saved, Problem> {
     let (now, mut mint) = (app.clock.now(), Mint::system());
     let at = |field: &'static str| move |error: Error| Problem { field, error };
-    let household = match entry.household.as_str() {
-        "" => None,
-        code => match person::household(tx, place.0, code).await.map_err(at("household"))? {
-            Some(home) => Some(home),
-            None => {
-                let error = Error::refused("household-code", "there is no home with this code in this municipality; compare it with the label");
-                return Err(Problem { field: "household", error });
+    if !entry.household.is_empty() && person::household(tx, place.0, &entry.household).await.map_err(at("household"))?.is_none() {
+        let error = Error::refused("household-code", "there is no home with this code in this municipality; compare it with the label");
+        return Err(Problem { field: "household", error });
+    }
+    let (word, number) = answer.split_once(':').unwrap_or((answer, ""));
+    let number = uuid::Uuid::parse_str(number).map(PersonId).ok();
+    let mut answers = Answers::default();
+    match (word, number) {
+        ("same", Some(number)) => drop(answers.same.insert(0, Whom::Person(number))),
+        ("distinct", _) => drop(answers.distinct.insert(0, vec![Whom::Anybody])),
+        _ => {}
+    }
+    let source = Source { name: "", hash: None };
+    let plan = plan::decide(tx, &app.keys, &mut mint, place.0, &source, &[(0, entry)], &answers, now).await.map_err(at(""))?;
+    let shared = plan.summary.shared_numbers > 0;
+    if answer.is_empty() && (!plan.doubts().is_empty() || shared || plan.people.is_empty()) {
+        return Ok(Saved::Asked(plan.asked(), shared));
+    }
+    let key = (place.0, plan.person());
+    let linked = number.filter(|_| word == "linked").and_then(|number| plan.doubts().iter().find(|doubt| doubt.person == number).cloned());
+    write::write(tx, place.0, plan, None, &actor.name, now).await.map_err(at(""))?;
+    if let Some(doubt) = linked {
+        let like = (doubt.municipality, doubt.person);
+        likeness::answer(tx, key, like, likeness::Answer::Same, &actor.name, now).await.map_err(at(""))?;
+    }
+    Ok(Saved::File(key.1))
+}
+
+/// Both choices for everybody who is like the person typed.
+fn questions(reader: &Reader, place: &super::Place, doubts: &[Doubt], shared: bool, today: NaiveDate) -> Markup {
+    let words = &reader.words;
+    html! {
+        div.aviso role="alert" tabindex="-1" autofocus {
+            strong { (words.say("registry-question-entry")) }
+            @for doubt in doubts {
+                @let here = doubt.municipality == place.0;
+                div.campo {
+                    p {
+                        (words.say(&format!("registry-question-{}", doubt.ground.name()))) ": "
+                        @if here { a href={ "/registry/person/" (place.0) "/" (doubt.person) } { (file_number(doubt.person)) } }
+                        @else { (words.tell("registry-question-elsewhere", &[("place", doubt.municipality.to_string().into())])) }
+                        @match doubt.birth.age_on(today) {
+                            Some(age) if here => { " · " (words.tell("registry-age", &[("n", age.into())])) }
+                            None if here => { " · " (words.say("registry-question-age-unknown")) }
+                            _ => {}
+                        }
+                    }
+                    div { button.boton name="answer" value={ (if here { "same" } else { "linked" }) ":" (doubt.person) } {
+                        (words.say(if here { "registry-question-same" } else { "registry-question-linked" })) span.oido { ": " (file_number(doubt.person)) }
+                    } }
+                }
             }
-        },
-    };
-    let id: PersonId = mint.id(now);
-    person::register(tx, &app.keys, place.0, id, &entry.person, &actor.name, now).await.map_err(at("given_names"))?;
-    if let Some(household) = household {
-        let to = Move { home_municipality: place.0, household, relation: entry.relation, from: entry.since };
-        membership::move_to(tx, place.0, id, to, &actor.name, now).await.map_err(at("household"))?;
-        if let Some(channel) = entry.channel {
-            let language = entry.person.language;
-            let new = NewContact {
-                household,
-                person: Some(id),
-                channel,
-                address: entry.phone.clone(),
-                language: language.name(),
-                spanish_allowed: language == Language::Spanish,
-                from: entry.since,
-            };
-            contact::add(tx, &app.keys, &mut mint, place.0, &new, &actor.name, now).await.map_err(at("phone"))?;
-        }
-        if entry.consent_messages {
-            let given = NewConsent {
-                purpose: Purpose::Messages,
-                channel: None,
-                given_on: entry.consent_on,
-                how: How::PaperForm,
-                language: entry.person.language.name(),
-                by_guardian: false,
-            };
-            consent::give(tx, &mut mint, place.0, Subject::Home(household), false, &given, &actor.name, now).await.map_err(at("consent_messages"))?;
+            @if shared { p { (words.say("registry-question-phone")) } }
+            div.botones {
+                button.boton.lleno name="answer" value="distinct" { (words.say(if doubts.is_empty() { "registry-question-phone-right" } else { "registry-question-distinct" })) }
+                @if doubts.iter().any(|doubt| doubt.ground != Ground::Same) { button.boton name="answer" value="open" { (words.say("registry-question-open")) } }
+            }
         }
     }
-    Ok(id)
 }

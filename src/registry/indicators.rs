@@ -5,6 +5,7 @@
 use super::suppress::{SMALLEST, shown};
 use crate::db::Tx;
 use crate::error::Result;
+use crate::id::{MunicipalityId, PersonId};
 use crate::{all, bulk};
 use chrono::{Months, NaiveDate};
 use serde::Serialize;
@@ -32,12 +33,14 @@ macro_rules! breakdown { ($people:expr) => { concat!(
     "SELECT p.sex AS sex, CASE WHEN p.birth_date IS NULL THEN 'unknown' WHEN p.birth_date > $2 THEN 'to_17' WHEN p.birth_date > $3 THEN '18_29' ",
     "WHEN p.birth_date > $4 THEN '30_44' WHEN p.birth_date > $5 THEN '45_59' ELSE 'from_60' END AS age, ",
     "p.migration_status AS migration, p.language AS language, m.code AS municipality, COUNT(*) AS people ",
-    "FROM (", $people, ") AS counted ",
-    "JOIN person p ON p.municipality_id = counted.municipality_id AND p.person_id = counted.person_id ",
+    "FROM (SELECT DISTINCT r.counted_municipality_id, r.counted_person_id FROM (", $people, ") AS e ",
+    "JOIN person r ON r.municipality_id = e.municipality_id AND r.person_id = e.person_id) AS counted ",
+    "JOIN person p ON p.municipality_id = counted.counted_municipality_id AND p.person_id = counted.counted_person_id ",
     "JOIN municipality m ON m.municipality_id = p.municipality_id ",
     "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
 ) } }
 
+// Somebody with two files (one CUI in two municipalities, or a registrar said so) counts once, as their first file tells.
 // UNION (not UNION ALL): somebody in two modules is one person. Candidates have received nothing yet; who left has.
 const SERVICES: &str = breakdown!(
     "SELECT municipality_id, person_id FROM finance_enrolment WHERE status <> 'candidate' AND started_on <= $1
@@ -271,21 +274,25 @@ fn hide(by: &'static str, cells: Vec<(String, i64)>) -> Breakdown {
 
 /// Students of each of the four schools. Somebody who changed school counts once, in the school entered last.
 async fn schools(tx: &mut Tx, as_of: NaiveDate) -> Result<Breakdown> {
-    let rows: Vec<(String, i64)> = all!(
+    let entered: Vec<(MunicipalityId, PersonId, String)> = all!(
         tx,
-        "SELECT e.school, COUNT(*) FROM school_enrolment e
-         WHERE e.status <> 'candidate' AND e.started_on <= $1 AND NOT EXISTS (
-           SELECT 1 FROM school_enrolment l WHERE l.municipality_id = e.municipality_id AND l.person_id = e.person_id AND l.status <> 'candidate'
-             AND l.started_on <= $1 AND (l.started_on > e.started_on OR (l.started_on = e.started_on AND l.enrolment_id > e.enrolment_id)))
-         GROUP BY e.school ORDER BY e.school",
+        "SELECT p.counted_municipality_id, p.counted_person_id, e.school FROM school_enrolment e
+         JOIN person p ON p.municipality_id = e.municipality_id AND p.person_id = e.person_id
+         WHERE e.status <> 'candidate' AND e.started_on <= $1 ORDER BY e.started_on, e.enrolment_id",
         as_of
     )?;
+    let last: std::collections::HashMap<(MunicipalityId, PersonId), String> =
+        entered.into_iter().map(|(municipality, person, school)| ((municipality, person), school)).collect();
+    let mut rows: std::collections::BTreeMap<String, i64> = std::collections::BTreeMap::new();
+    for school in last.into_values() {
+        *rows.entry(school).or_default() += 1;
+    }
     let known = super::school::SCHOOLS.iter().map(|school| (*school).to_owned());
     Ok(hide(
         "school",
         known
             .map(|school| {
-                let n = rows.iter().find(|(name, _)| *name == school).map_or(0, |(_, n)| *n);
+                let n = rows.get(&school).copied().unwrap_or_default();
                 (school, n)
             })
             .collect(),
@@ -301,7 +308,8 @@ async fn share(tx: &mut Tx, as_of: NaiveDate, target: f64) -> Result<Share> {
         tx,
         "SELECT birth_date, started, COUNT(*) FROM (
            SELECT p.birth_date AS birth_date, MIN(e.started_on) AS started FROM finance_enrolment e
-           JOIN person p ON p.municipality_id = e.municipality_id AND p.person_id = e.person_id
+           JOIN person r ON r.municipality_id = e.municipality_id AND r.person_id = e.person_id
+           JOIN person p ON p.municipality_id = r.counted_municipality_id AND p.person_id = r.counted_person_id
            WHERE e.status <> 'candidate' AND e.service = 'advice' AND e.started_on <= $1
            GROUP BY p.municipality_id, p.person_id, p.birth_date) AS advised
          GROUP BY birth_date, started ORDER BY birth_date, started",

@@ -3,6 +3,7 @@
 //! Names, phones and CUI are sealed; only this module opens them. A person's key municipality is where they were first registered;
 //! where they live is a dated fact. Other modules ask [`may_contact`]; only a gateway calls [`open_address`].
 
+pub mod birth;
 pub mod command;
 pub mod consent;
 pub mod contact;
@@ -15,13 +16,16 @@ pub mod file;
 pub mod finance;
 pub mod form;
 pub mod gender;
+pub mod identify;
 pub mod import;
 pub mod indicators;
+pub mod likeness;
 pub mod logframe;
 pub mod membership;
 pub mod names;
 mod people;
 pub mod person;
+mod plan;
 pub mod practice;
 pub mod roll;
 pub mod school;
@@ -29,6 +33,7 @@ pub mod suppress;
 pub mod table;
 pub mod view;
 pub mod waste;
+mod write;
 
 pub use consent::Purpose;
 pub use contact::{Channel, Contact, may_contact, may_contact_all, open_address};

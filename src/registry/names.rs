@@ -24,7 +24,15 @@ pub fn kept(text: &str) -> String {
 
 /// The words of a name as they are compared, in order: `Ak'abal` is `akabal`, `María del Carmen` is `maria carmen`.
 pub fn fold(text: &str) -> String {
-    let plain: String = text.chars().filter(|c| !is_apostrophe(*c)).nfkd().flat_map(char::to_lowercase).collect();
+    // Canonical forms first: U+1FFD is an acute accent in disguise, and only then seen to be an apostrophe.
+    let plain: String = text
+        .chars()
+        .filter(|c| !is_hidden(*c) || c.is_whitespace())
+        .nfd()
+        .filter(|c| !is_apostrophe(*c))
+        .nfkd()
+        .flat_map(char::to_lowercase)
+        .collect();
     let plain: String = plain.nfkd().filter(|c| !is_combining_mark(*c) && !is_apostrophe(*c)).collect();
     let words: Vec<&str> = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let telling: Vec<&str> = words.iter().copied().filter(|word| !PARTICLES.contains(word)).collect();
@@ -54,6 +62,33 @@ mod tests {
         assert_eq!(fold("De La"), "de la");
         assert_eq!(words("de los Ángeles Ángeles"), ["angeles"]);
         assert_eq!(kept("  Mari\u{301}a \u{202e}del\tCarmen "), "María del Carmen");
+    }
+
+    fn holds(text: &str) {
+        let once = fold(text);
+        assert_eq!(fold(&once), once, "{text:?}");
+        assert_eq!(fold(&text.nfd().collect::<String>()), once, "{text:?} decomposed");
+        assert_eq!(fold(&text.nfc().collect::<String>()), once, "{text:?} composed");
+        assert_eq!(fold(&kept(text)), once, "{text:?} as it is stored");
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing_for_any_character() {
+        assert_eq!(fold("Ak\u{1ffd}abal"), "akabal", "an accent that stands alone is an apostrophe");
+        for c in (0u32..0x1_1000).chain(0x1_d400..0x1_d800).chain(0x1_f100..0x1_f200).filter_map(char::from_u32) {
+            holds(&format!("a{c}b"));
+        }
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing_whatever_stands_together() {
+        use rand::seq::IndexedRandom;
+        let random = &mut crate::id::seeded_random(20260630, "names");
+        let odd: Vec<char> =
+            "aÁñ' ’ꞌ´`\u{1ffd}\u{1fef}\u{301}\u{308}\u{345}\u{2bc}ŉßİςΣǅﬁ½\u{200d}\u{ad}\u{feff}\u{202e}-y de\u{a0}\t".chars().collect();
+        for _ in 0..20_000 {
+            holds(&(0..12).filter_map(|_| odd.choose(random)).collect::<String>());
+        }
     }
 
     proptest! {

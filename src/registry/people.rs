@@ -3,7 +3,7 @@
 use super::cui::{Cui, check_digit};
 use super::person::{Birth, Language, MigrationStatus, NewPerson, Precision, Sex};
 use crate::id::{Mint, PersonId};
-use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
@@ -186,10 +186,15 @@ fn invent(
         0..88 => {
             let days = u64::from(random.random_range(0..365u32));
             let first_day = NaiveDate::from_ymd_opt(today.year() - age - 1, today.month(), 1).unwrap_or(today);
-            Birth { date: Some(first_day + Days::new(days)), precision: Precision::Day }
+            Birth { date: Some(first_day + Days::new(days)), precision: Precision::Day, told_on: None }
         }
-        88..95 => Birth { date: NaiveDate::from_ymd_opt(today.year() - age, 1, 1), precision: Precision::Year },
-        95..98 => Birth { date: NaiveDate::from_ymd_opt(today.year() - age, 1, 1), precision: Precision::Age },
+        88..95 => Birth { date: NaiveDate::from_ymd_opt(today.year() - age, 1, 1), precision: Precision::Year, told_on: None },
+        95..98 => {
+            let date = today.checked_sub_months(Months::new(age.unsigned_abs() * 12));
+            Birth { date, precision: Precision::Age, told_on: Some(today) }
+        }
+        // Told years ago to be grown up: nobody enrols on their own word before that.
+        _ if age >= 18 => Birth { date: None, precision: Precision::Adult, told_on: today.checked_sub_months(Months::new(48)) },
         _ => Birth::UNKNOWN,
     };
     let cui = chance(random, 0.72).then(|| practice_cui(random)).flatten();

@@ -1,14 +1,14 @@
 //! A person: sealed names and CUI, keyed hashes to find them again, and the few facts counts are broken down by.
 
 use super::cui::Cui;
-use super::{STREAM, choice, names};
+use super::{STREAM, choice, likeness, names};
 use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, PersonId};
 use crate::seal::{Keys, Lookup};
-use crate::{all, bulk, opt};
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use crate::{all, bulk, opt, run};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 
 choice!(Sex { Female = "female", Male = "male", Other = "other", Unknown = "unknown" });
@@ -16,51 +16,9 @@ choice!(MigrationStatus {
     Host = "host", Migrant = "migrant", Returnee = "returnee", Displaced = "displaced",
     RemittanceHousehold = "remittance_household", Unknown = "unknown",
 });
-choice!(
-    /// How well the birth date is known: a year is kept as 1 January of it, an age as 1 January of the year it leads to.
-    Precision { Day = "day", Year = "year", Age = "age", Unknown = "unknown" }
-);
+pub use super::birth::{Birth, Majority, Precision};
+
 choice!(Language { Spanish = "es", Mam = "mam" });
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Birth {
-    pub date: Option<NaiveDate>,
-    pub precision: Precision,
-}
-
-impl Birth {
-    pub const UNKNOWN: Birth = Birth { date: None, precision: Precision::Unknown };
-
-    /// Reads `14/03/1988`, `1988-03-14`, a year (`1988`) or an age today (`36`); empty is unknown.
-    pub fn read(text: &str, today: NaiveDate) -> Result<Birth> {
-        let text = text.trim();
-        let wrong =
-            || Error::refused("birth-date", "the birth date must be dd/mm/yyyy, a year such as 1988, or an age such as 36, and not in the future");
-        let first_of = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1);
-        let (date, precision) = match (text.len(), text.parse::<i32>()) {
-            (0, _) => return Ok(Birth::UNKNOWN),
-            (4, Ok(year)) => (first_of(year), Precision::Year),
-            (1..=3, Ok(age)) if (0..=120).contains(&age) => (first_of(today.year() - age), Precision::Age),
-            _ => (["%d/%m/%Y", "%Y-%m-%d"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()), Precision::Day),
-        };
-        let date = date.filter(|date| *date <= today && date.year() >= today.year() - 120).ok_or_else(wrong)?;
-        Ok(Birth { date: Some(date), precision })
-    }
-
-    /// Whole years on a day; when only a year is known this may be one too many.
-    pub fn age_on(&self, day: NaiveDate) -> Option<u32> {
-        self.date.and_then(|date| day.years_since(date))
-    }
-
-    /// Under 18 for certain or perhaps: what guards minors asks this.
-    pub fn minor_on(&self, day: NaiveDate) -> bool {
-        match (self.date, self.precision) {
-            (Some(date), Precision::Day) => date.checked_add_months(Months::new(18 * 12)).is_some_and(|adult| adult > day),
-            (Some(date), _) => day.year() - date.year() <= 18,
-            (None, _) => false,
-        }
-    }
-}
 
 /// What is known when somebody is registered.
 #[derive(Clone)]
@@ -119,6 +77,7 @@ struct Stored {
     sex: String,
     birth_date: Option<NaiveDate>,
     birth_precision: String,
+    birth_told_on: Option<NaiveDate>,
     language: String,
     migration_status: String,
     recorded_by: String,
@@ -129,6 +88,17 @@ const GIVEN: &str = "person.given_names";
 const SURNAMES: &str = "person.surnames";
 const CUI: &str = "person.cui";
 const WORD: &str = "person_word";
+const WORDS: &str = "person.words";
+const ORDER: &str = "person.order";
+
+/// The first 64 bits of a keyed hash: enough to find by, half the index of the whole.
+fn short(lookup: &Lookup, text: &str) -> i64 {
+    let hash = lookup.of(text);
+    u64::from_str_radix(&hash[..16], 16).unwrap_or_default() as i64
+}
+
+/// A record's place in the registry: where it was made, and its identity.
+pub(crate) type Key = (MunicipalityId, PersonId);
 
 impl Stored {
     fn open(self, keys: &Keys, municipality: MunicipalityId) -> Result<Person> {
@@ -140,7 +110,7 @@ impl Stored {
             cui: self.cui_sealed.map(|sealed| keys.open(CUI, &sealed)).transpose()?,
             cui_warning: self.cui_warning,
             sex: Sex::parse(&self.sex).unwrap_or(Sex::Unknown),
-            birth: Birth { date: self.birth_date, precision: Precision::parse(&self.birth_precision).unwrap_or(Precision::Unknown) },
+            birth: Birth::stored(self.birth_date, &self.birth_precision, self.birth_told_on),
             language: self.language,
             migration_status: MigrationStatus::parse(&self.migration_status).unwrap_or(MigrationStatus::Unknown),
             recorded_by: self.recorded_by,
@@ -158,7 +128,10 @@ pub(crate) struct Sealed {
     cui: Option<String>,
     cui_hash: Option<String>,
     cui_warning: Option<&'static str>,
-    words: Vec<String>,
+    words: Vec<i64>,
+    words_hash: i64,
+    order_hash: i64,
+    counted: Key,
     sex: &'static str,
     birth: Birth,
     language: &'static str,
@@ -166,30 +139,74 @@ pub(crate) struct Sealed {
     recorded_at: DateTime<Utc>,
 }
 
+impl Sealed {
+    pub(crate) fn key(&self) -> Key {
+        (self.municipality, self.id)
+    }
+
+    pub(crate) fn has_cui(&self) -> bool {
+        self.cui_hash.is_some()
+    }
+
+    pub(crate) fn cui_warning(&self) -> Option<&'static str> {
+        self.cui_warning
+    }
+
+    /// Counts them under another record, which is the same person.
+    pub(crate) fn counted_as(mut self, other: Key) -> Sealed {
+        self.counted = other;
+        self
+    }
+}
+
+/// What two records of people are compared by; nothing of it can be read back into a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Print {
+    pub(crate) words: i64,
+    pub(crate) order: i64,
+    pub(crate) cui: Option<String>,
+    pub(crate) birth: Birth,
+}
+
 /// Seals many people with keys derived once.
 pub(crate) struct Sealer<'k> {
     keys: &'k Keys,
+    word: Lookup,
     words: Lookup,
+    order: Lookup,
     cui: Lookup,
 }
 
 impl<'k> Sealer<'k> {
     pub(crate) fn new(keys: &'k Keys) -> Sealer<'k> {
-        Sealer { keys, words: keys.lookup_in(WORD), cui: keys.lookup_in(CUI) }
+        Sealer { keys, word: keys.lookup_in(WORD), words: keys.lookup_in(WORDS), order: keys.lookup_in(ORDER), cui: keys.lookup_in(CUI) }
+    }
+
+    pub(crate) fn print(&self, person: &NewPerson) -> Print {
+        Print {
+            words: short(&self.words, &names::words(&format!("{} {}", person.given_names, person.surnames)).join(" ")),
+            order: short(&self.order, &format!("{}|{}", names::fold(&person.given_names), names::fold(&person.surnames))),
+            cui: person.cui.as_ref().map(|cui| self.cui.of(cui.digits())),
+            birth: person.birth,
+        }
     }
 
     pub(crate) fn seal(&self, municipality: MunicipalityId, id: PersonId, person: &NewPerson, at: DateTime<Utc>) -> Result<Sealed> {
         let row = id.0.as_bytes();
         let (given, surnames) = (names::kept(&person.given_names), names::kept(&person.surnames));
+        let print = self.print(person);
         Ok(Sealed {
             municipality,
             id,
             given_names: self.keys.seal_for(GIVEN, row, &given)?,
             surnames: self.keys.seal_for(SURNAMES, row, &surnames)?,
             cui: person.cui.as_ref().map(|cui| self.keys.seal_for(CUI, row, cui.digits())).transpose()?,
-            cui_hash: person.cui.as_ref().map(|cui| self.cui.of(cui.digits())),
+            cui_hash: print.cui,
             cui_warning: person.cui.as_ref().and_then(|cui| cui.warning).map(super::cui::Warning::name),
-            words: names::words(&format!("{given} {surnames}")).iter().map(|word| self.words.of(word)).collect(),
+            words: names::words(&format!("{given} {surnames}")).iter().map(|word| short(&self.word, word)).collect(),
+            words_hash: print.words,
+            order_hash: print.order,
+            counted: (municipality, id),
             sex: person.sex.name(),
             birth: person.birth,
             language: person.language.name(),
@@ -203,7 +220,7 @@ impl<'k> Sealer<'k> {
 pub(crate) async fn store(tx: &mut Tx, people: &[Sealed], recorded_by: &str) -> Result<()> {
     bulk!(
         tx,
-        "INSERT INTO person (municipality_id, person_id, given_names_sealed, surnames_sealed, cui_sealed, cui_hash, cui_warning, sex, birth_date, birth_precision, language, migration_status, recorded_by, recorded_at)",
+        "INSERT INTO person (municipality_id, person_id, given_names_sealed, surnames_sealed, cui_sealed, cui_hash, cui_warning, sex, birth_date, birth_precision, birth_told_on, language, migration_status, words_hash, order_hash, counted_municipality_id, counted_person_id, recorded_by, recorded_at)",
         people,
         |row| [
             row.municipality,
@@ -216,22 +233,28 @@ pub(crate) async fn store(tx: &mut Tx, people: &[Sealed], recorded_by: &str) -> 
             row.sex,
             row.birth.date,
             row.birth.precision.name(),
+            row.birth.told_on,
             row.language,
             row.migration_status,
+            row.words_hash,
+            row.order_hash,
+            row.counted.0,
+            row.counted.1,
             recorded_by,
             row.recorded_at
         ],
         ""
     )?;
-    let mut words: Vec<(MunicipalityId, &str, PersonId)> =
-        people.iter().flat_map(|row| row.words.iter().map(|word| (row.municipality, word.as_str(), row.id))).collect();
+    let mut words: Vec<(MunicipalityId, i64, PersonId)> =
+        people.iter().flat_map(|row| row.words.iter().map(|word| (row.municipality, *word, row.id))).collect();
     // In key order the index grows at its end, page by page.
     words.sort();
     bulk!(tx, "INSERT INTO person_word (municipality_id, word_hash, person_id)", words, |row| [row.0, row.1, row.2], "")?;
     Ok(())
 }
 
-/// Registers one person; their municipality is the key's first part for good.
+/// Registers one person as a record of their own; their municipality is the key's first part for good. A record that holds the same
+/// CUI, wherever it was made, is asked about and counted with this one.
 pub async fn register(
     tx: &mut Tx,
     keys: &Keys,
@@ -245,8 +268,11 @@ pub async fn register(
         return Err(Error::refused("person-name", "given names and surnames are needed; write at least one word in each"));
     }
     let sealed = Sealer::new(keys).seal(municipality, id, person, now)?;
-    let warning = sealed.cui_warning;
+    let (warning, cui) = (sealed.cui_warning, sealed.cui_hash.clone());
     store(tx, &[sealed], actor).await?;
+    if let Some(cui) = cui {
+        likeness::ask_holders(tx, (municipality, id), &cui, now).await?;
+    }
     let entry = audit::Entry {
         stream: STREAM,
         actor,
@@ -257,8 +283,31 @@ pub async fn register(
     audit::record(tx, municipality, now, entry).await
 }
 
+/// Writes what is told of somebody's birth where no full date is on record; a date on record stays.
+pub async fn tell_birth(tx: &mut Tx, municipality: MunicipalityId, id: PersonId, birth: Birth, actor: &str, now: DateTime<Utc>) -> Result<()> {
+    if birth == Birth::UNKNOWN {
+        return Err(Error::refused("birth-date", "write a birth date as dd/mm/yyyy, a year, an age, or 18+"));
+    }
+    let touched = run!(
+        tx,
+        "UPDATE person SET birth_date = $3, birth_precision = $4, birth_told_on = $5
+         WHERE municipality_id = $1 AND person_id = $2 AND birth_precision <> 'day'",
+        municipality,
+        id,
+        birth.date,
+        birth.precision.name(),
+        birth.told_on
+    )?;
+    if touched == 0 {
+        return Err(Error::conflict("birth-known", "a full birth date is on record already; look at the file again"));
+    }
+    let detail = json!({"precision": birth.precision.name()});
+    let target = id.to_string();
+    audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action: "person.birth-told", target: &target, detail }).await
+}
+
 macro_rules! columns { () => {
-    "SELECT person_id, given_names_sealed, surnames_sealed, cui_sealed, cui_warning, sex, birth_date, birth_precision, language, migration_status, recorded_by, recorded_at FROM person "
+    "SELECT person_id, given_names_sealed, surnames_sealed, cui_sealed, cui_warning, sex, birth_date, birth_precision, birth_told_on, language, migration_status, recorded_by, recorded_at FROM person "
 } }
 
 pub async fn find(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, id: PersonId) -> Result<Person> {
@@ -276,7 +325,7 @@ pub(crate) async fn everybody(tx: &mut Tx, keys: &Keys, municipality: Municipali
     rows.into_iter().map(|row| row.open(keys, municipality)).collect()
 }
 
-/// Somebody with this CUI registered here, if any. A CUI is never a key: two people may carry the same wrong number.
+/// Those with this CUI registered here. A CUI is never a key: two people may carry the same wrong number.
 pub async fn with_cui(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, cui: &Cui) -> Result<Vec<PersonId>> {
     let found: Vec<(PersonId,)> = all!(
         tx,
@@ -306,9 +355,10 @@ pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text
             .collect();
     } else {
         let lookup = keys.lookup_in(WORD);
-        let words: Vec<String> = names::words(text).iter().take(6).map(|word| lookup.of(word)).collect();
-        if !words.is_empty() {
-            let word = |index: usize| words.get(index).cloned().unwrap_or_default();
+        let words: Vec<i64> = names::words(text).iter().take(6).map(|word| short(&lookup, word)).collect();
+        if let Some(first) = words.first() {
+            // Fewer words than places: the first again, which counts once.
+            let word = |index: usize| *words.get(index).unwrap_or(first);
             let found: Vec<(PersonId,)> = all!(
                 tx,
                 "SELECT person_id FROM person_word WHERE municipality_id = $1 AND word_hash IN ($2, $3, $4, $5, $6, $7)
@@ -338,36 +388,4 @@ pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text
 pub(crate) async fn household(tx: &mut Tx, municipality: MunicipalityId, code: &str) -> Result<Option<HouseholdId>> {
     let found: Option<(HouseholdId,)> = opt!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 AND code = $2", municipality, code)?;
     Ok(found.map(|(id,)| id))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn day(y: i32, m: u32, d: u32) -> NaiveDate {
-        NaiveDate::from_ymd_opt(y, m, d).unwrap()
-    }
-
-    #[test]
-    fn a_birth_date_is_read_with_its_precision() {
-        let today = day(2026, 11, 23);
-        let exact = Birth { date: Some(day(1988, 3, 14)), precision: Precision::Day };
-        assert_eq!(Birth::read("14/03/1988", today).unwrap(), exact);
-        assert_eq!(Birth::read("1988-03-14", today).unwrap(), exact);
-        assert_eq!(Birth::read("1988", today).unwrap(), Birth { date: Some(day(1988, 1, 1)), precision: Precision::Year });
-        assert_eq!(Birth::read("36", today).unwrap(), Birth { date: Some(day(1990, 1, 1)), precision: Precision::Age });
-        assert_eq!(Birth::read(" ", today).unwrap(), Birth::UNKNOWN);
-        for wrong in ["31/02/1990", "24/11/2026", "1800", "140", "ayer", "03-14-1988"] {
-            assert_eq!(Birth::read(wrong, today).unwrap_err().code, "birth-date", "{wrong}");
-        }
-    }
-
-    #[test]
-    fn somebody_who_may_be_under_eighteen_is_guarded_as_a_minor() {
-        let today = day(2026, 11, 23);
-        assert!(Birth { date: Some(day(2008, 11, 24)), precision: Precision::Day }.minor_on(today));
-        assert!(!Birth { date: Some(day(2008, 11, 23)), precision: Precision::Day }.minor_on(today));
-        assert!(Birth { date: Some(day(2008, 1, 1)), precision: Precision::Year }.minor_on(today));
-        assert!(!Birth { date: Some(day(2007, 1, 1)), precision: Precision::Year }.minor_on(today));
-    }
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::id::{ConsentId, ContactId, EnrolmentId, HouseholdId, Mint, MunicipalityId, PersonId, seeded_random};
 use crate::seal::Keys;
 use crate::{all, bulk};
-use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 use serde_json::json;
@@ -250,7 +250,12 @@ async fn enrol(
         let young = resident.person.birth.age_on(today).is_some_and(|age| age < 30);
         let woman = resident.person.sex == Sex::Female;
         let enrolled = |random: &mut ChaCha20Rng, mint: &mut Mint, details: (&'static str, &'static str, i16)| {
-            let from = today - Days::new(random.random_range(40..1_200));
+            let drawn = today - Days::new(random.random_range(40..1_200));
+            // Grown-ups signed for themselves, so not before they were grown up.
+            let from = match resident.person.birth.between().and_then(|(_, latest)| latest.checked_add_months(Months::new(18 * 12))) {
+                Some(grown) if adult => drawn.max(grown),
+                _ => drawn,
+            };
             let (status, reason, to) = match random.random_range(0..100) {
                 0..3 => ("candidate", None, None),
                 3..6 => ("paused", Some("work"), None),

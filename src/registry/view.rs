@@ -2,12 +2,15 @@
 
 use super::consent::{Consent, How, Purpose};
 use super::contact::Channel;
+use super::desk::file_number;
 use super::enrolment::{self, Module};
 use super::file::File;
 use super::form::{Typed, options, select, text};
+use super::likeness::Question;
 use super::membership::Relation;
 use super::person::{Person, Precision};
 use crate::clock::{show_day, show_time};
+use crate::id::{MunicipalityId, PersonId};
 use crate::language::Words;
 use crate::page::Reader;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -17,9 +20,13 @@ use serde_json::Value;
 pub(super) fn identity(words: &Words, person: &Person, today: NaiveDate) -> Markup {
     let none = html! { span.suave { (words.say("registry-no-data")) } };
     let birth = match (person.birth.date, person.birth.precision) {
+        (None, Precision::Adult) => html! { (words.say("registry-precision-adult")) },
         (None, _) => none.clone(),
         (Some(date), Precision::Day) => html! { (show_day(date)) },
-        (Some(date), precision) => html! { (date.format("%Y")) " (" (words.say(&format!("registry-precision-{}", precision.name()))) ")" },
+        (Some(date), precision) => html! {
+            (date.format("%Y")) " (" (words.say(&format!("registry-precision-{}", precision.name())))
+            @if let Some(day) = person.birth.told_on { ", " (show_day(day)) } ")"
+        },
     };
     html! {
         table.tabla {
@@ -36,6 +43,58 @@ pub(super) fn identity(words: &Words, person: &Person, today: NaiveDate) -> Mark
                 tr { th scope="row" { (words.say("registry-field-language")) } td { (words.say(&format!("registry-language-{}", person.language))) } }
                 tr { th scope="row" { (words.say("registry-field-migration_status")) } td { (words.say(&format!("registry-migration-{}", person.migration_status.name()))) } }
                 tr { th scope="row" { (words.say("registry-recorded")) } td { (show_time(person.recorded_at)) span.sub { @if person.recorded_by == "practice" { (words.say("registry-recorded-practice")) } @else { (person.recorded_by) } } } }
+            }
+        }
+    }
+}
+
+/// Where no full date is on record, what is told of it can be added: nobody signs as an adult before.
+pub(super) fn birth<'e>(reader: &Reader, person: &Person, base: &str, typed: &Typed, error: &impl Fn(&str) -> Option<&'e str>) -> Markup {
+    html! {
+        @if person.birth.precision != Precision::Day {
+            details open[error("birth_date").is_some()] {
+                summary { (reader.words.say("registry-tell-birth")) }
+                form.mx method="post" action={ (base) "/birth" } {
+                    (reader.csrf_field())
+                    (text(&reader.words, "birth_date", typed, error("birth_date"), true))
+                    div { button.boton { (reader.words.say("registry-save-birth")) } }
+                }
+            }
+        }
+    }
+}
+
+/// Who may be this person, what was said, and both answers: either can be taken back.
+pub(super) fn questions(reader: &Reader, file: &File, base: &str) -> Markup {
+    let (words, own) = (&reader.words, (file.place.0, file.person.id));
+    html! {
+        p.suave { (words.say("registry-questions-why")) }
+        ul.asuntos { @for row in &file.questions { (question(reader, row, own, base)) } }
+    }
+}
+
+/// One question as it is shown on a file and on the desk.
+pub(super) fn question(reader: &Reader, row: &Question, own: (MunicipalityId, PersonId), base: &str) -> Markup {
+    let words = &reader.words;
+    let first = (row.municipality_id, row.person_id);
+    let other = if first == own { (row.like_municipality_id, row.like_person_id) } else { first };
+    html! {
+        li {
+            span class={ "estado " (if row.answer == "open" { "ojo" } else { "bien" }) } { (words.say(&format!("registry-answer-{}", row.answer))) }
+            div {
+                p {
+                    (words.say(&format!("registry-question-{}", row.ground))) ": "
+                    @if other.0 == own.0 { a href={ "/registry/person/" (other.0) "/" (other.1) } { (file_number(other.1)) } }
+                    @else { (words.tell("registry-question-elsewhere", &[("place", other.0.to_string().into())])) }
+                }
+                form.botones method="post" action={ (base) "/likeness" } {
+                    (reader.csrf_field())
+                    input type="hidden" name="other_municipality" value=(other.0);
+                    input type="hidden" name="other" value=(other.1);
+                    @for answer in ["same", "distinct"] { @if row.answer != answer {
+                        button.boton name="answer" value=(answer) { (words.say(&format!("registry-say-{answer}"))) span.oido { ": " (file_number(own.1)) ", " (file_number(other.1)) } }
+                    } }
+                }
             }
         }
     }

@@ -118,6 +118,8 @@ fn of_error(error: &Error, status: StatusCode, asked: &Asked, visit: &Visit, dem
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     let wait = error.arguments.iter().find(|(name, _)| *name == "retry_after").and_then(|(_, value)| HeaderValue::from_str(value).ok());
+    // A phone that is told when to come again keeps its outbox; one that is told of a fault shows it to the crew.
+    let wait = wait.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then(|| HeaderValue::from_static("10")));
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, wait);
     }
