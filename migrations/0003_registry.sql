@@ -48,6 +48,16 @@ CREATE TABLE person_likeness (
 );
 CREATE INDEX person_likeness_by_like ON person_likeness (like_municipality_id, like_person_id);
 
+-- An import of many people on its way. What it has to say of new people (search words, homes, consents, enrolments) is written ahead in
+-- short transactions and seen by nobody, since these tables are read together with person; the file of each person comes last, all in
+-- one transaction. That is why these tables have no foreign key to person. What a killed import left is taken out by the next one.
+CREATE TABLE import_under_way (
+  municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
+  import_id UUID NOT NULL,
+  begun_at TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (municipality_id, import_id)
+);
+
 -- Whom a row of a file made or meant, where neither CUI nor birth date would tell: the same file again knows its people.
 CREATE TABLE person_source (
   municipality_id SMALLINT NOT NULL,
@@ -64,8 +74,7 @@ CREATE TABLE person_word (
   municipality_id SMALLINT NOT NULL,
   word_hash BIGINT NOT NULL,
   person_id UUID NOT NULL,
-  PRIMARY KEY (municipality_id, word_hash, person_id),
-  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+  PRIMARY KEY (municipality_id, word_hash, person_id)
 );
 
 -- Where a person lives, with dates and who recorded it. The home may stand in another municipality than the person's key.
@@ -79,8 +88,7 @@ CREATE TABLE household_member (
   relation TEXT NOT NULL CHECK (relation IN ('head', 'partner', 'child', 'parent', 'sibling', 'other_relative', 'not_related', 'unknown')),
   recorded_by TEXT NOT NULL,
   recorded_at TIMESTAMPTZ NOT NULL,
-  PRIMARY KEY (municipality_id, person_id, valid_from),
-  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+  PRIMARY KEY (municipality_id, person_id, valid_from)
 );
 CREATE INDEX household_member_by_home ON household_member (home_municipality_id, household_id);
 
@@ -141,8 +149,7 @@ CREATE TABLE waste_enrolment (
   service TEXT NOT NULL CHECK (service IN ('collection', 'visit', 'training')),
   recorded_by TEXT NOT NULL,
   recorded_at TIMESTAMPTZ NOT NULL,
-  PRIMARY KEY (municipality_id, enrolment_id),
-  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+  PRIMARY KEY (municipality_id, enrolment_id)
 );
 CREATE INDEX waste_enrolment_by_person ON waste_enrolment (municipality_id, person_id);
 
@@ -158,8 +165,7 @@ CREATE TABLE finance_enrolment (
   partner TEXT NOT NULL,
   recorded_by TEXT NOT NULL,
   recorded_at TIMESTAMPTZ NOT NULL,
-  PRIMARY KEY (municipality_id, enrolment_id),
-  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+  PRIMARY KEY (municipality_id, enrolment_id)
 );
 CREATE INDEX finance_enrolment_by_person ON finance_enrolment (municipality_id, person_id);
 
@@ -176,8 +182,7 @@ CREATE TABLE school_enrolment (
   school_year SMALLINT NOT NULL,
   recorded_by TEXT NOT NULL,
   recorded_at TIMESTAMPTZ NOT NULL,
-  PRIMARY KEY (municipality_id, enrolment_id),
-  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+  PRIMARY KEY (municipality_id, enrolment_id)
 );
 CREATE INDEX school_enrolment_by_person ON school_enrolment (municipality_id, person_id);
 
@@ -192,8 +197,7 @@ CREATE TABLE gender_enrolment (
   activity TEXT NOT NULL CHECK (activity IN ('asset_building', 'leadership', 'dialogue', 'masculinities')),
   recorded_by TEXT NOT NULL,
   recorded_at TIMESTAMPTZ NOT NULL,
-  PRIMARY KEY (municipality_id, enrolment_id),
-  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+  PRIMARY KEY (municipality_id, enrolment_id)
 );
 CREATE INDEX gender_enrolment_by_person ON gender_enrolment (municipality_id, person_id);
 

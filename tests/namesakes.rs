@@ -404,6 +404,86 @@ async fn a_form_shows_both_choices_before_it_writes() {
     assert_eq!(linked, [("cui".to_owned(), "same".to_owned())]);
 }
 
+fn list(rows: usize) -> String {
+    let rows: String = (0..rows).map(|n| format!("Ana,Tzoc {n} x,14/03/1988,,finance,01/11/2026,no,savings,Banrural,SP-0006-X\n")).collect();
+    format!("{},household\n{rows}", CREDIT.trim_end())
+}
+
+#[tokio::test]
+async fn what_a_killed_import_left_is_seen_by_nobody_and_taken_out_by_the_next() {
+    on_both_engines!(db => {
+        settled(&db, 9).await;
+        let before = (rows(&db).await, counted(&db).await);
+        // As it stands when the machine goes down before the last transaction: everything but the people's own files.
+        bring_in(&db, &list(600)).await;
+        let seen = async |db: &Db| {
+            let mut tx = db.read().await.unwrap();
+            let today = now().date_naive();
+            let found = person::search(&mut tx, &keys(), PLACE, "tzoc", today).await.unwrap().len();
+            let at_home = person::search(&mut tx, &keys(), PLACE, "SP-0006-X", today).await.unwrap().len();
+            let finance = vecino::registry::enrolment::module("finance").unwrap();
+            let enrolled: i64 = vecino::registry::enrolment::counts(&mut tx, finance, PLACE).await.unwrap().iter().map(|(_, n)| n).sum();
+            let listed = vecino::registry::enrolment::page(&mut tx, finance, &actor(Role::Registrar, None), PLACE, None, None, 1_000).await.unwrap().0.len();
+            (found, at_home, enrolled, listed)
+        };
+        assert_eq!(seen(&db).await, (50, 50, 600, 600));
+        let mut tx = db.write().await.unwrap();
+        run!(tx, "DELETE FROM person WHERE municipality_id = $1", PLACE).unwrap();
+        run!(tx, "INSERT INTO import_under_way (municipality_id, import_id, begun_at) VALUES ($1, $2, $3)", PLACE, uuid::Uuid::now_v7(), now() - chrono::Duration::minutes(11)).unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(seen(&db).await, (0, 0, 0, 0), "nobody sees what has no file");
+        assert_eq!(counted(&db).await, before.1);
+        let done = bring_in(&db, &list(601)).await;
+        assert_eq!((done.new_people, seen(&db).await), (601, (50, 50, 601, 601)));
+        let mut tx = db.read().await.unwrap();
+        macro_rules! count { ($sql:literal) => {{ let (n,): (i64,) = one!(tx, $sql).unwrap(); n }} }
+        assert_eq!(count!("SELECT COUNT(*) FROM import_under_way"), 0);
+        assert_eq!([count!("SELECT COUNT(*) FROM household_member"), count!("SELECT COUNT(*) FROM finance_enrolment"), count!("SELECT COUNT(*) FROM consent")], [601; 3]);
+        assert!(before.0.is_empty());
+    });
+}
+
+#[test]
+fn an_import_that_is_killed_comes_in_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("vecino.db").display());
+    let open = || runtime.block_on(Db::connect(&url)).unwrap();
+    runtime.block_on(async {
+        vecino::seal::Keys::create(folder.path(), [9; 32]).unwrap();
+        let db = Db::connect(&url).await.unwrap();
+        db.migrate().await.unwrap();
+        settled(&db, 9).await;
+        db.close().await;
+    });
+    const ROWS: usize = 1_500;
+    let file = folder.path().join("people.csv");
+    std::fs::write(&file, list(ROWS).replace("01/11/2026", "01/11/2024")).unwrap();
+    let arguments = ["registry", "import", file.to_str().unwrap(), "--municipality", "1202"];
+    let mut cut = 0;
+    for life in [150, 400, 700, 1_000, 1_300, 1_700, 2_200] {
+        let mut child = crate::program::command(folder.path(), &arguments)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(life));
+        let ended = child.try_wait().unwrap().is_some();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let db = open();
+        let seen = runtime.block_on(people(&db));
+        assert!(seen == 0 || seen == ROWS as i64, "{seen} of {ROWS} after {life} ms");
+        runtime.block_on(db.close());
+        cut += usize::from(!ended);
+    }
+    assert!(cut > 0, "each time it was faster");
+    let done = crate::program::vecino(folder.path(), &arguments);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let db = open();
+    assert_eq!(runtime.block_on(people(&db)), ROWS as i64);
+}
+
 fn faults() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/faults/csv");
     if folder.exists() {

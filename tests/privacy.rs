@@ -316,11 +316,12 @@ fn sources(folder: &Path, out: &mut Vec<(String, String)>) {
     }
 }
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "person",
     "person_word",
     "person_likeness",
     "person_source",
+    "import_under_way",
     "household_member",
     "contact",
     "consent",
@@ -365,7 +366,7 @@ fn only_a_gateway_opens_an_address_and_only_the_registry_touches_its_tables() {
 }
 
 /// The statements that cross municipalities, by a piece of their text; every other one names its municipality, or that of the rows asked.
-const CROSSING: [(&str, &str); 13] = [
+const CROSSING: [(&str, &str); 14] = [
     ("indicators.rs", "FROM finance_enrolment WHERE status <> 'candidate' AND started_on"),
     ("indicators.rs", "FROM work_outcome"),
     ("indicators.rs", "FROM waste_enrolment"),
@@ -377,10 +378,12 @@ const CROSSING: [(&str, &str); 13] = [
     // Under whom somebody with two files is counted.
     ("indicators.rs", "JOIN person r ON r.municipality_id = e.municipality_id AND r.person_id = e.person_id) AS counted"),
     // Who lives in a home, wherever they were first registered: asked with the home's municipality.
-    ("membership.rs", "WHERE home_municipality_id = $1"),
+    ("membership.rs", "WHERE m.home_municipality_id = $1"),
     ("person.rs", "FROM person \""),
     // A CUI is one person's, wherever they were registered.
     ("likeness.rs", "FROM person WHERE cui_hash = $1"),
+    // Whether the person of an enrolment has a file, in the municipality of the enrolment.
+    ("enrolment.rs", "SELECT 1 FROM person p WHERE p.municipality_id = "),
     // The columns of whoever a row may speak of: by names here, by CUI everywhere.
     ("identify.rs", "FROM asked CROSS JOIN person p WHERE "),
 ];

@@ -80,6 +80,7 @@ pub struct Module {
     pub check: fn(details: &[String; 3], majority: Majority) -> Result<()>,
 }
 
+/// Rows of people who have no file yet are an import's on its way (see `write`): whatever lists or counts asks for the file.
 /// `statements!("finance_enrolment": "service", "partner", "''"; columns "service, partner", values "$8, $9")`: the three details are
 /// read as texts a, b, c. Parameters 8 to 10 are the details.
 macro_rules! statements {
@@ -94,7 +95,12 @@ macro_rules! statements {
                 $c,
                 " AS c FROM ",
                 $table,
-                " WHERE municipality_id = $1 AND enrolment_id > $2 AND ($3 = '' OR status = $3) ORDER BY enrolment_id LIMIT $4"
+                " WHERE municipality_id = $1 AND enrolment_id > $2 AND ($3 = '' OR status = $3)",
+                " AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
+                $table,
+                ".municipality_id AND p.person_id = ",
+                $table,
+                ".person_id) ORDER BY enrolment_id LIMIT $4"
             ),
             find: concat!(
                 "SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ",
@@ -105,7 +111,12 @@ macro_rules! statements {
                 $c,
                 " AS c FROM ",
                 $table,
-                " WHERE municipality_id = $1 AND enrolment_id = $2"
+                " WHERE municipality_id = $1 AND enrolment_id = $2",
+                " AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
+                $table,
+                ".municipality_id AND p.person_id = ",
+                $table,
+                ".person_id)"
             ),
             of_person: concat!(
                 "SELECT enrolment_id, person_id, status, status_reason, started_on, ended_on, ",
@@ -133,7 +144,16 @@ macro_rules! statements {
                 " SET status = $3, status_reason = $4, started_on = $5, ended_on = $6, recorded_by = $7, recorded_at = $8",
                 " WHERE municipality_id = $1 AND enrolment_id = $2 AND status = $9"
             ),
-            counts: concat!("SELECT status, COUNT(*) FROM ", $table, " WHERE municipality_id = $1 GROUP BY status"),
+            counts: concat!(
+                "SELECT status, COUNT(*) FROM ",
+                $table,
+                " WHERE municipality_id = $1",
+                " AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
+                $table,
+                ".municipality_id AND p.person_id = ",
+                $table,
+                ".person_id) GROUP BY status"
+            ),
         }
     };
 }

@@ -206,14 +206,15 @@ async fn save(tx: &mut Tx, app: &App, place: &super::Place, entry: Entry, answer
         _ => {}
     }
     let source = Source { name: "", hash: None };
-    let plan = plan::decide(tx, &app.keys, &mut mint, place.0, &source, &[(0, entry)], &answers, now).await.map_err(at(""))?;
+    let typed = [(0, entry)];
+    let plan = plan::decide(tx, &app.keys, &mut mint, place.0, &source, &typed, &answers, now).await.map_err(at(""))?;
     let shared = plan.summary.shared_numbers > 0;
     if answer.is_empty() && (!plan.doubts().is_empty() || shared || plan.people.is_empty()) {
         return Ok(Saved::Asked(plan.asked(), shared));
     }
     let key = (place.0, plan.person());
     let linked = number.filter(|_| word == "linked").and_then(|number| plan.doubts().iter().find(|doubt| doubt.person == number).cloned());
-    write::write(tx, place.0, plan, None, &actor.name, now).await.map_err(at(""))?;
+    write::write(tx, place.0, plan, None, None, &actor.name, now).await.map_err(at(""))?;
     if let Some(doubt) = linked {
         let like = (doubt.municipality, doubt.person);
         likeness::answer(tx, key, like, likeness::Answer::Same, &actor.name, now).await.map_err(at(""))?;

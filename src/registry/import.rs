@@ -1,10 +1,11 @@
 //! Persons from a CSV file: all or nothing, one line a problem, the same file twice changes nothing.
 
+use super::STREAM;
 use super::entry::Entry;
 use super::identify::{Answers, Source};
 use super::plan::{Plan, decide};
-use super::write::write;
-use super::{STREAM, table};
+use super::table;
+use super::write::{Ahead, MANY, write, write_ahead};
 use crate::account::audit;
 use crate::clock::local_day;
 use crate::db::{Db, Tx};
@@ -48,7 +49,7 @@ pub struct File<'a> {
     /// As problems name it.
     pub name: &'a str,
     entries: Vec<(u64, Entry)>,
-    /// What reading it gave to look at.
+    /// What reading it left to look at.
     warnings: Vec<String>,
     source: Source<'a>,
 }
@@ -62,7 +63,7 @@ impl<'a> File<'a> {
         Ok(File { municipality, name, entries, warnings, source: Source { name, hash: Some(hash) } })
     }
 
-    async fn plan(&self, tx: &mut Tx, keys: &Keys, mint: &mut Mint, answers: &Answers, now: DateTime<Utc>) -> Result<Plan> {
+    async fn plan(&self, tx: &mut Tx, keys: &Keys, mint: &mut Mint, answers: &Answers, now: DateTime<Utc>) -> Result<Plan<'_>> {
         let known: Option<(String,)> = opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", self.municipality)?;
         if known.is_none() {
             let line = format!("{}: there is no such municipality; use a code of INE, such as 1202", self.municipality);
@@ -73,8 +74,8 @@ impl<'a> File<'a> {
         Ok(plan)
     }
 
-    async fn write(&self, tx: &mut Tx, plan: Plan, actor: &str, now: DateTime<Utc>) -> Result<Summary> {
-        write(tx, self.municipality, plan, self.source.hash.as_deref(), actor, now).await
+    async fn write(&self, tx: &mut Tx, plan: Plan<'_>, ahead: Option<Ahead>, actor: &str, now: DateTime<Utc>) -> Result<Summary> {
+        write(tx, self.municipality, plan, ahead, self.source.hash.as_deref(), actor, now).await
     }
 }
 
@@ -86,17 +87,23 @@ async fn stand(tx: &mut Tx) -> Result<Vec<(MunicipalityId, i64, String)>> {
     all!(tx, "SELECT municipality_id, sequence, entry_hash FROM audit_head WHERE stream = $1 AND sequence > 0 ORDER BY municipality_id", STREAM)
 }
 
-/// Imports a file: decided on a snapshot, written in one short transaction after making sure that nothing it stands on has changed.
+/// Imports a file: decided on a snapshot, written in short transactions, of which only the last is seen, after making sure that nothing
+/// it stands on has changed. Phones go on syncing between them.
 pub async fn bring(db: &Db, keys: &Keys, mint: &mut Mint, file: &File<'_>, answers: &Answers, actor: &str, now: DateTime<Utc>) -> Result<Summary> {
     for _ in 0..TRIES {
         let mut tx = db.read().await?;
         let stood = stand(&mut tx).await?;
         let plan = file.plan(&mut tx, keys, mint, answers, now).await?;
         drop(tx);
+        let ahead = if plan.people.len() < MANY { None } else { Some(write_ahead(db, file.municipality, &plan, mint, actor, now).await?) };
         let mut tx = db.write().await?;
         audit::hold(&mut tx, file.municipality, STREAM).await?;
-        if stand(&mut tx).await? == stood {
-            let summary = file.write(&mut tx, plan, actor, now).await?;
+        let whole = match ahead {
+            Some(ahead) => ahead.stands(&mut tx, file.municipality).await?,
+            None => true,
+        };
+        if whole && stand(&mut tx).await? == stood {
+            let summary = file.write(&mut tx, plan, ahead, actor, now).await?;
             tx.commit().await?;
             return Ok(summary);
         }
@@ -104,7 +111,7 @@ pub async fn bring(db: &Db, keys: &Keys, mint: &mut Mint, file: &File<'_>, answe
     let mut tx = db.write().await?;
     audit::hold(&mut tx, file.municipality, STREAM).await?;
     let plan = file.plan(&mut tx, keys, mint, answers, now).await?;
-    let summary = file.write(&mut tx, plan, actor, now).await?;
+    let summary = file.write(&mut tx, plan, None, actor, now).await?;
     tx.commit().await?;
     Ok(summary)
 }
@@ -129,7 +136,7 @@ pub async fn import(
 ) -> Result<Summary> {
     let file = File::read(keys, municipality, file, text, &Written::default(), now)?;
     let plan = file.plan(tx, keys, mint, &Answers::default(), now).await?;
-    file.write(tx, plan, actor, now).await
+    file.write(tx, plan, None, actor, now).await
 }
 
 pub(super) fn refused(mut lines: Vec<String>) -> Error {

@@ -40,9 +40,10 @@ pub async fn of_person(tx: &mut Tx, municipality: MunicipalityId, person: Person
 pub async fn residents(tx: &mut Tx, home_municipality: MunicipalityId, home: HouseholdId, on: NaiveDate) -> Result<Vec<(MunicipalityId, PersonId)>> {
     all!(
         tx,
-        "SELECT municipality_id, person_id FROM household_member
-         WHERE home_municipality_id = $1 AND household_id = $2 AND valid_from <= $3 AND (valid_to IS NULL OR valid_to > $3)
-         ORDER BY municipality_id, person_id",
+        "SELECT m.municipality_id, m.person_id FROM household_member m
+         JOIN person p ON p.municipality_id = m.municipality_id AND p.person_id = m.person_id
+         WHERE m.home_municipality_id = $1 AND m.household_id = $2 AND m.valid_from <= $3 AND (m.valid_to IS NULL OR m.valid_to > $3)
+         ORDER BY m.municipality_id, m.person_id",
         home_municipality,
         home,
         on

@@ -218,6 +218,12 @@ impl<'k> Sealer<'k> {
 
 /// Writes sealed people and their search words.
 pub(crate) async fn store(tx: &mut Tx, people: &[Sealed], recorded_by: &str) -> Result<()> {
+    store_words(tx, &words(people)).await?;
+    store_files(tx, people, recorded_by).await
+}
+
+/// Writes sealed people: from here on whatever else is on record of them is seen.
+pub(crate) async fn store_files(tx: &mut Tx, people: &[Sealed], recorded_by: &str) -> Result<()> {
     bulk!(
         tx,
         "INSERT INTO person (municipality_id, person_id, given_names_sealed, surnames_sealed, cui_sealed, cui_hash, cui_warning, sex, birth_date, birth_precision, birth_told_on, language, migration_status, words_hash, order_hash, counted_municipality_id, counted_person_id, recorded_by, recorded_at)",
@@ -245,10 +251,20 @@ pub(crate) async fn store(tx: &mut Tx, people: &[Sealed], recorded_by: &str) -> 
         ],
         ""
     )?;
-    let mut words: Vec<(MunicipalityId, i64, PersonId)> =
-        people.iter().flat_map(|row| row.words.iter().map(|word| (row.municipality, *word, row.id))).collect();
-    // In key order the index grows at its end, page by page.
-    words.sort();
+    Ok(())
+}
+
+/// A search word of somebody.
+pub(crate) type Word = (MunicipalityId, i64, PersonId);
+
+/// The search words of people, in key order: the index grows at its end, page by page.
+pub(crate) fn words(people: &[Sealed]) -> Vec<Word> {
+    let mut words: Vec<Word> = people.iter().flat_map(|row| row.words.iter().map(|word| (row.municipality, *word, row.id))).collect();
+    words.sort_unstable();
+    words
+}
+
+pub(crate) async fn store_words(tx: &mut Tx, words: &[Word]) -> Result<()> {
     bulk!(tx, "INSERT INTO person_word (municipality_id, word_hash, person_id)", words, |row| [row.0, row.1, row.2], "")?;
     Ok(())
 }
@@ -361,8 +377,10 @@ pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text
             let word = |index: usize| *words.get(index).unwrap_or(first);
             let found: Vec<(PersonId,)> = all!(
                 tx,
-                "SELECT person_id FROM person_word WHERE municipality_id = $1 AND word_hash IN ($2, $3, $4, $5, $6, $7)
-                 GROUP BY person_id HAVING COUNT(*) = $8 ORDER BY person_id LIMIT $9",
+                "SELECT w.person_id FROM person_word w
+                 JOIN person p ON p.municipality_id = w.municipality_id AND p.person_id = w.person_id
+                 WHERE w.municipality_id = $1 AND w.word_hash IN ($2, $3, $4, $5, $6, $7)
+                 GROUP BY w.person_id HAVING COUNT(*) = $8 ORDER BY w.person_id LIMIT $9",
                 municipality,
                 word(0),
                 word(1),

@@ -1,4 +1,5 @@
-//! Writes a plan: the rows of each table together, in the order of its key, so that the writer is held as briefly as they take.
+//! Writes a plan: the rows of each table together, in the order of its key. The writer is held briefly: what is said of many new people is
+//! written ahead, where nobody sees it, and their files last, all at once.
 
 use super::STREAM;
 use super::consent::{How, TEXT_VERSION};
@@ -6,27 +7,136 @@ use super::enrolment::{Reason, Status};
 use super::import::Summary;
 use super::likeness;
 use super::person::{self, Language};
-use super::plan::{NewEnrolment, Plan, counts};
+use super::plan::{NewConsent, NewEnrolment, NewMember, Plan, counts};
 use crate::account::audit;
-use crate::db::Tx;
+use crate::db::{Db, Tx};
 use crate::error::Result;
-use crate::id::{MunicipalityId, PersonId};
-use crate::{bulk, run};
-use chrono::{DateTime, NaiveDate, Utc};
+use crate::id::{Mint, MunicipalityId, PersonId};
+use crate::{bulk, one, run};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::json;
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+use uuid::Uuid;
 
-/// Writes all of it. A file (`source`: the hash of its bytes) is one entry of the audit chain; what a form changed is one entry a change.
+/// From so many new people on, what is said of them is written ahead.
+pub(super) const MANY: usize = 500;
+/// Rows of one transaction ahead: some ten milliseconds, which a phone does not notice.
+const SHORT: usize = 4_000;
+/// After this long an import on its way is one that was killed.
+const LOST: Duration = Duration::minutes(10);
+
+/// What was written ahead of the files of new people, by the name of the import.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead(Uuid);
+
+impl Ahead {
+    /// Whether all of it still stands; another import takes out what seems lost.
+    pub(super) async fn stands(self, tx: &mut Tx, municipality: MunicipalityId) -> Result<bool> {
+        Ok(run!(tx, "DELETE FROM import_under_way WHERE municipality_id = $1 AND import_id = $2", municipality, self.0)? == 1)
+    }
+}
+
+/// Takes out what killed imports left, unless another one is on its way, and notes this one.
+async fn begin(tx: &mut Tx, municipality: MunicipalityId, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let (others, live): (i64, i64) = one!(
+        tx,
+        "SELECT COUNT(*), COUNT(CASE WHEN begun_at > $2 THEN 1 END) FROM import_under_way WHERE municipality_id = $1",
+        municipality,
+        now - LOST
+    )?;
+    if others > 0 && live == 0 {
+        run!(tx, "DELETE FROM import_under_way WHERE municipality_id = $1", municipality)?;
+        macro_rules! clear {
+            ($($table:literal),+) => { $( run!(
+                tx,
+                concat!("DELETE FROM ", $table, " WHERE municipality_id = $1 AND person_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = $1 AND p.person_id = ", $table, ".person_id)"),
+                municipality
+            )?; )+ };
+        }
+        clear!("person_word", "household_member", "consent", "waste_enrolment", "finance_enrolment", "school_enrolment", "gender_enrolment");
+    }
+    run!(tx, "INSERT INTO import_under_way (municipality_id, import_id, begun_at) VALUES ($1, $2, $3)", municipality, id, now)?;
+    Ok(())
+}
+
+/// Writes what is said of new people, portion by portion; nobody sees it before their files are there.
+pub(super) async fn write_ahead(
+    db: &Db,
+    municipality: MunicipalityId,
+    plan: &Plan<'_>,
+    mint: &mut Mint,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<Ahead> {
+    let id: Uuid = mint.id(now);
+    let mut tx = db.write().await?;
+    begin(&mut tx, municipality, id, now).await?;
+    tx.commit().await?;
+    let (ahead, _) = Rows::of(plan);
+    macro_rules! portions {
+        ($rows:expr, $put:expr) => {
+            for portion in $rows.chunks(SHORT) {
+                let from = Instant::now();
+                let mut tx = db.write().await?;
+                #[allow(clippy::redundant_closure_call)]
+                ($put)(&mut tx, portion).await?;
+                tx.commit().await?;
+                if db.is_sqlite() {
+                    // Whoever waits for the one writer asks now and then, and must find it free.
+                    tokio::time::sleep(from.elapsed().min(std::time::Duration::from_millis(50)) / 2).await;
+                }
+            }
+        };
+    }
+    portions!(person::words(&plan.people), async |tx: &mut Tx, rows| person::store_words(tx, rows).await);
+    portions!(ahead.members, async |tx: &mut Tx, rows| members(tx, municipality, rows, actor, now).await);
+    portions!(ahead.consents, async |tx: &mut Tx, rows| consents(tx, municipality, rows, actor, now).await);
+    portions!(ahead.enrolments, async |tx: &mut Tx, rows| enrolments(tx, municipality, rows, actor, now).await);
+    Ok(Ahead(id))
+}
+
+type Member<'p> = (&'p NewMember, Option<NaiveDate>);
+
+/// Rows that nobody sees before the file of their person is there, in the order of their keys.
+struct Rows<'p> {
+    members: Vec<Member<'p>>,
+    consents: Vec<&'p NewConsent>,
+    enrolments: Vec<&'p NewEnrolment<'p>>,
+}
+
+impl<'p> Rows<'p> {
+    /// Those of new people, and those that are seen at once.
+    fn of(plan: &'p Plan<'_>) -> (Rows<'p>, Rows<'p>) {
+        let new: HashSet<PersonId> = plan.people.iter().map(|row| row.key().1).collect();
+        // Somebody may move twice in one file: a home that a later row leaves again has its last day too.
+        let mut ends: HashMap<PersonId, NaiveDate> = HashMap::new();
+        let mut members: Vec<Member<'p>> = plan.members.iter().rev().map(|row| (row, ends.insert(row.person, row.from))).collect();
+        members.sort_unstable_by_key(|(row, _)| (row.person, row.from));
+        let (new_members, members) = members.into_iter().partition(|(row, _)| new.contains(&row.person));
+        let (new_consents, consents) = plan.consents.iter().partition(|row| row.person.is_some_and(|person| new.contains(&person)));
+        let (new_enrolments, enrolments) = plan.enrolments.iter().partition(|row| new.contains(&row.person));
+        (Rows { members: new_members, consents: new_consents, enrolments: new_enrolments }, Rows { members, consents, enrolments })
+    }
+}
+
+/// Writes all of it, or what is left when the rest was written ahead. A file (`source`: the hash of its bytes) is one entry of the audit
+/// chain; what a form changed is one entry a change.
 pub(super) async fn write(
     tx: &mut Tx,
     municipality: MunicipalityId,
-    mut plan: Plan,
+    mut plan: Plan<'_>,
+    ahead: Option<Ahead>,
     source: Option<&str>,
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<Summary> {
     let entries = entries(municipality, &plan, source);
     plan.people.sort_unstable_by_key(|row| row.key());
-    person::store(tx, &plan.people, actor).await?;
+    if ahead.is_none() {
+        person::store_words(tx, &person::words(&plan.people)).await?;
+    }
+    person::store_files(tx, &plan.people, actor).await?;
     for (id, birth) in &plan.births {
         run!(
             tx,
@@ -39,31 +149,22 @@ pub(super) async fn write(
             birth.told_on
         )?;
     }
-    homes(tx, municipality, &plan, actor, now).await?;
-    bulk!(
-        tx,
-        "INSERT INTO consent (municipality_id, consent_id, person_id, household_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how, recorded_by, recorded_at)",
-        plan.consents,
-        |row| [
+    for (person, from) in &plan.left {
+        run!(
+            tx,
+            "UPDATE household_member SET valid_to = $3 WHERE municipality_id = $1 AND person_id = $2 AND valid_to IS NULL",
             municipality,
-            row.id,
-            row.person,
-            row.home,
-            row.purpose.name(),
-            None::<&str>,
-            row.on,
-            How::PaperForm.name(),
-            TEXT_VERSION,
-            row.language.name(),
-            row.by_guardian,
-            None::<DateTime<Utc>>,
-            None::<&str>,
-            actor,
-            now
-        ],
-        ""
-    )?;
-    enrolments(tx, municipality, &plan, actor, now).await?;
+            person,
+            from
+        )?;
+    }
+    ways(tx, municipality, &plan).await?;
+    let (new, rest) = Rows::of(&plan);
+    for rows in [Some(&rest), ahead.is_none().then_some(&new)].into_iter().flatten() {
+        members(tx, municipality, &rows.members, actor, now).await?;
+        consents(tx, municipality, &rows.consents, actor, now).await?;
+        enrolments(tx, municipality, &rows.enrolments, actor, now).await?;
+    }
     if let Some(hash) = source {
         bulk!(
             tx,
@@ -84,30 +185,46 @@ pub(super) async fn write(
     Ok(plan.summary)
 }
 
-async fn homes(tx: &mut Tx, municipality: MunicipalityId, plan: &Plan, actor: &str, now: DateTime<Utc>) -> Result<()> {
-    for (person, from) in &plan.left {
-        run!(
-            tx,
-            "UPDATE household_member SET valid_to = $3 WHERE municipality_id = $1 AND person_id = $2 AND valid_to IS NULL",
-            municipality,
-            person,
-            from
-        )?;
-    }
-    // Somebody may move twice in one file: a home that a later row leaves again has its last day too.
-    let mut ends: std::collections::HashMap<PersonId, NaiveDate> = std::collections::HashMap::new();
-    let mut members: Vec<(&super::plan::NewMember, Option<NaiveDate>)> = Vec::with_capacity(plan.members.len());
-    for member in plan.members.iter().rev() {
-        members.push((member, ends.insert(member.person, member.from)));
-    }
-    members.sort_unstable_by_key(|(row, _)| (row.person, row.from));
+async fn members(tx: &mut Tx, municipality: MunicipalityId, rows: &[Member<'_>], actor: &str, now: DateTime<Utc>) -> Result<()> {
     bulk!(
         tx,
         "INSERT INTO household_member (municipality_id, person_id, valid_from, valid_to, home_municipality_id, household_id, relation, recorded_by, recorded_at)",
-        members,
+        rows,
         |row| [municipality, row.0.person, row.0.from, row.1, municipality, row.0.home, row.0.relation.name(), actor, now],
         ""
     )?;
+    Ok(())
+}
+
+async fn consents(tx: &mut Tx, municipality: MunicipalityId, rows: &[&NewConsent], actor: &str, now: DateTime<Utc>) -> Result<()> {
+    bulk!(
+        tx,
+        "INSERT INTO consent (municipality_id, consent_id, person_id, household_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how, recorded_by, recorded_at)",
+        rows,
+        |row| [
+            municipality,
+            row.id,
+            row.person,
+            row.home,
+            row.purpose.name(),
+            None::<&str>,
+            row.on,
+            How::PaperForm.name(),
+            TEXT_VERSION,
+            row.language.name(),
+            row.by_guardian,
+            None::<DateTime<Utc>>,
+            None::<&str>,
+            actor,
+            now
+        ],
+        ""
+    )?;
+    Ok(())
+}
+
+/// Contacts are a home's, and seen at once: they come with the files.
+async fn ways(tx: &mut Tx, municipality: MunicipalityId, plan: &Plan<'_>) -> Result<()> {
     for (contact, from) in &plan.ended {
         run!(tx, "UPDATE contact SET valid_to = $3 WHERE municipality_id = $1 AND contact_id = $2", municipality, contact, from)?;
     }
@@ -133,9 +250,9 @@ async fn homes(tx: &mut Tx, municipality: MunicipalityId, plan: &Plan, actor: &s
     Ok(())
 }
 
-async fn enrolments(tx: &mut Tx, municipality: MunicipalityId, plan: &Plan, actor: &str, now: DateTime<Utc>) -> Result<()> {
-    let of = |name: &str| plan.enrolments.iter().filter(|row| row.module.name == name).collect::<Vec<&NewEnrolment>>();
-    let reason = |row: &NewEnrolment| (row.status == Status::Enrolled).then_some(Reason::Started.name());
+async fn enrolments(tx: &mut Tx, municipality: MunicipalityId, rows: &[&NewEnrolment<'_>], actor: &str, now: DateTime<Utc>) -> Result<()> {
+    let of = |name: &str| rows.iter().copied().filter(|row| row.module.name == name).collect::<Vec<&NewEnrolment<'_>>>();
+    let reason = |row: &NewEnrolment<'_>| (row.status == Status::Enrolled).then_some(Reason::Started.name());
     macro_rules! rows {
         ($module:literal, $insert:literal, |$row:ident| [$($detail:expr),+]) => {
             bulk!(
@@ -177,7 +294,7 @@ struct Told {
 }
 
 /// What goes on record.
-fn entries(municipality: MunicipalityId, plan: &Plan, source: Option<&str>) -> Vec<Told> {
+fn entries(municipality: MunicipalityId, plan: &Plan<'_>, source: Option<&str>) -> Vec<Told> {
     let mut told: Vec<Told> = Vec::new();
     let mut tell = |action, target: String, detail| told.push(Told { action, target, detail });
     for (row, person) in &plan.who.taken {
