@@ -2,31 +2,37 @@
 
 mod fields;
 mod homes;
+mod listing;
 mod places;
 mod read;
 mod table;
 mod ways;
 
 pub(crate) use fields::{LAT, LON, WEEKDAYS};
+pub use listing::FieldChange;
 pub(crate) use table::decimal;
-pub(crate) use ways::written_streams;
+pub(crate) use ways::{written_streams, written_week};
 
 use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{Mint, MunicipalityId};
+use crate::id::{Mint, MunicipalityId, SegmentId};
 use crate::sheet::Written;
 use crate::sheet::problems::Problems;
 use crate::territory::check::in_guatemala;
+use crate::territory::code::{Codes, Thing};
 use crate::territory::dated::{self, Change, Span, Version};
 use crate::territory::municipality::{self, Inside, Municipality, Outline, TOLERANCE};
 use chrono::{DateTime, NaiveDate, Utc};
 use fields::Item;
 use geo::{Coord, CoordsIter, Geometry};
+use listing::{Listed, differing};
 use serde::Serialize;
-use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -83,6 +89,12 @@ pub struct Outcome {
     /// The first day on which something is other than before, by municipality.
     #[serde(skip)]
     pub since: BTreeMap<MunicipalityId, NaiveDate>,
+    /// What is other than before, field by field.
+    #[serde(skip)]
+    pub changes: Vec<FieldChange>,
+    /// Segments that gain or lose homes, or lie otherwise than before.
+    #[serde(skip)]
+    pub segments: BTreeMap<MunicipalityId, BTreeSet<SegmentId>>,
 }
 
 /// Lines as they are found, told one a problem and column; any refusal refuses the whole file.
@@ -150,9 +162,23 @@ impl Ground {
 
 /// Brings one file in. On any problem nothing may be kept: drop the transaction.
 pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result<Outcome> {
+    brought(tx, mint, request, None).await
+}
+
+/// The parts of a thing that is split from a day on: all new, and where a row is silent as the `whole` says. Whoever splits records it.
+pub(crate) async fn parts(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: &Map<String, Value>) -> Result<Outcome> {
+    brought(tx, mint, request, Some(whole)).await
+}
+
+async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Option<&Map<String, Value>>) -> Result<Outcome> {
     municipality::ensure_catalogue(tx).await?;
     let mut lines = Lines { file: request.file.to_owned(), ..Lines::default() };
-    let items = read::items(request, &mut lines)?;
+    let mut items = read::items(request, &mut lines)?;
+    for item in &mut items {
+        for (column, value) in whole.into_iter().flatten() {
+            item.properties.entry(column.clone()).or_insert_with(|| value.clone());
+        }
+    }
     let mut outcome = Outcome::default();
     if request.kind == Kind::Municipalities {
         places::municipalities(tx, items, &mut lines, &mut outcome).await?;
@@ -181,7 +207,7 @@ pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result
                 ));
             }
             elsewhere(request.kind, &ground, &items, &mut lines);
-            let before = outcome.clone();
+            let (new, changed) = (outcome.new, outcome.changed);
             match request.kind {
                 Kind::Neighbourhoods => places::neighbourhoods(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Points => places::points(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
@@ -191,7 +217,7 @@ pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result
                 Kind::Households => homes::households(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Municipalities => {}
             }
-            let (new, changed) = (outcome.new - before.new, outcome.changed - before.changed);
+            let (new, changed) = if whole.is_some() { (0, 0) } else { (outcome.new - new, outcome.changed - changed) };
             let done = Outcome { new, changed, since: outcome.since.clone(), ..Outcome::default() };
             finish(tx, request, id, &done, &mut lines).await?;
         }
@@ -273,41 +299,51 @@ async fn finish(tx: &mut Tx, request: &Request<'_>, municipality: MunicipalityId
     Ok(())
 }
 
-/// The days a row asks for. `history`: what is known of its code, `None` for a new one.
+/// The first day anything may be said of; an earlier one is a slip of the pen.
+const EARLIEST: NaiveDate = match NaiveDate::from_ymd_opt(1990, 1, 1) {
+    Some(day) => day,
+    None => NaiveDate::MIN,
+};
+
+/// The days a row asks for, and whether it names the first of them itself. `history`: what is known of its code, `None` for a new one.
 ///
 /// Without `valid_from` it holds from today. A day gone by that the history already begins a version with only repeats what an export said:
-/// the row holds from today too, unless a reason makes it a correction. Any other day gone by needs the reason.
-pub(crate) fn days<T>(item: &mut Item, history: Option<&Vec<Version<T>>>, request: &Request<'_>, lines: &mut Lines) -> Span {
-    let asked = Span { from: item.date("valid_from", lines).unwrap_or(request.from), to: item.date("valid_to", lines) };
-    if let Some(to) = asked.to.filter(|to| *to < asked.from) {
+/// the row holds from today too, unless a reason makes it a correction. Any other day gone by needs the reason. Without `valid_to` the end
+/// that is known stands.
+pub(crate) fn days<T>(item: &mut Item, history: Option<&Vec<Version<T>>>, request: &Request<'_>, lines: &mut Lines) -> (Span, bool) {
+    let told = item.date("valid_from", lines);
+    if let Some(long_ago) = told.filter(|day| *day < EARLIEST) {
+        lines.refuse(&item.place, format!("valid_from {long_ago} is before {EARLIEST}; mend the year"));
+        return (Span { from: request.from, to: None }, false);
+    }
+    let today = request.from;
+    let begins = |day: NaiveDate| history.is_some_and(|known| known.iter().any(|version| version.valid_from == day));
+    let repeats = request.reason.is_none() && told.is_some_and(|day| day < today && begins(day));
+    let from = told.filter(|_| !repeats).unwrap_or(today);
+    let standing = || history.and_then(|known| known.iter().find(|version| version.span().holds(from))).and_then(|version| version.valid_to);
+    let to = if item.properties.contains_key("valid_to") { item.date("valid_to", lines) } else { standing() };
+    if let Some(to) = to.filter(|to| *to < from) {
         // An ended thing told again, as an export tells it.
-        let told = history.is_some_and(|known| known.last().is_some_and(|last| last.valid_to == Some(to)));
-        if !told {
-            lines.refuse(&item.place, format!("valid_to {to} is before valid_from {}; mend one of them", asked.from));
+        if history.is_some_and(|known| known.last().is_some_and(|last| last.valid_to == Some(to))) {
+            return (Span { from, to: Some(to) }, false);
         }
-        return asked;
-    }
-    if asked.from >= request.from || request.reason.is_some() {
-        return asked;
-    }
-    match history {
-        None => asked,
-        Some(known) if known.iter().any(|version| version.valid_from == asked.from) => {
-            let today = request.from;
-            let ended = asked.to.filter(|to| *to < today && known.last().is_none_or(|last| last.valid_to != Some(*to)));
-            if let Some(to) = ended {
-                lines.refuse(&item.place, format!("valid_to {to} has passed: to correct the past add --reason, or give a day from {today} on"));
-            }
-            Span { from: today, to: asked.to }
+        if repeats && told.is_some_and(|day| day <= to) {
+            lines.refuse(&item.place, format!("valid_to {to} has passed: to correct the past add --reason, or give a day from {today} on"));
+        } else {
+            lines.refuse(&item.place, format!("valid_to {to} is before valid_from {}; mend one of them", told.unwrap_or(from)));
         }
-        Some(_) => {
-            lines.refuse(
-                &item.place,
-                format!("valid_from {} has passed: to correct the past add --reason, or give a day from {} on", asked.from, request.from),
-            );
-            asked
-        }
+        return (Span { from, to: None }, false);
     }
+    if from < today && request.reason.is_none() && history.is_some() {
+        lines.refuse(&item.place, format!("valid_from {from} has passed: to correct the past add --reason, or give a day from {today} on"));
+    }
+    (Span { from, to }, told.is_some() && !repeats)
+}
+
+/// The day on which what a row refers to must be there: the first it holds, or the last of a thing that has ended and is told again.
+pub(crate) fn there_on<T>(history: Option<&Vec<Version<T>>>, days: Span, dated: bool) -> NaiveDate {
+    let last = history.filter(|_| !dated).and_then(|known| dated::latest(known, days.from));
+    last.and_then(|last| last.valid_to).filter(|end| *end < days.from).unwrap_or(days.from)
 }
 
 /// One row understood: where it stands in the file, its code, its days and what it says.
@@ -315,6 +351,8 @@ pub(crate) struct Told<T> {
     pub place: String,
     pub code: String,
     pub days: Span,
+    /// Whether the row itself names the day it holds from.
+    pub dated: bool,
     pub facts: T,
 }
 
@@ -340,11 +378,69 @@ pub(crate) fn by_code<T>(versions: Vec<Version<T>>, code: fn(&T) -> &str) -> BTr
     stored
 }
 
+/// What is stored of one kind, by every code a thing was ever given.
+pub(crate) struct Stored<T> {
+    by_code: BTreeMap<String, Vec<Version<T>>>,
+    /// Codes that hold no more, with the one that does.
+    former: BTreeMap<String, String>,
+    /// Codes of things that ended before they began.
+    void: BTreeSet<String>,
+    /// What the things it refers to are called, to list a change.
+    names: BTreeMap<Uuid, String>,
+}
+
+impl<T> Deref for Stored<T> {
+    type Target = BTreeMap<String, Vec<Version<T>>>;
+    fn deref(&self) -> &Self::Target {
+        &self.by_code
+    }
+}
+
+impl<T: Clone> Stored<T> {
+    /// `versions` by the code they were first given, and by every later one.
+    pub async fn of(
+        tx: &mut Tx,
+        (municipality, request): (MunicipalityId, &Request<'_>),
+        thing: Thing,
+        versions: Vec<Version<T>>,
+        code: fn(&T) -> &str,
+    ) -> Result<Stored<T>> {
+        let codes = Codes::read(tx, municipality, thing).await?;
+        let mut stored = Stored { by_code: by_code(versions, code), former: BTreeMap::new(), void: BTreeSet::new(), names: BTreeMap::new() };
+        let firsts: BTreeMap<Uuid, &str> = codes.first().collect();
+        for (_, first) in codes.first().filter(|(_, first)| !stored.by_code.contains_key(*first)).collect::<Vec<_>>() {
+            stored.void.insert(first.to_owned());
+        }
+        for (later, id) in codes.later() {
+            let Some(first) = firsts.get(&id) else { continue };
+            if let Some(history) = stored.by_code.get(*first).cloned() {
+                stored.by_code.insert(later.to_owned(), history);
+            }
+            for code in [later, first] {
+                if code != codes.newest(id) && code != codes.on(id, request.from) {
+                    stored.former.insert(code.to_owned(), codes.newest(id).to_owned());
+                }
+            }
+        }
+        Ok(stored)
+    }
+
+    /// What has no later codes.
+    pub fn plain(by_code: BTreeMap<String, Vec<Version<T>>>) -> Stored<T> {
+        Stored { by_code, former: BTreeMap::new(), void: BTreeSet::new(), names: BTreeMap::new() }
+    }
+
+    pub fn naming(mut self, names: impl IntoIterator<Item = (Uuid, String)>) -> Stored<T> {
+        self.names.extend(names);
+        self
+    }
+}
+
 /// Parts what a file says into new, changed and unchanged things, counting them. A code that stands twice in the file is refused.
-pub(crate) fn settle<T: Clone + PartialEq>(
+pub(crate) fn settle<T: Clone + PartialEq + Listed>(
     told: Vec<Told<T>>,
-    stored: &BTreeMap<String, Vec<Version<T>>>,
-    id: fn(&T) -> uuid::Uuid,
+    stored: &Stored<T>,
+    id: fn(&T) -> Uuid,
     (municipality, request): (MunicipalityId, &Request<'_>),
     lines: &mut Lines,
     outcome: &mut Outcome,
@@ -353,22 +449,62 @@ pub(crate) fn settle<T: Clone + PartialEq>(
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let nothing = Vec::new();
     let mut forms = Forms::of(stored.keys());
-    for Told { place, code, days, facts } in told {
+    for Told { place, code, days, dated, facts } in told {
         forms.compare(&place, &code, lines);
-        if let Some(first) = seen.get(&code) {
-            lines.refuse(&place, format!("code «{code}» stands in {first} too; give each its own"));
+        let known = stored.get(&code);
+        // One thing under two of its codes is one thing.
+        let key = known.map_or_else(|| code.clone(), |_| id(&facts).to_string());
+        if let Some(first) = seen.get(&key) {
+            lines
+                .refuse(&place, format!("code «{code}» stands in {first} too; give each its own, and bring another day of the same in another file"));
             continue;
         }
-        let known = stored.get(&code);
-        seen.insert(code, place);
+        seen.insert(key, place.clone());
+        if stored.void.contains(&code) {
+            lines.refuse(&place, format!("code «{code}» was given before, to something that was taken back on its first day; give another code"));
+            continue;
+        }
         let history = known.unwrap_or(&nothing);
+        let last = dated::latest(history, days.from);
         // A thing that has ended stays as it was when the file tells just that.
-        let same = dated::latest(history, days.from).is_some_and(|last| last.facts == facts && last.valid_to.is_some() && last.valid_to == days.to);
+        let same = last.is_some_and(|last| last.facts == facts && last.valid_to.is_some() && last.valid_to == days.to);
+        let ended = last.and_then(|last| last.valid_to).filter(|to| !same && !dated && *to < days.from);
+        if let Some(day) = ended {
+            if last.is_some_and(|last| last.facts == facts) {
+                outcome.unchanged += 1;
+            } else {
+                lines.refuse(
+                    &place,
+                    format!("«{code}» ended on {day}, and its code is never another's: give a new thing another code, or open this one again with a valid_from"),
+                );
+            }
+            continue;
+        }
         let change = dated::hold(history, days, facts.clone(), request.from);
         if same || change.is_nothing() {
             outcome.unchanged += 1;
             continue;
         }
+        if let Some(now) = stored.former.get(&code) {
+            lines.refuse(&place, format!("«{code}» is now called «{now}»: write that code, or give a new thing another"));
+            continue;
+        }
+        let next = history.iter().map(|version| version.valid_from).filter(|from| *from > days.from).min();
+        if let (Some(to), Some(next)) = (days.to, next)
+            && to >= next
+            && history.last().is_none_or(|last| last.valid_to != Some(to))
+        {
+            lines.refuse(
+                &place,
+                format!("from {} to {to} lies over what is known of «{code}» from {next} on; end it before {next}, or begin there", days.from),
+            );
+            continue;
+        }
+        if days.to.is_some_and(|to| to < days.from) {
+            lines.refuse(&place, format!("«{code}» has ended: to correct what it was add --reason and a valid_from of that time"));
+            continue;
+        }
+        let before = history.iter().find(|version| version.span().holds(days.from));
         match known {
             None => {
                 settled.new.push(facts.clone());
@@ -376,6 +512,22 @@ pub(crate) fn settle<T: Clone + PartialEq>(
             }
             Some(_) => outcome.changed += 1,
         }
+        match before {
+            None => {
+                let (field, after) = ("valid_from".to_owned(), json!(days.from));
+                outcome.changes.push(FieldChange { code: code.clone(), field, before: Value::Null, after, since: days.from });
+            }
+            Some(before) => {
+                outcome.changes.extend(differing(&before.facts, &facts, &code, days.from, &stored.names));
+                if before.valid_to != days.to && next.is_none() {
+                    let (field, since) = ("valid_to".to_owned(), days.from);
+                    outcome.changes.push(FieldChange { code: code.clone(), field, before: json!(before.valid_to), after: json!(days.to), since });
+                }
+            }
+        }
+        let ends = days.to.is_some() && before.is_none_or(|before| before.valid_to != days.to);
+        let touched = facts.touches(before.filter(|_| !ends).map(|before| &before.facts));
+        outcome.segments.entry(municipality).or_default().extend(touched);
         outcome.since.entry(municipality).and_modify(|since| *since = days.from.min(*since)).or_insert(days.from);
         settled.changes.push((id(&facts), change));
     }
