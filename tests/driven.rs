@@ -174,6 +174,7 @@ impl Town {
             from: day,
             reason,
             actor: "office",
+            written: &vecino::sheet::Written::default(),
         };
         let outcome = import::file(&mut tx, &mut Mint::system(), &request).await.unwrap_or_else(|error| panic!("{day} {text}: {error}"));
         assert!(outcome.new + outcome.changed > 0, "{text}");
