@@ -1,7 +1,7 @@
 //! Small files of ordinary office work that once broke the past, each against a practice town: afterwards it stands whole and proves its norms.
 
 use crate::pilot::left_out;
-use crate::program::{Done, vecino};
+use crate::program::{Done, refused, vecino};
 use chrono::NaiveDate;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -277,4 +277,44 @@ async fn an_operators_new_name_holds_from_its_day() {
     drop(tx);
     db.close().await;
     whole(folder);
+}
+
+#[tokio::test]
+async fn acts_from_the_command_line_say_what_they_do_and_refuse_in_one_line() {
+    let town = town();
+    let folder = town.path();
+    let before = past(folder).await;
+    let there = ["--municipality", "1202"];
+    let geo = |arguments: &[&str]| [&["geo"], arguments, &there].concat();
+    refused(folder, &["geo", "retire", "segments", "R2-02"], &["--municipality", "0114, 1202"]);
+    refused(folder, &geo(&["retire", "segments", "R2-02"]), &["R2-02", "homes", "--with-homes"]);
+    refused(folder, &geo(&["retire", "segments", "R2-02", "--with-homes", "--from", "mañana"]), &["--from «mañana»", "2026-11-30"]);
+    refused(folder, &geo(&["retire", "segments", "R2-02", "--with-homes", "--from", "2026-07-01"]), &["has passed", "--reason"]);
+    refused(folder, &geo(&["rename", "segments", "R2-02", "Nombre"]), &["no name", "--code"]);
+    refused(folder, &geo(&["merge", "routes", "R2", "R2"]), &["into itself"]);
+    let dry = vecino(folder, &geo(&["retire", "segments", "R2-02", "--with-homes", "--dry-run", "--json"]));
+    let told: Value = serde_json::from_str(&dry.out).unwrap();
+    assert_eq!((dry.code, &told["dry_run"], &told["ended"]["segment"]), (0, &true.into(), &1.into()));
+    assert_eq!(told["trials"][0]["segments"][0], "R2-02");
+    assert!(dry.err.contains("norma-y-plan-2026"), "{}", dry.err);
+    refused(folder, &geo(&["retire", "segments", "R2-02"]), &["R2-02", "homes"]);
+    for arguments in [
+        &["retire", "segments", "R2-02", "--with-homes"][..],
+        &["merge", "Routes", "R1", "R2"],
+        &["merge", "neighbourhoods", "1202-A15", "1202-A14"],
+        &["rename", "neighbourhood", "1202-A15", "Barrio Nuevo", "--code", "1202-B1"],
+        &["rename", "routes", "R3", "--code", "R3-N", "--from", "31/12/2099"],
+    ] {
+        let done = vecino(folder, &geo(arguments));
+        assert_eq!((done.code, done.out.lines().next().is_some_and(|line| line.contains(" from "))), (0, true), "{arguments:?}: {}", done.err);
+    }
+    assert_eq!(past(folder).await, before);
+    whole(folder);
+    // The same of a day gone by is a correction: it is counted again, and what stands is whole.
+    let done =
+        vecino(folder, &geo(&["merge", "routes", "R4", "R5", "--from", &(today() - chrono::Days::new(40)).to_string(), "--reason", "eran una"]));
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_ne!(past(folder).await, before);
+    let verify = vecino(folder, &["verify"]);
+    assert_eq!(verify.code, 0, "{}", verify.out);
 }

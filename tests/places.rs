@@ -39,7 +39,18 @@ fn after() -> After {
 async fn bring(tx: &mut Tx, kind: Kind, text: &str, today: &str, reason: Option<&str>) -> Result<Outcome> {
     let from = day(today);
     let (file, bytes) = (if text.starts_with('{') { "f.geojson" } else { "f.csv" }, text.as_bytes());
-    let request = Request { kind, file, bytes, municipality: Some(TOWN), repair: false, now: at_local(from, 9, 0), from, reason, actor: "test", written: &Written::default() };
+    let request = Request {
+        kind,
+        file,
+        bytes,
+        municipality: Some(TOWN),
+        repair: false,
+        now: at_local(from, 9, 0),
+        from,
+        reason,
+        actor: "test",
+        written: &Written::default(),
+    };
     import::file(tx, &mut Mint::system(), &request).await
 }
 

@@ -107,13 +107,15 @@ pub struct Drawn {
     pub running: bool,
 }
 
+/// The frozen trials that drew any of the segments.
+pub type Draws =
+    for<'a> fn(&'a mut Tx, MunicipalityId, &'a BTreeSet<SegmentId>, NaiveDate) -> Pin<Box<dyn Future<Output = Result<Vec<Drawn>>> + Send + 'a>>;
+
 /// What else a change of places concerns; it stands below this module and is handed in.
 #[derive(Clone, Copy)]
 pub struct After {
     pub follow: Follow,
-    /// The frozen trials that drew any of the segments.
-    pub drawn:
-        for<'a> fn(&'a mut Tx, MunicipalityId, &'a BTreeSet<SegmentId>, NaiveDate) -> Pin<Box<dyn Future<Output = Result<Vec<Drawn>>> + Send + 'a>>,
+    pub drawn: Draws,
 }
 
 /// A change of facts, for those who counted by them.
