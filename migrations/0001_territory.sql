@@ -220,3 +220,16 @@ CREATE TABLE household_version (
   CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
 CREATE INDEX household_version_by_segment ON household_version (municipality_id, segment_id);
+
+-- Codes that things were given later. From valid_from on a thing is called so; the code it was first given stands in the table of its name,
+-- and none of them is ever another's.
+CREATE TABLE later_code (
+  municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
+  kind TEXT NOT NULL CHECK (kind IN ('neighbourhood', 'route', 'segment', 'point', 'household')),
+  code TEXT NOT NULL,
+  thing_id UUID NOT NULL,
+  valid_from DATE NOT NULL,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (municipality_id, kind, code)
+);
+CREATE INDEX later_code_by_thing ON later_code (municipality_id, kind, thing_id);

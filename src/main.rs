@@ -75,7 +75,11 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Device(command) => account::command::run_device(command, options).await,
         Command::Demo(arguments) => demo::run(arguments, options).await,
         Command::Geo(command) => {
-            territory::command::run(command, options, |tx, changed| Box::pin(observation::restate::facts_changed(tx, changed))).await
+            let after = territory::command::After {
+                follow: |tx, changed| Box::pin(observation::restate::facts_changed(tx, changed)),
+                drawn: |tx, municipality, segments, day| Box::pin(trial::drawn(tx, municipality, segments, day)),
+            };
+            territory::command::run(command, options, after).await
         }
         Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists).await,
         Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options).await,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::language::Words;
 use crate::page::chart::{Dot, Frame, Interval, path};
 use crate::page::{Page, Reader, change, count, rate};
+use crate::territory::code::{Thing, find as find_code, first as first_code};
 use crate::territory::dated::in_force;
 use axum::extract::{Path, Query, State};
 use maud::{Markup, html};
@@ -27,6 +28,11 @@ pub async fn neighbourhood(
     let words = &reader.words;
     let mut tx = app.db.read().await?;
     let view = View::load(&mut tx, municipality, &ask, app.clock.today()).await?;
+    // Figures are kept under the code an area was first given; a link may say another.
+    let area = match find_code(&mut tx, municipality, Thing::Neighbourhood, &area).await? {
+        Some(id) => first_code(&mut tx, municipality, Thing::Neighbourhood, id).await?.unwrap_or(area),
+        None => area,
+    };
     let Some(at) = view.names.iter().position(|name| name.code == area) else {
         return Err(
             Error::not_found("neighbourhood-unknown", format!("there is no neighbourhood {area} in {code}; see /map/{code}")).with("area", area)

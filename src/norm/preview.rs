@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId};
 use crate::opt;
 use crate::registry::Contact;
+use crate::territory::code::{Thing, find as find_code};
 use crate::trial::{self, Trial};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -69,13 +70,12 @@ impl Preview {
         now: DateTime<Utc>,
     ) -> Result<Preview> {
         let code = code.trim().to_uppercase();
-        let found: Option<(HouseholdId,)> =
-            opt!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 AND code = $2", municipality, &code)?;
+        let found = find_code(tx, municipality, Thing::Household, &code).await?;
         let unknown = || {
             Error::not_found("household-unknown", format!("household {code}: there is none in {municipality}; write its code like SP-4821-K"))
                 .with("household", &code)
         };
-        let (household,) = found.ok_or_else(unknown)?;
+        let household = HouseholdId(found.ok_or_else(unknown)?);
         let step = trial.protocol.trial_week(week) as i32;
         let stored: Option<Stored> = opt!(
             tx,

@@ -8,6 +8,7 @@ use crate::clock::{Week, local, show_day};
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MessageId, MunicipalityId};
 use crate::page::{Page, Reader, count};
+use crate::territory::code::code_on;
 use crate::territory::dated::in_force;
 use crate::{all, opt};
 use axum::extract::{Path, State};
@@ -45,7 +46,9 @@ pub async fn visits(State(app): State<App>, actor: Actor, reader: Reader) -> Res
     let rows: Vec<Delivery> = all!(
         tx,
         concat!(
-            "SELECT m.message_id, m.household_id, h.code, v.hint, w.name AS route, m.body, m.wording, m.due_on, m.expires_at, m.state
+            "SELECT m.message_id, m.household_id, ",
+            code_on!("household", "h", "$3"),
+            " AS code, v.hint, w.name AS route, m.body, m.wording, m.due_on, m.expires_at, m.state
            FROM message m
            JOIN household h ON h.municipality_id = m.municipality_id AND h.household_id = m.household_id
            JOIN household_version v ON v.municipality_id = m.municipality_id AND v.household_id = m.household_id AND ",

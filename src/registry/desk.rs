@@ -12,6 +12,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{MunicipalityId, PersonId};
 use crate::page::{Page, Reader, count};
+use crate::territory::code::{self, Thing, code_on};
 use crate::territory::dated::in_force;
 use crate::{all, one};
 use axum::Form;
@@ -51,7 +52,9 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
             let rows: Vec<(String, i64)> = all!(
                 tx,
                 concat!(
-                    "SELECT h.code, COUNT(*) OVER () FROM household h
+                    "SELECT ",
+                    code_on!("household", "h", "$2"),
+                    ", COUNT(*) OVER () FROM household h
                        JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
                     in_force!("v", "$2"),
                     " WHERE h.municipality_id = $1 AND v.service_status = 'served' AND NOT EXISTS (",
@@ -295,6 +298,5 @@ pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, pers
 }
 
 pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: crate::id::HouseholdId) -> Result<Option<String>> {
-    let code: Option<(String,)> = crate::opt!(tx, "SELECT code FROM household WHERE municipality_id = $1 AND household_id = $2", municipality, home)?;
-    Ok(code.map(|(code,)| code))
+    code::newest(tx, municipality, Thing::Household, home.0).await
 }

@@ -10,6 +10,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId};
 use crate::seal::Keys;
+use crate::territory::code::{Codes, Thing};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -28,8 +29,8 @@ pub fn neutral(cell: &str) -> String {
 /// again by the registry number in the last column.
 pub async fn export(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, actor: &str, now: DateTime<Utc>) -> Result<Vec<u8>> {
     let today = local_day(now);
-    let homes: Vec<(HouseholdId, String)> = crate::all!(tx, "SELECT household_id, code FROM household WHERE municipality_id = $1", municipality)?;
-    let homes: BTreeMap<HouseholdId, String> = homes.into_iter().collect();
+    let codes = Codes::read(tx, municipality, Thing::Household).await?;
+    let homes: BTreeMap<HouseholdId, String> = codes.first().map(|(home, _)| (HouseholdId(home), codes.on(home, today).to_owned())).collect();
     let addresses = contact::present_addresses(tx, keys, municipality).await?;
     let broken = |e: csv::Error| Error::internal(format!("csv: {e}"));
     let mut out = csv::Writer::from_writer(Vec::new());

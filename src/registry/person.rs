@@ -7,6 +7,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, PersonId};
 use crate::seal::{Keys, Lookup};
+use crate::territory::code::{Thing, find as find_code};
 use crate::{all, bulk, opt, run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -404,6 +405,5 @@ pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text
 
 /// The home with this printed code.
 pub(crate) async fn household(tx: &mut Tx, municipality: MunicipalityId, code: &str) -> Result<Option<HouseholdId>> {
-    let found: Option<(HouseholdId,)> = opt!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 AND code = $2", municipality, code)?;
-    Ok(found.map(|(id,)| id))
+    Ok(find_code(tx, municipality, Thing::Household, code).await?.map(HouseholdId))
 }

@@ -1,5 +1,6 @@
 //! What is to be collected on a day: which routes run, and at which homes they stop. Always by the facts of that day.
 
+use super::code::code_on;
 use super::dated::{Span, in_force};
 use crate::all;
 use crate::db::Tx;
@@ -120,7 +121,9 @@ pub async fn stops(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&
     all!(
         tx,
         concat!(
-            "SELECT s.route_id, h.household_id, h.code, v.lon, v.lat, v.hint
+            "SELECT s.route_id, h.household_id, ",
+            code_on!("household", "h", "$2"),
+            " AS code, v.lon, v.lat, v.hint
                FROM segment_version s
                JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
             in_force!("r", "$2"),

@@ -1,19 +1,22 @@
 //! `vecino geo …`
 
+use super::act;
 use super::assign::{self, Areas};
 use super::check::{self, Report, Verdict};
 use super::export::{self, Format};
-use super::import::{self, Kind, Request};
+use super::import::{self, FieldChange, Kind, Request};
 use crate::account::audit;
 use crate::app::{Options, print};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{Mint, MunicipalityId};
+use crate::id::{Mint, MunicipalityId, SegmentId};
 use crate::sheet::Written;
 use crate::sheet::problems::Problems;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Subcommand;
+use serde::Serialize;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
@@ -36,7 +39,7 @@ pub enum Command {
         /// Reference system of the coordinates; only EPSG:4326 (WGS 84 degrees) for now
         #[arg(long, value_name = "EPSG:N", default_value = "EPSG:4326")]
         crs: String,
-        /// Say what would change and change nothing
+        /// Say what would change, field by field, and which frozen trials it touches; change nothing
         #[arg(long)]
         dry_run: bool,
         /// Close open rings and mend invalid areas, saying what was changed
@@ -49,6 +52,8 @@ pub enum Command {
         #[command(flatten)]
         written: Written,
     },
+    #[command(flatten)]
+    Act(act::command::Command),
     /// Write out what was imported, unknown properties too
     Export {
         #[arg(value_enum, ignore_case = true)]
@@ -85,8 +90,33 @@ Tables are read as spreadsheets save them: comma, semicolon, tab or a «sep=» l
 --encoding windows-1252), decimal commas, empty rows and columns. Names of columns in any case and in Spanish (Código, Nombre,
 Barrio, Ruta, Tramo, Operador, Días …); any other with --column code=id. Yes is sí, si, x, 1 or verdadero; days are lun-vie, «lunes y
 jueves», L,X,V or mon,thu; dates dd/mm/yyyy or yyyy-mm-dd. A column that is absent leaves what stands, an empty cell empties it.
+Every one but streets and municipalities takes valid_from and valid_to (2026-11-30 or 30/11/2026): the days from which and to which the row
+holds. Without valid_from it holds from today; a day gone by is a correction and needs --reason; without valid_to a known end stands.
+A code is never given again: a row with the code of something that ended changes nothing when it repeats what was, opens it again with
+a valid_from, and is refused otherwise. What got another code is still found by the old one where a row refers to it.
 Order: municipalities, neighbourhoods, routes, segments, then the rest. Points, segments and homes more than 100 m outside
 their municipality, in a lake or at (0, 0) are refused; a dump may lie outside.";
+
+/// A frozen trial that drew some of the segments that change.
+#[derive(Debug, Clone, Serialize)]
+pub struct Drawn {
+    pub trial: String,
+    /// Their codes.
+    pub segments: Vec<String>,
+    /// Whether its last week is not over.
+    pub running: bool,
+}
+
+/// The frozen trials that drew any of the segments.
+pub type Draws =
+    for<'a> fn(&'a mut Tx, MunicipalityId, &'a BTreeSet<SegmentId>, NaiveDate) -> Pin<Box<dyn Future<Output = Result<Vec<Drawn>>> + Send + 'a>>;
+
+/// What else a change of places concerns; it stands below this module and is handed in.
+#[derive(Clone, Copy)]
+pub struct After {
+    pub follow: Follow,
+    pub drawn: Draws,
+}
 
 /// A change of facts, for those who counted by them.
 #[derive(Debug, Clone, Copy)]
@@ -105,8 +135,9 @@ pub struct Changed<'a> {
 /// What follows from changed facts, in the same transaction: rounds to come, and after a correction all that was counted.
 pub type Follow = for<'a> fn(&'a mut Tx, Changed<'a>) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
-pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<()> {
+pub async fn run(command: Command, options: &Options, after: After) -> Result<()> {
     match command {
+        Command::Act(command) => act::command::run(command, options, after).await,
         Command::Check { files } => check_files(&files, options.json),
         Command::Import { kind, file, municipality, crs, dry_run, repair, reason, written } => {
             if !matches!(crs.to_ascii_uppercase().as_str(), "EPSG:4326" | "4326" | "CRS84" | "OGC:CRS84") {
@@ -126,9 +157,14 @@ pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<
             let mut tx = app.db.write().await?;
             let outcome = import::file(&mut tx, &mut Mint::system(), &request).await?;
             for (municipality, since) in &outcome.since {
-                follow(&mut tx, Changed { municipality: *municipality, since: *since, reason, now, today: from, what: &name }).await?;
+                (after.follow)(&mut tx, Changed { municipality: *municipality, since: *since, reason, now, today: from, what: &name }).await?;
             }
-            if !dry_run {
+            let mut trials = Vec::new();
+            if dry_run {
+                for (municipality, segments) in &outcome.segments {
+                    trials.extend((after.drawn)(&mut tx, *municipality, segments, from).await?);
+                }
+            } else {
                 tx.commit().await?;
             }
             for warning in &outcome.warnings {
@@ -137,7 +173,12 @@ pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<
             let kind = kind.name();
             let (new, changed, unchanged) = (outcome.new, outcome.changed, outcome.unchanged);
             if options.json {
-                let document = json!({"file": name, "kind": kind, "new": new, "changed": changed, "unchanged": unchanged, "dry_run": dry_run, "warnings": outcome.warnings});
+                let mut document = json!({"file": name, "kind": kind, "new": new, "changed": changed, "unchanged": unchanged, "dry_run": dry_run, "warnings": outcome.warnings});
+                if dry_run {
+                    document["changes"] = json!(outcome.changes);
+                    document["by_field"] = json!(by_field(&outcome.changes));
+                    document["trials"] = json!(trials);
+                }
                 return print(&format!("{document}\n"));
             }
             let would = if dry_run { "would be " } else { "" };
@@ -146,7 +187,7 @@ pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<
             } else {
                 format!("{name}: {kind}: {new} {would}new, {changed} {would}changed, {unchanged} unchanged\n")
             };
-            print(&if dry_run { format!("{line}dry run: nothing was stored\n") } else { line })
+            print(&if dry_run { format!("{line}{}dry run: nothing was stored\n", listed(&outcome.changes, &trials)) } else { line })
         }
         Command::Export { kind, municipality, format, out } => {
             let municipality = municipality.as_deref().map(MunicipalityId::parse).transpose()?;
@@ -180,6 +221,34 @@ pub async fn run(command: Command, options: &Options, follow: Follow) -> Result<
             deliver(&assign::written(&counts)?, out.as_deref())
         }
     }
+}
+
+/// So many changes are told line by line; `--json` tells all.
+const LISTED: usize = 20;
+
+fn by_field(changes: &[FieldChange]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for change in changes {
+        *counts.entry(if change.before.is_null() && change.field == "valid_from" { "new" } else { change.field.as_str() }).or_default() += 1;
+    }
+    counts
+}
+
+/// What a dry run tells: the first changes, how many of each field, and the trials they touch.
+fn listed(changes: &[FieldChange], trials: &[Drawn]) -> String {
+    let mut text: String = changes.iter().take(LISTED).map(|change| format!("  {}\n", change.line())).collect();
+    if changes.len() > LISTED {
+        text += &format!("  … and {} more (--json tells all)\n", changes.len() - LISTED);
+    }
+    if !changes.is_empty() {
+        let counts: Vec<String> = by_field(changes).into_iter().map(|(field, n)| format!("{field} {n}")).collect();
+        text += &format!("by field: {}\n", counts.join(", "));
+    }
+    for trial in trials {
+        let state = if trial.running { "which runs" } else { "which is over" };
+        text += &format!("touches trial {}, {state}: {}\n", trial.trial, trial.segments.join(", "));
+    }
+    text
 }
 
 fn check_files(files: &[PathBuf], as_json: bool) -> Result<()> {

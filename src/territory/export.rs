@@ -1,5 +1,6 @@
 //! Rows into files: what was imported comes back, with the properties nobody here knows.
 
+use super::code::{Codes, Thing};
 use super::dated::Version;
 use super::geometry;
 use super::household;
@@ -79,23 +80,38 @@ fn at(lon: f64, lat: f64) -> Option<Value> {
 }
 
 async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Result<Vec<Row>> {
+    // Everything under the code it has on the day.
+    let (mut areas, mut ways, mut segments, mut own) = (Codes::default(), Codes::default(), Codes::default(), Codes::default());
+    match kind {
+        Kind::Neighbourhoods => areas = Codes::read(tx, id, Thing::Neighbourhood).await?,
+        Kind::Routes => ways = Codes::read(tx, id, Thing::Route).await?,
+        Kind::Segments => {
+            (areas, ways) = (Codes::read(tx, id, Thing::Neighbourhood).await?, Codes::read(tx, id, Thing::Route).await?);
+            segments = Codes::read(tx, id, Thing::Segment).await?;
+        }
+        Kind::Points => (ways, own) = (Codes::read(tx, id, Thing::Route).await?, Codes::read(tx, id, Thing::Point).await?),
+        Kind::Households => (segments, own) = (Codes::read(tx, id, Thing::Segment).await?, Codes::read(tx, id, Thing::Household).await?),
+        Kind::Municipalities | Kind::Streets => {}
+    }
     Ok(match kind {
         Kind::Municipalities => Vec::new(),
         Kind::Neighbourhoods => neighbourhood::of(tx, id, day)
             .await?
             .into_iter()
             .map(|n| {
-                row(vec![("code", json!(n.code)), ("name", json!(n.name)), ("approximate", json!(n.approximate))], n.properties, Some(n.geometry))
+                let code = areas.on(n.neighbourhood_id.0, day);
+                row(vec![("code", json!(code)), ("name", json!(n.name)), ("approximate", json!(n.approximate))], n.properties, Some(n.geometry))
             })
             .collect(),
         Kind::Segments => {
-            let routes: BTreeMap<_, _> = route::of(tx, id, day).await?.into_iter().map(|r| (r.route_id, r.code)).collect();
-            let neighbourhoods: BTreeMap<_, _> = neighbourhood::of(tx, id, day).await?.into_iter().map(|n| (n.neighbourhood_id, n.code)).collect();
+            // What has ended is named no more.
+            let routes: BTreeSet<_> = route::of(tx, id, day).await?.into_iter().map(|r| r.route_id).collect();
+            let neighbourhoods: BTreeSet<_> = neighbourhood::of(tx, id, day).await?.into_iter().map(|n| n.neighbourhood_id).collect();
             let columns = |s: &segment::Segment| {
                 vec![
-                    ("code", json!(s.code)),
-                    ("route", json!(routes.get(&s.route_id))),
-                    ("neighbourhood", json!(neighbourhoods.get(&s.neighbourhood_id))),
+                    ("code", json!(segments.on(s.segment_id.0, day))),
+                    ("route", json!(routes.get(&s.route_id).map(|route| ways.on(route.0, day)))),
+                    ("neighbourhood", json!(neighbourhoods.get(&s.neighbourhood_id).map(|area| areas.on(area.0, day)))),
                     ("approximate", json!(s.approximate)),
                 ]
             };
@@ -118,7 +134,7 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
                 let own: Vec<&route::RouteDay> = week.iter().collect();
                 let names: Vec<&str> = own.iter().map(|d| WEEKDAYS[(d.weekday as usize + 6) % 7]).collect();
                 vec![
-                    ("code", json!(r.code)),
+                    ("code", json!(ways.on(r.route_id.0, day))),
                     ("name", json!(r.name)),
                     ("operator", json!(operators.get(&r.operator_id))),
                     ("stream", json!(written_streams(&own))),
@@ -133,13 +149,13 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
             routes.into_values().map(|(opened, v)| row(columns(opened, &v), v.facts.0.properties, Some(v.facts.0.geometry))).collect()
         }
         Kind::Points => {
-            let routes: BTreeMap<_, _> = route::of(tx, id, day).await?.into_iter().map(|r| (r.route_id, r.code)).collect();
+            let routes: BTreeSet<_> = route::of(tx, id, day).await?.into_iter().map(|r| r.route_id).collect();
             let columns = |p: &point::Place| {
                 vec![
-                    ("code", json!(p.code)),
+                    ("code", json!(own.on(p.point_id.0, day))),
                     ("name", json!(p.name)),
                     ("kind", json!(p.kind)),
-                    ("route", json!(p.route_id.and_then(|r| routes.get(&r)))),
+                    ("route", json!(p.route_id.and_then(|r| routes.get(&r)).map(|route| ways.on(route.0, day)))),
                     ("order", json!(p.stop_order)),
                     ("capacity_l", json!(p.capacity_l)),
                     ("approximate", json!(p.approximate)),
@@ -150,16 +166,16 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
         Kind::Households => {
             let operators: BTreeMap<_, _> = route::operators(tx, id, day).await?.into_iter().map(|o| (o.operator_id, o.code)).collect();
             let driven: BTreeMap<_, _> = route::of(tx, id, day).await?.into_iter().map(|r| (r.route_id, r.operator_id)).collect();
-            let segments: BTreeMap<_, _> = segment::of(tx, id, day).await?.into_iter().map(|s| (s.segment_id, (s.code, s.route_id))).collect();
+            let lies: BTreeMap<_, _> = segment::of(tx, id, day).await?.into_iter().map(|s| (s.segment_id, s.route_id)).collect();
             let columns = |h: &household::Household| {
-                let on = h.segment_id.and_then(|s| segments.get(&s));
+                let on = h.segment_id.and_then(|s| lies.get_key_value(&s));
                 // Who serves a home is its route's to say; a home without service has nobody.
-                let own = on.filter(|_| h.service_status == "served").and_then(|(_, route)| driven.get(route).copied());
+                let server = on.filter(|_| h.service_status == "served").and_then(|(_, route)| driven.get(route).copied());
                 vec![
-                    ("code", json!(h.code)),
-                    ("segment", json!(on.map(|(code, _)| code))),
+                    ("code", json!(own.on(h.household_id.0, day))),
+                    ("segment", json!(on.map(|(segment, _)| segments.on(segment.0, day)))),
                     ("service_status", json!(h.service_status)),
-                    ("operator", json!(own.or(h.operator_id).and_then(|o| operators.get(&o)))),
+                    ("operator", json!(server.or(h.operator_id).and_then(|o| operators.get(&o)))),
                     ("hint", json!(h.hint)),
                     ("approximate", json!(h.approximate)),
                 ]

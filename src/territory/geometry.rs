@@ -35,6 +35,15 @@ pub fn lines(geometry: &Geometry) -> Vec<LineString> {
     }
 }
 
+/// Lines as GeoJSON: one as a LineString, several as a MultiLineString.
+pub fn lines_value(lines: Vec<LineString>) -> Value {
+    let drawn = match <[LineString; 1]>::try_from(lines) {
+        Ok([line]) => Geometry::LineString(line),
+        Err(lines) => Geometry::MultiLineString(geo::MultiLineString(lines)),
+    };
+    Value::from(&geojson::GeometryValue::from(&drawn))
+}
+
 pub fn point(geometry: &Geometry) -> Option<Point> {
     match geometry {
         Geometry::Point(p) => Some(*p),

@@ -1,7 +1,9 @@
 //! Where things are: municipality ⊃ neighbourhood ⊃ segment; routes and their days, points, streets, homes; files in and out.
 
+pub mod act;
 pub mod assign;
 pub mod check;
+pub mod code;
 pub mod collection;
 pub mod command;
 pub mod dated;

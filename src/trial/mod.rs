@@ -20,9 +20,11 @@ pub use page::routes;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, SegmentId};
+use crate::territory::command::Drawn;
 use crate::{all, opt};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use protocol::Protocol;
+use std::collections::BTreeSet;
 
 /// A protocol that is frozen in this database.
 #[derive(Debug, Clone)]
@@ -143,6 +145,23 @@ async fn read(tx: &mut Tx, row: Row) -> Result<Trial> {
         assigned_at: row.assigned_at,
         amendments,
     })
+}
+
+/// The frozen trials that drew any of these segments, with those they drew.
+pub async fn drawn(tx: &mut Tx, municipality: MunicipalityId, among: &BTreeSet<SegmentId>, day: NaiveDate) -> Result<Vec<Drawn>> {
+    let mut found = Vec::new();
+    if among.is_empty() {
+        return Ok(found);
+    }
+    for trial in all(tx).await? {
+        let own = segments(tx, &trial.id).await?.into_iter().filter(|row| row.municipality_id == municipality && row.arm.is_some());
+        let codes: Vec<String> = own.filter(|row| among.contains(&row.segment_id)).map(|row| row.code).collect();
+        if !codes.is_empty() {
+            let running = trial.protocol.week(trial.protocol.calendar.weeks).sunday() >= day;
+            found.push(Drawn { trial: trial.id, segments: codes, running });
+        }
+    }
+    Ok(found)
 }
 
 /// Every assessed segment, by municipality and code; empty before the draw.

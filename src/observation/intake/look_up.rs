@@ -221,13 +221,27 @@ impl Intake {
             self.originals = originals.into_iter().map(|row| (row.op_id, row)).collect();
         }
         if !codes.is_empty() {
-            let codes: Vec<(&str, Option<NaiveDate>)> = codes.into_iter().collect();
+            let asked: Vec<(&str, Option<NaiveDate>)> = codes.into_iter().collect();
+            // A home may have another code since the phone's list was made, or have had another when it was: it is looked up by its first.
+            let later: Vec<(String, String)> = among!(
+                tx,
+                "WITH asked (municipality_id, code) AS (",
+                asked,
+                |row| [municipality, row.0.to_string()],
+                ") SELECT DISTINCT l.code, h.code FROM asked CROSS JOIN later_code l
+                     JOIN household h ON h.municipality_id = l.municipality_id AND h.household_id = l.thing_id
+                    WHERE l.municipality_id = asked.municipality_id AND l.kind = 'household' AND l.code = asked.code"
+            )?;
+            let first = |code: &str| later.iter().find(|(own, _)| own == code).map(|(_, first)| first.clone());
+            let codes: BTreeSet<(String, Option<NaiveDate>)> =
+                asked.iter().map(|(code, day)| (first(code).unwrap_or_else(|| (*code).to_owned()), *day)).collect();
+            let codes: Vec<(String, Option<NaiveDate>)> = codes.into_iter().collect();
             type Row = (String, HouseholdId, Option<NaiveDate>, Option<SegmentId>, Option<NeighbourhoodId>);
             let homes: Vec<Row> = among!(
                 tx,
                 "WITH asked (municipality_id, code, day) AS (",
                 codes,
-                |row| [municipality, row.0.to_string(), row.1],
+                |row| [municipality, row.0.clone(), row.1],
                 concat!(
                     ") SELECT h.code, h.household_id, asked.day, CASE WHEN v.service_status = 'served' THEN s.segment_id END, CASE WHEN v.service_status = 'served' THEN s.neighbourhood_id END
                        FROM asked CROSS JOIN household h",
@@ -245,7 +259,7 @@ impl Intake {
                 tx,
                 "WITH asked (municipality_id, code, day) AS (",
                 codes,
-                |row| [municipality, row.0.to_string(), row.1],
+                |row| [municipality, row.0.clone(), row.1],
                 ") SELECT DISTINCT h.code, COALESCE(r.operator_id, v.operator_id) FROM asked CROSS JOIN household h
                      JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id
                      LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id
@@ -255,6 +269,11 @@ impl Intake {
             for (code, operator) in served {
                 if let Some(home) = self.homes.get_mut(&code) {
                     home.operators.extend(operator);
+                }
+            }
+            for (code, first) in later {
+                if let Some(home) = self.homes.get(&first).cloned() {
+                    self.homes.insert(code, home);
                 }
             }
         }

@@ -34,6 +34,7 @@ struct RoundRow {
 /// What a collection at a home counts for on a day: nothing when it had no service or no segment.
 type Place = Option<(SegmentId, NeighbourhoodId)>;
 
+#[derive(Clone)]
 struct Home {
     household_id: HouseholdId,
     days: BTreeMap<NaiveDate, Place>,

@@ -52,7 +52,7 @@ pub(super) const FLAGS: [&str; 2] = ["pilot", "approximate"];
 
 /// The columns of a kind, and what else offices call them.
 pub(super) fn known_columns(kind: Kind) -> Vec<Known> {
-    let mut columns = vec![CODE, MUNICIPALITY, APPROXIMATE, VALID_FROM];
+    let mut columns = vec![CODE, MUNICIPALITY, APPROXIMATE, VALID_FROM, VALID_TO];
     columns.extend(match kind {
         Kind::Municipalities => vec![
             NAME,
@@ -71,7 +71,6 @@ pub(super) fn known_columns(kind: Kind) -> Vec<Known> {
             known("weekdays", &["dias", "dias_semana", "dias_recoleccion", "days"]),
             known("window_start", &["hora_inicio", "inicio"]),
             known("window_end", &["hora_fin", "fin"]),
-            VALID_TO,
         ],
         Kind::Points => vec![
             NAME,

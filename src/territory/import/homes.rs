@@ -1,26 +1,28 @@
 //! Homes: what a file says of them from a day on. What held before stays as it was written.
 
 use super::fields::Item;
-use super::{Ground, Lines, Outcome, Request, Told, by_code, days, places, settle};
+use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, places, settle, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, OperatorId, RouteId, SegmentId};
+use crate::territory::code::Thing;
 use crate::territory::dated::{self, Span, Version};
 use crate::territory::household::{self, Household, STATUSES, has_shape, is_code, is_own};
 use crate::territory::route::{self, Planned};
 use crate::territory::segment::{self, Lane, Segment};
+use chrono::NaiveDate;
 use geo::Coord;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A home farther from its segment than this is refused, in metres: it was put on the wrong one, or its position is wrong.
-const FAR: f64 = 1_000.0;
+const FAR: f64 = 3_000.0;
 /// Farther than this is worth a word.
 const BESIDE: f64 = 250.0;
 
 /// What homes may be put on: segments with their lines, the operators of their routes.
 struct Streets {
-    segments: BTreeMap<String, Vec<Version<Segment>>>,
+    segments: Stored<Segment>,
     lanes: BTreeMap<uuid::Uuid, Lane>,
     routes: BTreeMap<RouteId, Vec<Version<Planned>>>,
     operators: BTreeMap<String, OperatorId>,
@@ -29,7 +31,7 @@ struct Streets {
 }
 
 impl Streets {
-    async fn read(tx: &mut Tx, ground: &Ground) -> Result<Streets> {
+    async fn read(tx: &mut Tx, ground: &Ground, request: &Request<'_>) -> Result<Streets> {
         let id = ground.id();
         let segments = segment::history(tx, id).await?;
         let lanes = segments.iter().map(|version| (version.version_id, version.facts.lane())).collect();
@@ -41,13 +43,14 @@ impl Streets {
         let operators: BTreeMap<String, OperatorId> =
             route::operator_history(tx, id).await?.into_iter().map(|version| (version.facts.code, version.facts.operator_id)).collect();
         let operator_codes = operators.iter().map(|(code, id)| (*id, code.clone())).collect();
-        Ok(Streets { segments: by_code(segments, |segment| &segment.code), lanes, routes, operators, operator_codes, by_id })
+        let segments = Stored::of(tx, (id, request), Thing::Segment, segments, |segment| &segment.code).await?;
+        Ok(Streets { segments, lanes, routes, operators, operator_codes, by_id })
     }
 
     /// The operator of the route a segment lies on, on a day.
-    fn operator_of(&self, segment: &Segment, days: Span) -> Option<OperatorId> {
+    fn operator_of(&self, segment: &Segment, day: NaiveDate) -> Option<OperatorId> {
         let route = self.routes.get(&segment.route_id)?;
-        dated::latest(route, days.from).map(|version| version.facts.0.operator_id)
+        dated::latest(route, day).map(|version| version.facts.0.operator_id)
     }
 }
 
@@ -66,8 +69,11 @@ pub(super) async fn households(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let streets = Streets::read(tx, ground).await?;
-    let stored = by_code(household::history(tx, id).await?, |home| &home.code);
+    let streets = Streets::read(tx, ground, request).await?;
+    let names =
+        streets.by_id.iter().map(|(id, code)| (id.0, code.clone())).chain(streets.operator_codes.iter().map(|(id, code)| (id.0, code.clone())));
+    let homes = household::history(tx, id).await?;
+    let stored = Stored::of(tx, (id, request), Thing::Household, homes, |home| &home.code).await?.naming(names);
     let mut told = Vec::new();
     for mut item in items {
         let code = item.code(lines);
@@ -78,7 +84,7 @@ pub(super) async fn households(
         }
         let Some(code) = code else { continue };
         let history = stored.get(&code);
-        let days = days(&mut item, history, request, lines);
+        let (days, dated) = days(&mut item, history, request, lines);
         let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
         let place = match (&item.shape, before) {
             (None, Some(home)) => Some(Coord { x: home.lon, y: home.lat }),
@@ -91,8 +97,9 @@ pub(super) async fn households(
             }
         };
         let Some(place) = place else { continue };
-        if let Some(facts) = home(&mut item, &streets, request, ground, &code, days, before, place, mint, lines) {
-            told.push(Told { place: item.place, code, days, facts });
+        let day = there_on(history, days, dated);
+        if let Some(facts) = home(&mut item, &streets, request, ground, &code, day, before, place, mint, lines) {
+            told.push(Told { place: item.place, code, days, dated, facts });
         }
     }
     let settled = settle(told, &stored, |home| home.household_id.0, (id, request), lines, outcome);
@@ -118,7 +125,7 @@ fn home(
     request: &Request<'_>,
     ground: &Ground,
     code: &str,
-    days: Span,
+    day: NaiveDate,
     before: Option<&Household>,
     place: Coord,
     mint: &mut Mint,
@@ -131,17 +138,22 @@ fn home(
     if let Some(name) = &named {
         match streets.segments.get(name) {
             None => lines.refuse(&item.place, format!("segment «{name}» does not exist in {id}; import segments first or mend the code")),
-            Some(known) => match known.iter().find(|version| version.span().holds(days.from)) {
-                Some(version) => on = Some(version),
+            Some(known) => match known.iter().find(|version| version.span().holds(day)) {
+                Some(version) => {
+                    if let Some(end) = version.valid_to.filter(|end| says_segment && known.last().is_some_and(|last| last.valid_to == Some(*end))) {
+                        lines.warn(&item.place, format!("segment «{name}» ends on {end}; from then on the home stands on none"));
+                    }
+                    on = Some(version);
+                }
                 None if says_segment => lines.refuse(
                     &item.place,
-                    format!("segment «{name}» does not exist on {}; give the home another segment, or a day on which this one exists", days.from),
+                    format!("segment «{name}» does not exist on {day}; give the home another segment, or a day on which this one exists"),
                 ),
                 None => {}
             },
         }
     }
-    let operator_id = operator(item, streets, ground, on.map(|version| &version.facts), days, before, lines);
+    let operator_id = operator(item, streets, ground, on.map(|version| &version.facts), day, before, lines);
     let default = || if on.is_some() { "served".into() } else { "no_route".into() };
     let service_status = kept(item, "service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default).to_lowercase();
     if !STATUSES.contains(&service_status.as_str()) {
@@ -161,7 +173,7 @@ fn home(
     Some(Household {
         municipality_id: id,
         household_id: before.map_or_else(|| mint.id::<HouseholdId>(request.now), |home| home.household_id),
-        code: code.to_owned(),
+        code: before.map_or(code, |home| &home.code).to_owned(),
         service_status,
         segment_id: on.map(|version| version.facts.segment_id),
         along_m,
@@ -180,7 +192,7 @@ fn operator(
     streets: &Streets,
     ground: &Ground,
     on: Option<&Segment>,
-    days: Span,
+    day: NaiveDate,
     before: Option<&Household>,
     lines: &mut Lines,
 ) -> Option<OperatorId> {
@@ -192,7 +204,7 @@ fn operator(
     }
     match on {
         Some(segment) => {
-            let own = streets.operator_of(segment, days);
+            let own = streets.operator_of(segment, day);
             if let (Some(named), Some(own)) = (known, own)
                 && named != own
             {

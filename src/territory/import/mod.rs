@@ -2,31 +2,33 @@
 
 mod fields;
 mod homes;
+mod listing;
 mod places;
 mod read;
+mod settle;
 mod table;
 mod ways;
 
 pub(crate) use fields::{LAT, LON, WEEKDAYS};
+pub use listing::FieldChange;
+pub(crate) use settle::{Stored, Told, by_code, days, settle, sort, there_on};
 pub(crate) use table::decimal;
-pub(crate) use ways::written_streams;
+pub(crate) use ways::{written_streams, written_week};
 
 use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{Mint, MunicipalityId};
+use crate::id::{Mint, MunicipalityId, SegmentId};
 use crate::sheet::Written;
 use crate::sheet::problems::Problems;
 use crate::territory::check::in_guatemala;
-use crate::territory::dated::{self, Change, Span, Version};
 use crate::territory::municipality::{self, Inside, Municipality, Outline, TOLERANCE};
 use chrono::{DateTime, NaiveDate, Utc};
 use fields::Item;
 use geo::{Coord, CoordsIter, Geometry};
 use serde::Serialize;
-use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
-use unicode_normalization::UnicodeNormalization;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -83,6 +85,12 @@ pub struct Outcome {
     /// The first day on which something is other than before, by municipality.
     #[serde(skip)]
     pub since: BTreeMap<MunicipalityId, NaiveDate>,
+    /// What is other than before, field by field.
+    #[serde(skip)]
+    pub changes: Vec<FieldChange>,
+    /// Segments that gain or lose homes, or lie otherwise than before.
+    #[serde(skip)]
+    pub segments: BTreeMap<MunicipalityId, BTreeSet<SegmentId>>,
 }
 
 /// Lines as they are found, told one a problem and column; any refusal refuses the whole file.
@@ -150,9 +158,23 @@ impl Ground {
 
 /// Brings one file in. On any problem nothing may be kept: drop the transaction.
 pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result<Outcome> {
+    brought(tx, mint, request, None).await
+}
+
+/// The parts of a thing that is split from a day on: all new, and where a row is silent as the `whole` says. Whoever splits records it.
+pub(crate) async fn parts(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: &Map<String, Value>) -> Result<Outcome> {
+    brought(tx, mint, request, Some(whole)).await
+}
+
+async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Option<&Map<String, Value>>) -> Result<Outcome> {
     municipality::ensure_catalogue(tx).await?;
     let mut lines = Lines { file: request.file.to_owned(), ..Lines::default() };
-    let items = read::items(request, &mut lines)?;
+    let mut items = read::items(request, &mut lines)?;
+    for item in &mut items {
+        for (column, value) in whole.into_iter().flatten() {
+            item.properties.entry(column.clone()).or_insert_with(|| value.clone());
+        }
+    }
     let mut outcome = Outcome::default();
     if request.kind == Kind::Municipalities {
         places::municipalities(tx, items, &mut lines, &mut outcome).await?;
@@ -181,7 +203,7 @@ pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result
                 ));
             }
             elsewhere(request.kind, &ground, &items, &mut lines);
-            let before = outcome.clone();
+            let (new, changed) = (outcome.new, outcome.changed);
             match request.kind {
                 Kind::Neighbourhoods => places::neighbourhoods(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Points => places::points(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
@@ -191,7 +213,7 @@ pub async fn file(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>) -> Result
                 Kind::Households => homes::households(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Municipalities => {}
             }
-            let (new, changed) = (outcome.new - before.new, outcome.changed - before.changed);
+            let (new, changed) = if whole.is_some() { (0, 0) } else { (outcome.new - new, outcome.changed - changed) };
             let done = Outcome { new, changed, since: outcome.since.clone(), ..Outcome::default() };
             finish(tx, request, id, &done, &mut lines).await?;
         }
@@ -271,176 +293,4 @@ async fn finish(tx: &mut Tx, request: &Request<'_>, municipality: MunicipalityId
         audit::record(tx, municipality, request.now, entry).await?;
     }
     Ok(())
-}
-
-/// The days a row asks for. `history`: what is known of its code, `None` for a new one.
-///
-/// Without `valid_from` it holds from today. A day gone by that the history already begins a version with only repeats what an export said:
-/// the row holds from today too, unless a reason makes it a correction. Any other day gone by needs the reason.
-pub(crate) fn days<T>(item: &mut Item, history: Option<&Vec<Version<T>>>, request: &Request<'_>, lines: &mut Lines) -> Span {
-    let asked = Span { from: item.date("valid_from", lines).unwrap_or(request.from), to: item.date("valid_to", lines) };
-    if let Some(to) = asked.to.filter(|to| *to < asked.from) {
-        // An ended thing told again, as an export tells it.
-        let told = history.is_some_and(|known| known.last().is_some_and(|last| last.valid_to == Some(to)));
-        if !told {
-            lines.refuse(&item.place, format!("valid_to {to} is before valid_from {}; mend one of them", asked.from));
-        }
-        return asked;
-    }
-    if asked.from >= request.from || request.reason.is_some() {
-        return asked;
-    }
-    match history {
-        None => asked,
-        Some(known) if known.iter().any(|version| version.valid_from == asked.from) => {
-            let today = request.from;
-            let ended = asked.to.filter(|to| *to < today && known.last().is_none_or(|last| last.valid_to != Some(*to)));
-            if let Some(to) = ended {
-                lines.refuse(&item.place, format!("valid_to {to} has passed: to correct the past add --reason, or give a day from {today} on"));
-            }
-            Span { from: today, to: asked.to }
-        }
-        Some(_) => {
-            lines.refuse(
-                &item.place,
-                format!("valid_from {} has passed: to correct the past add --reason, or give a day from {} on", asked.from, request.from),
-            );
-            asked
-        }
-    }
-}
-
-/// One row understood: where it stands in the file, its code, its days and what it says.
-pub(crate) struct Told<T> {
-    pub place: String,
-    pub code: String,
-    pub days: Span,
-    pub facts: T,
-}
-
-/// What a file changes, ready to be written.
-pub(crate) struct Settled<T> {
-    /// Things whose code is new.
-    pub new: Vec<T>,
-    pub changes: Vec<(uuid::Uuid, Change<T>)>,
-}
-
-impl<T: Clone> Settled<T> {
-    pub fn added(&self) -> Vec<(Span, T)> {
-        self.changes.iter().flat_map(|(_, change)| change.added.iter().cloned()).collect()
-    }
-}
-
-/// Versions by code, oldest first.
-pub(crate) fn by_code<T>(versions: Vec<Version<T>>, code: fn(&T) -> &str) -> BTreeMap<String, Vec<Version<T>>> {
-    let mut stored: BTreeMap<String, Vec<Version<T>>> = BTreeMap::new();
-    for version in versions {
-        stored.entry(code(&version.facts).to_owned()).or_default().push(version);
-    }
-    stored
-}
-
-/// Parts what a file says into new, changed and unchanged things, counting them. A code that stands twice in the file is refused.
-pub(crate) fn settle<T: Clone + PartialEq>(
-    told: Vec<Told<T>>,
-    stored: &BTreeMap<String, Vec<Version<T>>>,
-    id: fn(&T) -> uuid::Uuid,
-    (municipality, request): (MunicipalityId, &Request<'_>),
-    lines: &mut Lines,
-    outcome: &mut Outcome,
-) -> Settled<T> {
-    let mut settled = Settled { new: Vec::new(), changes: Vec::new() };
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let nothing = Vec::new();
-    let mut forms = Forms::of(stored.keys());
-    for Told { place, code, days, facts } in told {
-        forms.compare(&place, &code, lines);
-        if let Some(first) = seen.get(&code) {
-            lines.refuse(&place, format!("code «{code}» stands in {first} too; give each its own"));
-            continue;
-        }
-        let known = stored.get(&code);
-        seen.insert(code, place);
-        let history = known.unwrap_or(&nothing);
-        // A thing that has ended stays as it was when the file tells just that.
-        let same = dated::latest(history, days.from).is_some_and(|last| last.facts == facts && last.valid_to.is_some() && last.valid_to == days.to);
-        let change = dated::hold(history, days, facts.clone(), request.from);
-        if same || change.is_nothing() {
-            outcome.unchanged += 1;
-            continue;
-        }
-        match known {
-            None => {
-                settled.new.push(facts.clone());
-                outcome.new += 1;
-            }
-            Some(_) => outcome.changed += 1,
-        }
-        outcome.since.entry(municipality).and_modify(|since| *since = days.from.min(*since)).or_insert(days.from);
-        settled.changes.push((id(&facts), change));
-    }
-    settled
-}
-
-/// The index of what is new, and of what differs from what is stored under the same key.
-pub(crate) struct Sorted<T> {
-    new: Vec<T>,
-    changed: Vec<T>,
-}
-
-/// As [`settle`] for what has no dates: municipalities and streets.
-pub(crate) fn sort<T: PartialEq>(
-    rows: Vec<(String, String, T)>,
-    stored: &BTreeMap<String, T>,
-    lines: &mut Lines,
-    outcome: &mut Outcome,
-) -> Sorted<T> {
-    let mut sorted = Sorted { new: Vec::new(), changed: Vec::new() };
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let mut forms = Forms::of(stored.keys());
-    for (place, key, row) in rows {
-        forms.compare(&place, &key, lines);
-        if let Some(first) = seen.get(&key) {
-            lines.refuse(&place, format!("code «{key}» stands in {first} too; give each its own"));
-            continue;
-        }
-        match stored.get(&key) {
-            None => sorted.new.push(row),
-            Some(same) if *same == row => outcome.unchanged += 1,
-            Some(_) => sorted.changed.push(row),
-        }
-        seen.insert(key, place);
-    }
-    outcome.new += sorted.new.len();
-    outcome.changed += sorted.changed.len();
-    sorted
-}
-
-/// Codes by what they look like, whatever their case and Unicode form: the code itself, and where it stands.
-struct Forms(HashMap<String, (String, String)>);
-
-impl Forms {
-    fn of<'a>(stored: impl Iterator<Item = &'a String>) -> Forms {
-        Forms(stored.map(|code| (form(code), (code.clone(), "stored here".to_owned()))).collect())
-    }
-
-    /// Refuses a code that looks like another.
-    fn compare(&mut self, place: &str, code: &str, lines: &mut Lines) {
-        match self.0.get(&form(code)) {
-            Some((other, whose)) if other != code => {
-                let line =
-                    format!("code «{code}» differs from «{other}» ({whose}) only in capitals or in how its accents are stored; write it one way");
-                lines.refuse(place, line);
-            }
-            Some(_) => {}
-            None => {
-                self.0.insert(form(code), (code.to_owned(), place.to_owned()));
-            }
-        }
-    }
-}
-
-/// A code without case and in one Unicode form: two codes that share it look alike.
-fn form(code: &str) -> String {
-    if code.is_ascii() { code.to_ascii_lowercase() } else { code.nfkc().flat_map(char::to_lowercase).nfkc().collect() }
 }

@@ -2,11 +2,13 @@
 
 use super::fields::Item;
 use super::homes::{approximate, kept, merged};
-use super::{Ground, Lines, Outcome, Request, Told, by_code, days, settle, sort};
+use super::ways::there;
+use super::{Ground, Lines, Outcome, Request, Stored, Told, days, settle, sort, there_on};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{Mint, NeighbourhoodId, PointId, RouteId, StreetId, derived};
+use crate::id::{Mint, NeighbourhoodId, PointId, StreetId, derived};
 use crate::territory::check::overlapping;
+use crate::territory::code::Thing;
 use crate::territory::dated::{self, Version};
 use crate::territory::geometry;
 use crate::territory::municipality::{self, Municipality, TOLERANCE};
@@ -94,12 +96,13 @@ pub(super) async fn neighbourhoods(
     lines: &mut Lines,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let stored = by_code(neighbourhood::history(tx, ground.id()).await?, |area| &area.code);
+    let areas = neighbourhood::history(tx, ground.id()).await?;
+    let stored = Stored::of(tx, (ground.id(), request), Thing::Neighbourhood, areas, |area| &area.code).await?;
     let mut told = Vec::new();
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let days = days(&mut item, history, request, lines);
+        let (days, dated) = days(&mut item, history, request, lines);
         let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
         let name = match before {
             Some(before) => kept(&mut item, "name", Some(before.name.clone())),
@@ -115,13 +118,13 @@ pub(super) async fn neighbourhoods(
         let facts = Neighbourhood {
             municipality_id: ground.id(),
             neighbourhood_id: before.map_or_else(|| mint.id::<NeighbourhoodId>(request.now), |area| area.neighbourhood_id),
-            code: code.clone(),
+            code: before.map_or(&code, |area| &area.code).clone(),
             name,
             approximate: approximate(&mut item, before.map(|area| area.approximate)),
             geometry,
             properties: merged(before.map(|area| &area.properties), std::mem::take(&mut item.properties)),
         };
-        told.push(Told { place: item.place, code, days, facts });
+        told.push(Told { place: item.place, code, days, dated, facts });
     }
     overlaps(&told, &stored, lines);
     let settled = settle(told, &stored, |area| area.neighbourhood_id.0, (ground.id(), request), lines, outcome);
@@ -144,10 +147,12 @@ fn farthest(ground: &Ground, shape: &Geometry) -> Option<(f64, Coord)> {
 }
 
 fn overlaps(told: &[Told<Neighbourhood>], stored: &BTreeMap<String, Vec<Version<Neighbourhood>>>, lines: &mut Lines) {
-    let codes: BTreeSet<&str> = told.iter().map(|row| row.code.as_str()).collect();
+    let codes: BTreeSet<&str> = told.iter().map(|row| row.facts.code.as_str()).collect();
     let kept = stored.values().filter_map(|known| known.last().filter(|last| last.valid_to.is_none())).map(|last| &last.facts);
-    let kept = kept.filter(|area| !codes.contains(area.code.as_str()));
-    let all: Vec<&Neighbourhood> = told.iter().map(|row| &row.facts).chain(kept).collect();
+    // A neighbourhood of two codes stands there twice.
+    let kept: BTreeMap<NeighbourhoodId, &Neighbourhood> =
+        kept.filter(|area| !codes.contains(area.code.as_str())).map(|area| (area.neighbourhood_id, area)).collect();
+    let all: Vec<&Neighbourhood> = told.iter().map(|row| &row.facts).chain(kept.into_values()).collect();
     let shapes: Vec<_> = all.iter().map(|n| n.shape()).collect();
     for (a, b, share) in overlapping(&shapes) {
         // Two that were stored before are not this file's business.
@@ -188,13 +193,16 @@ pub(super) async fn points(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let stored = by_code(point::history(tx, id).await?, |point| &point.code);
-    let routes: BTreeMap<String, RouteId> = route::history(tx, id).await?.into_iter().map(|r| (r.facts.0.code, r.facts.0.route_id)).collect();
+    let routes = route::history(tx, id).await?;
+    let names: Vec<_> = routes.iter().map(|version| (version.facts.0.route_id.0, version.facts.0.code.clone())).collect();
+    let routes = Stored::of(tx, (id, request), Thing::Route, routes, |(route, _)| &route.code).await?;
+    let places = point::history(tx, id).await?;
+    let stored = Stored::of(tx, (id, request), Thing::Point, places, |point| &point.code).await?.naming(names);
     let mut told = Vec::new();
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let days = days(&mut item, history, request, lines);
+        let (days, dated) = days(&mut item, history, request, lines);
         let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
         let kind = match before {
             Some(before) => kept(&mut item, "kind", Some(before.kind.clone())),
@@ -216,11 +224,8 @@ pub(super) async fn points(
         };
         let route_id = if item.properties.contains_key("route") {
             item.text("route").and_then(|route| {
-                let known = routes.get(&route).copied();
-                if known.is_none() {
-                    lines.refuse(&item.place, format!("route «{route}» does not exist in {id}; import routes first or mend the code"));
-                }
-                known
+                there(&route, &routes, ("route", "routes"), there_on(history, days, dated), ground, &item.place, lines)
+                    .map(|version| version.facts.0.route_id)
             })
         } else {
             before.and_then(|point| point.route_id)
@@ -231,7 +236,7 @@ pub(super) async fn points(
         let facts = Place {
             municipality_id: id,
             point_id: before.map_or_else(|| mint.id::<PointId>(request.now), |point| point.point_id),
-            code: code.clone(),
+            code: before.map_or(&code, |point| &point.code).clone(),
             name,
             kind,
             route_id,
@@ -242,7 +247,7 @@ pub(super) async fn points(
             approximate: approximate(&mut item, before.map(|point| point.approximate)),
             properties: merged(before.map(|point| &point.properties), std::mem::take(&mut item.properties)),
         };
-        told.push(Told { place: item.place, code, days, facts });
+        told.push(Told { place: item.place, code, days, dated, facts });
     }
     let settled = settle(told, &stored, |point| point.point_id.0, (id, request), lines, outcome);
     if !lines.refused.is_empty() {

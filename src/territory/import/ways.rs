@@ -2,19 +2,21 @@
 
 use super::fields::{Item, WEEKDAYS, weekday};
 use super::homes::{self, approximate, kept, merged};
-use super::{Ground, Lines, Outcome, Request, Told, by_code, days, settle};
+use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, settle, there_on};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{Mint, OperatorId, RouteId, SegmentId};
+use crate::id::{Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
+use crate::territory::code::Thing;
 use crate::territory::dated::{self, Change, Span, Version};
 use crate::territory::geometry::{self, Plane};
 use crate::territory::municipality::{Inside, TOLERANCE};
 use crate::territory::neighbourhood;
 use crate::territory::route::{self, Operator, Planned, Route, RouteDay};
 use crate::territory::segment::{self, Segment};
+use chrono::NaiveDate;
 use geo::{Contains, CoordsIter, Geometry};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const STREAMS: [&str; 4] = ["organic", "recyclable", "residual", "mixed"];
 
@@ -83,6 +85,19 @@ pub(crate) fn written_streams(days: &[&RouteDay]) -> String {
     }
 }
 
+/// A week as the columns of a file tell it.
+pub(crate) fn written_week(week: &[RouteDay]) -> Vec<(String, Value)> {
+    let own: Vec<&RouteDay> = week.iter().collect();
+    let names: Vec<&str> = own.iter().map(|day| WEEKDAYS[(day.weekday as usize + 6) % 7]).collect();
+    let first = |of: fn(&RouteDay) -> &String| week.first().map(|day| of(day).clone()).unwrap_or_default();
+    vec![
+        ("weekdays".into(), Value::String(names.join(","))),
+        ("stream".into(), Value::String(written_streams(&own))),
+        ("window_start".into(), Value::String(first(|day| &day.window_start))),
+        ("window_end".into(), Value::String(first(|day| &day.window_end))),
+    ]
+}
+
 /// The week a row gives its route, or, where it is silent about days, streams and window, the one that stands.
 fn week(item: &mut Item, route_id: RouteId, before: Option<&Vec<RouteDay>>, lines: &mut Lines) -> Option<Vec<RouteDay>> {
     let says = |item: &Item, column: &str| item.properties.contains_key(column);
@@ -92,19 +107,9 @@ fn week(item: &mut Item, route_id: RouteId, before: Option<&Vec<RouteDay>>, line
         return Some(before.clone());
     }
     if let Some(before) = before {
-        let own: Vec<&RouteDay> = before.iter().collect();
-        let names: Vec<&str> = own.iter().map(|day| WEEKDAYS[(day.weekday as usize + 6) % 7]).collect();
-        let standing = [
-            ("weekdays", names.join(",")),
-            ("stream", written_streams(&own)),
-            ("window_start", before.first().map(|day| day.window_start.clone()).unwrap_or_default()),
-            ("window_end", before.first().map(|day| day.window_end.clone()).unwrap_or_default()),
-        ];
         // New days under streams that were told day by day need their streams told again.
-        for (column, text) in standing {
-            if !says(item, column) {
-                item.properties.insert(column.to_owned(), Value::String(text));
-            }
+        for (column, text) in written_week(before) {
+            item.properties.entry(column).or_insert(text);
         }
     }
     let weekdays = item.weekdays(lines)?;
@@ -130,7 +135,7 @@ fn week(item: &mut Item, route_id: RouteId, before: Option<&Vec<RouteDay>>, line
 
 /// Operators a file names: new ones, and new names of those that stand.
 struct Operators {
-    stored: BTreeMap<String, Vec<Version<Operator>>>,
+    stored: Stored<Operator>,
     told: BTreeMap<String, Told<Operator>>,
 }
 
@@ -147,7 +152,7 @@ impl Operators {
             Some(row) => row.days.from = row.days.from.min(days.from),
             None => {
                 let days = Span { from: days.from, to: None };
-                self.told.insert(code.to_owned(), Told { place: item.place.clone(), code: code.to_owned(), days, facts });
+                self.told.insert(code.to_owned(), Told { place: item.place.clone(), code: code.to_owned(), days, dated: true, facts });
             }
         }
         id
@@ -164,15 +169,18 @@ pub(super) async fn routes(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let mut operators = Operators { stored: by_code(route::operator_history(tx, id).await?, |operator| &operator.code), told: BTreeMap::new() };
+    let known = by_code(route::operator_history(tx, id).await?, |operator| &operator.code);
+    let mut operators = Operators { stored: Stored::plain(known), told: BTreeMap::new() };
     let codes: BTreeMap<OperatorId, String> =
         operators.stored.iter().filter_map(|(code, known)| Some((known.last()?.facts.operator_id, code.clone()))).collect();
-    let stored = by_code(route::history(tx, id).await?, |(route, _)| &route.code);
+    let known = route::history(tx, id).await?;
+    let names = codes.iter().map(|(id, code)| (id.0, code.clone()));
+    let stored = Stored::of(tx, (id, request), Thing::Route, known, |(route, _)| &route.code).await?.naming(names);
     let mut told = Vec::new();
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let days = days(&mut item, history, request, lines);
+        let (days, dated) = days(&mut item, history, request, lines);
         let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
         let operator = match before {
             Some((route, _)) => kept(&mut item, "operator", codes.get(&route.operator_id).cloned()),
@@ -192,22 +200,21 @@ pub(super) async fn routes(
         let (Some(operator), Some(geometry), Some(week)) = (operator, geometry, week) else { continue };
         let operator_id = operators.find(&operator, &item, days, ground, request, mint);
         let properties = merged(before.map(|(route, _)| &route.properties), std::mem::take(&mut item.properties));
-        let route = Route { municipality_id: id, route_id, code: code.clone(), name, operator_id, approximate, geometry, properties };
-        told.push(Told { place: item.place, code, days, facts: (route, week) });
+        let first = before.map_or(&code, |(route, _)| &route.code).clone();
+        let route = Route { municipality_id: id, route_id, code: first, name, operator_id, approximate, geometry, properties };
+        told.push(Told { place: item.place, code, days, dated, facts: (route, week) });
     }
     let settled = settle(told, &stored, |(route, _)| route.route_id.0, (id, request), lines, outcome);
     // What an operator is called is counted with the routes that say it.
-    let named = settle(
-        operators.told.into_values().collect(),
-        &operators.stored,
-        |operator| operator.operator_id.0,
-        (id, request),
-        lines,
-        &mut Outcome::default(),
-    );
+    let mut renamed = Outcome::default();
+    let named =
+        settle(operators.told.into_values().collect(), &operators.stored, |operator| operator.operator_id.0, (id, request), lines, &mut renamed);
+    outcome.changes.extend(renamed.changes.into_iter().filter(|change| change.field == "operator_name"));
     if !lines.refused.is_empty() {
         return Ok(());
     }
+    let touched = settled.changes.iter().map(|(id, _)| RouteId(*id)).collect();
+    outcome.segments.entry(id).or_default().extend(segments_of(tx, id, &touched, request.from).await?);
     route::name_operators(tx, &named.new.iter().collect::<Vec<_>>()).await?;
     dated::write(tx, "operator", id, request.now, &named.changes).await?;
     route::add_operators(tx, mint, request.now, &named.added()).await?;
@@ -215,6 +222,13 @@ pub(super) async fn routes(
     dated::write(tx, "route", id, request.now, &settled.changes).await?;
     route::add(tx, mint, request.now, &settled.added()).await?;
     laid_again(tx, mint, request, ground, &settled.changes).await
+}
+
+/// The segments that lie on these routes on a day or later.
+async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, routes: &BTreeSet<RouteId>, day: NaiveDate) -> Result<BTreeSet<SegmentId>> {
+    let known = segment::history(tx, municipality).await?;
+    let lies = known.into_iter().filter(|version| version.valid_to.is_none_or(|to| to >= day) && routes.contains(&version.facts.route_id));
+    Ok(lies.map(|version| version.facts.segment_id).collect())
 }
 
 /// From the day a route is drawn anew, where it meets its segments.
@@ -246,20 +260,25 @@ pub(super) async fn segments(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let id = ground.id();
-    let routes = by_code(route::history(tx, id).await?, |(route, _)| &route.code);
+    let routes = route::history(tx, id).await?;
+    let routes = Stored::of(tx, (id, request), Thing::Route, routes, |(route, _)| &route.code).await?;
     let route_codes: BTreeMap<RouteId, String> =
         routes.iter().filter_map(|(code, known)| Some((known.last()?.facts.0.route_id, code.clone()))).collect();
-    let neighbourhoods = by_code(neighbourhood::history(tx, id).await?, |area| &area.code);
-    let area_codes: BTreeMap<_, String> =
+    let neighbourhoods = neighbourhood::history(tx, id).await?;
+    let neighbourhoods = Stored::of(tx, (id, request), Thing::Neighbourhood, neighbourhoods, |area| &area.code).await?;
+    let area_codes: BTreeMap<NeighbourhoodId, String> =
         neighbourhoods.iter().filter_map(|(code, known)| Some((known.last()?.facts.neighbourhood_id, code.clone()))).collect();
     let shapes: BTreeMap<uuid::Uuid, geo::MultiPolygon> =
         neighbourhoods.values().flatten().map(|version| (version.version_id, version.facts.shape())).collect();
-    let stored = by_code(segment::history(tx, id).await?, |segment| &segment.code);
+    let names: Vec<(uuid::Uuid, String)> =
+        route_codes.iter().map(|(id, code)| (id.0, code.clone())).chain(area_codes.iter().map(|(id, code)| (id.0, code.clone()))).collect();
+    let known = segment::history(tx, id).await?;
+    let stored = Stored::of(tx, (id, request), Thing::Segment, known, |segment| &segment.code).await?.naming(names);
     let mut told = Vec::new();
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let days = days(&mut item, history, request, lines);
+        let (days, dated) = days(&mut item, history, request, lines);
         let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
         let geometry = line(&item, before.map(|segment| &segment.geometry), lines);
         let route = match before {
@@ -271,8 +290,9 @@ pub(super) async fn segments(
             None => item.needed("neighbourhood", lines),
         };
         let what = format!("segment «{code}»");
-        let route = route.and_then(|name| there(&name, &routes, ("route", "routes"), days, ground, &item.place, lines));
-        let area = area.and_then(|name| there(&name, &neighbourhoods, ("neighbourhood", "neighbourhoods"), days, ground, &item.place, lines));
+        let day = there_on(history, days, dated);
+        let route = route.and_then(|name| there(&name, &routes, ("route", "routes"), day, ground, &item.place, lines));
+        let area = area.and_then(|name| there(&name, &neighbourhoods, ("neighbourhood", "neighbourhoods"), day, ground, &item.place, lines));
         let drawn: Vec<geo::Coord> = item.shape.as_ref().map(|(_, shape)| shape.coords_iter().collect()).unwrap_or_default();
         lies(&item, &what, &drawn, route, area.and_then(|area| Some((area, shapes.get(&area.version_id)?))), ground, lines);
         let approximate = approximate(&mut item, before.map(|segment| segment.approximate));
@@ -280,7 +300,7 @@ pub(super) async fn segments(
         let facts = Segment {
             municipality_id: id,
             segment_id: before.map_or_else(|| mint.id::<SegmentId>(request.now), |segment| segment.segment_id),
-            code: code.clone(),
+            code: before.map_or(&code, |segment| &segment.code).clone(),
             route_id: route.facts.0.route_id,
             neighbourhood_id: area.facts.neighbourhood_id,
             begins_m: 0.0,
@@ -290,7 +310,7 @@ pub(super) async fn segments(
             properties: merged(before.map(|segment| &segment.properties), std::mem::take(&mut item.properties)),
         };
         let facts = facts.laid_along(&route.facts.0);
-        told.push(Told { place: item.place, code, days, facts });
+        told.push(Told { place: item.place, code, days, dated, facts });
     }
     let settled = settle(told, &stored, |segment| segment.segment_id.0, (id, request), lines, outcome);
     if !lines.refused.is_empty() {
@@ -309,11 +329,11 @@ pub(super) async fn segments(
 }
 
 /// What a row refers to by its code, as it is on the row's first day.
-fn there<'a, T>(
+pub(super) fn there<'a, T>(
     name: &str,
     known: &'a BTreeMap<String, Vec<Version<T>>>,
     (kind, kinds): (&str, &str),
-    days: Span,
+    day: NaiveDate,
     ground: &Ground,
     place: &str,
     lines: &mut Lines,
@@ -322,9 +342,9 @@ fn there<'a, T>(
         lines.refuse(place, format!("{kind} «{name}» does not exist in {}; import {kinds} first or mend the code", ground.id()));
         return None;
     };
-    let found = history.iter().find(|version| version.span().holds(days.from));
+    let found = history.iter().find(|version| version.span().holds(day));
     if found.is_none() {
-        lines.refuse(place, format!("{kind} «{name}» does not exist on {}; name another, or give a day on which it does", days.from));
+        lines.refuse(place, format!("{kind} «{name}» does not exist on {day}; name another, or give a day on which it does"));
     }
     found
 }

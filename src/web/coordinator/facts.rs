@@ -9,6 +9,7 @@ use crate::map::period::Kind;
 use crate::map::read::{self, Path};
 use crate::observation::supervision::{Progress, progress};
 use crate::registry::consent;
+use crate::territory::code::code_on;
 use crate::territory::dated::in_force;
 use crate::territory::locate::Locator;
 use crate::territory::{collection, neighbourhood, route, segment};
@@ -215,7 +216,9 @@ async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> 
     let rows: Vec<Row> = all!(
         tx,
         concat!(
-            "SELECT h.code, v.hint, v.service_status, v.lon, v.lat FROM household h",
+            "SELECT ",
+            code_on!("household", "h", "$2"),
+            ", v.hint, v.service_status, v.lon, v.lat FROM household h",
             unreached!(),
             " ORDER BY CASE v.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3"
         ),

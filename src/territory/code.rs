@@ -1,0 +1,178 @@
+//! What things are called in files, on labels and in links. The code a thing was first given stands in the table of its name and keeps its
+//! place in every order for ever; a later one holds from a day on. No code, first or later, is ever given to anything else, and by any of
+//! them the thing is found.
+
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::MunicipalityId;
+use crate::{all, opt, run};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// What has a code, and days on which it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    #[value(name = "neighbourhoods", alias = "neighbourhood")]
+    Neighbourhood,
+    #[value(name = "routes", alias = "route")]
+    Route,
+    #[value(name = "segments", alias = "segment")]
+    Segment,
+    #[value(name = "points", alias = "point")]
+    Point,
+    #[value(name = "households", aliases = ["household", "homes", "home"])]
+    Household,
+}
+
+impl Thing {
+    /// One of them, and the name of its table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Thing::Neighbourhood => "neighbourhood",
+            Thing::Route => "route",
+            Thing::Segment => "segment",
+            Thing::Point => "point",
+            Thing::Household => "household",
+        }
+    }
+}
+
+/// The code of the thing called `alias` (of table `kind`) on a day: `code_on!("household", "h", "$2")`.
+macro_rules! code_on {
+    ($kind:literal, $alias:literal, $day:literal) => {
+        concat!(
+            "COALESCE((SELECT c.code FROM later_code c WHERE c.municipality_id = ",
+            $alias,
+            ".municipality_id AND c.kind = '",
+            $kind,
+            "' AND c.thing_id = ",
+            $alias,
+            ".",
+            $kind,
+            "_id AND c.valid_from <= ",
+            $day,
+            " ORDER BY c.valid_from DESC, c.recorded_at DESC LIMIT 1), ",
+            $alias,
+            ".code)"
+        )
+    };
+}
+pub(crate) use code_on;
+
+/// A code that a thing was given later.
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Later {
+    code: String,
+    thing_id: Uuid,
+    valid_from: NaiveDate,
+}
+
+/// The codes of one kind of thing in a municipality: those they were first given, and the later ones with the day they hold from.
+#[derive(Debug, Clone, Default)]
+pub struct Codes {
+    first: BTreeMap<Uuid, String>,
+    /// In the order they hold.
+    later: Vec<Later>,
+}
+
+impl Codes {
+    pub async fn read(tx: &mut Tx, municipality: MunicipalityId, thing: Thing) -> Result<Codes> {
+        let kind = thing.name();
+        let sql = format!("SELECT {kind}_id, code FROM {kind} WHERE municipality_id = $1");
+        let first: Vec<(Uuid, String)> = all!(tx, sqlx::AssertSqlSafe(sql), municipality)?;
+        let later: Vec<Later> = all!(
+            tx,
+            "SELECT code, thing_id, valid_from FROM later_code WHERE municipality_id = $1 AND kind = $2 ORDER BY valid_from, recorded_at",
+            municipality,
+            kind
+        )?;
+        Ok(Codes { first: first.into_iter().collect(), later })
+    }
+
+    /// What a thing is called on a day.
+    pub fn on(&self, id: Uuid, day: NaiveDate) -> &str {
+        let later = self.later.iter().rfind(|later| later.thing_id == id && later.valid_from <= day).map(|later| &later.code);
+        later.or(self.first.get(&id)).map_or("?", String::as_str)
+    }
+
+    /// The last code a thing was given.
+    pub fn newest(&self, id: Uuid) -> &str {
+        self.on(id, NaiveDate::MAX)
+    }
+
+    /// Whose a code is, whether it holds today or held once.
+    pub fn whose(&self, code: &str) -> Option<Uuid> {
+        let first = self.first.iter().find(|(_, own)| *own == code).map(|(id, _)| *id);
+        first.or_else(|| self.later.iter().find(|later| later.code == code).map(|later| later.thing_id))
+    }
+
+    /// A code that differs from this one in capitals at most, with whose it is.
+    pub fn like(&self, code: &str) -> Option<(&str, Uuid)> {
+        let looks = code.to_lowercase();
+        let later = self.later.iter().map(|later| (later.code.as_str(), later.thing_id));
+        self.first.iter().map(|(id, own)| (own.as_str(), *id)).chain(later).find(|(own, _)| own.to_lowercase() == looks)
+    }
+
+    /// Later codes with whose they are.
+    pub fn later(&self) -> impl Iterator<Item = (&str, Uuid)> {
+        self.later.iter().map(|later| (later.code.as_str(), later.thing_id))
+    }
+
+    /// Every thing with the code it was first given.
+    pub fn first(&self) -> impl Iterator<Item = (Uuid, &str)> {
+        self.first.iter().map(|(id, code)| (*id, code.as_str()))
+    }
+}
+
+/// The thing of any of its codes.
+pub async fn find(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, code: &str) -> Result<Option<Uuid>> {
+    let kind = thing.name();
+    let sql = format!(
+        "SELECT {kind}_id FROM {kind} WHERE municipality_id = $1 AND code = $2
+         UNION ALL SELECT thing_id FROM later_code WHERE municipality_id = $1 AND kind = $3 AND code = $2"
+    );
+    let found: Vec<(Uuid,)> = all!(tx, sqlx::AssertSqlSafe(sql), municipality, code, kind)?;
+    Ok(found.first().map(|(id,)| *id))
+}
+
+/// Gives a thing a code from a day on.
+pub async fn give(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, id: Uuid, code: &str, from: NaiveDate, now: DateTime<Utc>) -> Result<()> {
+    run!(
+        tx,
+        "INSERT INTO later_code (municipality_id, kind, code, thing_id, valid_from, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        municipality,
+        thing.name(),
+        code,
+        id,
+        from,
+        now
+    )?;
+    Ok(())
+}
+
+/// The last code a thing was given.
+pub async fn newest(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, id: Uuid) -> Result<Option<String>> {
+    let kind = thing.name();
+    let later: Option<(String,)> = opt!(
+        tx,
+        "SELECT code FROM later_code WHERE municipality_id = $1 AND kind = $2 AND thing_id = $3 ORDER BY valid_from DESC, recorded_at DESC LIMIT 1",
+        municipality,
+        kind,
+        id
+    )?;
+    match later {
+        Some((code,)) => Ok(Some(code)),
+        None => first(tx, municipality, thing, id).await,
+    }
+}
+
+/// The code a thing was first given: published figures are kept under it.
+pub async fn first(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, id: Uuid) -> Result<Option<String>> {
+    let kind = thing.name();
+    let sql = format!("SELECT code FROM {kind} WHERE municipality_id = $1 AND {kind}_id = $2");
+    let code: Option<(String,)> = opt!(tx, sqlx::AssertSqlSafe(sql), municipality, id)?;
+    Ok(code.map(|(code,)| code))
+}

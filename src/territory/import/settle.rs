@@ -1,0 +1,314 @@
+//! What rows say against what is stored: the days they ask for, what is new, what is other, what stays as it is.
+
+use super::fields::Item;
+use super::listing::{FieldChange, Listed, differing};
+use super::{Lines, Outcome, Request};
+use crate::db::Tx;
+use crate::error::Result;
+use crate::id::MunicipalityId;
+use crate::territory::code::{Codes, Thing};
+use crate::territory::dated::{self, Change, Span, Version};
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
+use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
+
+/// The first day anything may be said of; an earlier one is a slip of the pen.
+const EARLIEST: NaiveDate = match NaiveDate::from_ymd_opt(1990, 1, 1) {
+    Some(day) => day,
+    None => NaiveDate::MIN,
+};
+
+/// The days a row asks for, and whether it names the first of them itself. `history`: what is known of its code, `None` for a new one.
+///
+/// Without `valid_from` it holds from today. A day gone by that the history already begins a version with only repeats what an export said:
+/// the row holds from today too, unless a reason makes it a correction. Any other day gone by needs the reason. Without `valid_to` the end
+/// that is known stands.
+pub(crate) fn days<T>(item: &mut Item, history: Option<&Vec<Version<T>>>, request: &Request<'_>, lines: &mut Lines) -> (Span, bool) {
+    let told = item.date("valid_from", lines);
+    if let Some(long_ago) = told.filter(|day| *day < EARLIEST) {
+        lines.refuse(&item.place, format!("valid_from {long_ago} is before {EARLIEST}; mend the year"));
+        return (Span { from: request.from, to: None }, false);
+    }
+    let today = request.from;
+    let begins = |day: NaiveDate| history.is_some_and(|known| known.iter().any(|version| version.valid_from == day));
+    let repeats = request.reason.is_none() && told.is_some_and(|day| day < today && begins(day));
+    let from = told.filter(|_| !repeats).unwrap_or(today);
+    let standing = || history.and_then(|known| known.iter().find(|version| version.span().holds(from))).and_then(|version| version.valid_to);
+    let to = if item.properties.contains_key("valid_to") { item.date("valid_to", lines) } else { standing() };
+    if let Some(to) = to.filter(|to| *to < from) {
+        // An ended thing told again, as an export tells it.
+        if history.is_some_and(|known| known.last().is_some_and(|last| last.valid_to == Some(to))) {
+            return (Span { from, to: Some(to) }, false);
+        }
+        if repeats && told.is_some_and(|day| day <= to) {
+            lines.refuse(&item.place, format!("valid_to {to} has passed: to correct the past add --reason, or give a day from {today} on"));
+        } else {
+            lines.refuse(&item.place, format!("valid_to {to} is before valid_from {}; mend one of them", told.unwrap_or(from)));
+        }
+        return (Span { from, to: None }, false);
+    }
+    if from < today && request.reason.is_none() && history.is_some() {
+        lines.refuse(&item.place, format!("valid_from {from} has passed: to correct the past add --reason, or give a day from {today} on"));
+    }
+    (Span { from, to }, told.is_some() && !repeats)
+}
+
+/// The day on which what a row refers to must be there: the first it holds, or the last of a thing that has ended and is told again.
+pub(crate) fn there_on<T>(history: Option<&Vec<Version<T>>>, days: Span, dated: bool) -> NaiveDate {
+    let last = history.filter(|_| !dated).and_then(|known| dated::latest(known, days.from));
+    last.and_then(|last| last.valid_to).filter(|end| *end < days.from).unwrap_or(days.from)
+}
+
+/// One row understood: where it stands in the file, its code, its days and what it says.
+pub(crate) struct Told<T> {
+    pub place: String,
+    pub code: String,
+    pub days: Span,
+    /// Whether the row itself names the day it holds from.
+    pub dated: bool,
+    pub facts: T,
+}
+
+/// What a file changes, ready to be written.
+pub(crate) struct Settled<T> {
+    /// Things whose code is new.
+    pub new: Vec<T>,
+    pub changes: Vec<(Uuid, Change<T>)>,
+}
+
+impl<T: Clone> Settled<T> {
+    pub fn added(&self) -> Vec<(Span, T)> {
+        self.changes.iter().flat_map(|(_, change)| change.added.iter().cloned()).collect()
+    }
+}
+
+/// Versions by code, oldest first.
+pub(crate) fn by_code<T>(versions: Vec<Version<T>>, code: fn(&T) -> &str) -> BTreeMap<String, Vec<Version<T>>> {
+    let mut stored: BTreeMap<String, Vec<Version<T>>> = BTreeMap::new();
+    for version in versions {
+        stored.entry(code(&version.facts).to_owned()).or_default().push(version);
+    }
+    stored
+}
+
+/// What is stored of one kind, by every code a thing was ever given.
+pub(crate) struct Stored<T> {
+    by_code: BTreeMap<String, Vec<Version<T>>>,
+    /// Codes that hold no more, with the one that does.
+    former: BTreeMap<String, String>,
+    /// Codes of things that ended before they began.
+    void: BTreeSet<String>,
+    /// What the things it refers to are called, to list a change.
+    names: BTreeMap<Uuid, String>,
+}
+
+impl<T> Deref for Stored<T> {
+    type Target = BTreeMap<String, Vec<Version<T>>>;
+    fn deref(&self) -> &Self::Target {
+        &self.by_code
+    }
+}
+
+impl<T: Clone> Stored<T> {
+    /// `versions` by the code they were first given, and by every later one.
+    pub async fn of(
+        tx: &mut Tx,
+        (municipality, request): (MunicipalityId, &Request<'_>),
+        thing: Thing,
+        versions: Vec<Version<T>>,
+        code: fn(&T) -> &str,
+    ) -> Result<Stored<T>> {
+        let codes = Codes::read(tx, municipality, thing).await?;
+        let mut stored = Stored { by_code: by_code(versions, code), former: BTreeMap::new(), void: BTreeSet::new(), names: BTreeMap::new() };
+        let firsts: BTreeMap<Uuid, &str> = codes.first().collect();
+        for (_, first) in codes.first().filter(|(_, first)| !stored.by_code.contains_key(*first)).collect::<Vec<_>>() {
+            stored.void.insert(first.to_owned());
+        }
+        for (later, id) in codes.later() {
+            let Some(first) = firsts.get(&id) else { continue };
+            if let Some(history) = stored.by_code.get(*first).cloned() {
+                stored.by_code.insert(later.to_owned(), history);
+            }
+            for code in [later, first] {
+                if code != codes.newest(id) && code != codes.on(id, request.from) {
+                    stored.former.insert(code.to_owned(), codes.newest(id).to_owned());
+                }
+            }
+        }
+        Ok(stored)
+    }
+
+    /// What has no later codes.
+    pub fn plain(by_code: BTreeMap<String, Vec<Version<T>>>) -> Stored<T> {
+        Stored { by_code, former: BTreeMap::new(), void: BTreeSet::new(), names: BTreeMap::new() }
+    }
+
+    pub fn naming(mut self, names: impl IntoIterator<Item = (Uuid, String)>) -> Stored<T> {
+        self.names.extend(names);
+        self
+    }
+}
+
+/// Parts what a file says into new, changed and unchanged things, counting them. A code that stands twice in the file is refused.
+pub(crate) fn settle<T: Clone + PartialEq + Listed>(
+    told: Vec<Told<T>>,
+    stored: &Stored<T>,
+    id: fn(&T) -> Uuid,
+    (municipality, request): (MunicipalityId, &Request<'_>),
+    lines: &mut Lines,
+    outcome: &mut Outcome,
+) -> Settled<T> {
+    let mut settled = Settled { new: Vec::new(), changes: Vec::new() };
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let nothing = Vec::new();
+    let mut forms = Forms::of(stored.keys());
+    for Told { place, code, days, dated, facts } in told {
+        forms.compare(&place, &code, lines);
+        let known = stored.get(&code);
+        // One thing under two of its codes is one thing.
+        let key = known.map_or_else(|| code.clone(), |_| id(&facts).to_string());
+        if let Some(first) = seen.get(&key) {
+            lines
+                .refuse(&place, format!("code «{code}» stands in {first} too; give each its own, and bring another day of the same in another file"));
+            continue;
+        }
+        seen.insert(key, place.clone());
+        if stored.void.contains(&code) {
+            lines.refuse(&place, format!("code «{code}» was given before, to something that was taken back on its first day; give another code"));
+            continue;
+        }
+        let history = known.unwrap_or(&nothing);
+        let last = dated::latest(history, days.from);
+        // A thing that has ended stays as it was when the file tells just that.
+        let same = last.is_some_and(|last| last.facts == facts && last.valid_to.is_some() && last.valid_to == days.to);
+        let ended = last.and_then(|last| last.valid_to).filter(|to| !same && !dated && *to < days.from);
+        if let Some(day) = ended {
+            if last.is_some_and(|last| last.facts == facts) {
+                outcome.unchanged += 1;
+            } else {
+                lines.refuse(
+                    &place,
+                    format!("«{code}» ended on {day}, and its code is never another's: give a new thing another code, or open this one again with a valid_from"),
+                );
+            }
+            continue;
+        }
+        let change = dated::hold(history, days, facts.clone(), request.from);
+        if same || change.is_nothing() {
+            outcome.unchanged += 1;
+            continue;
+        }
+        if let Some(now) = stored.former.get(&code) {
+            lines.refuse(&place, format!("«{code}» is now called «{now}»: write that code, or give a new thing another"));
+            continue;
+        }
+        let next = history.iter().map(|version| version.valid_from).filter(|from| *from > days.from).min();
+        if let (Some(to), Some(next)) = (days.to, next)
+            && to >= next
+            && history.last().is_none_or(|last| last.valid_to != Some(to))
+        {
+            lines.refuse(
+                &place,
+                format!("from {} to {to} lies over what is known of «{code}» from {next} on; end it before {next}, or begin there", days.from),
+            );
+            continue;
+        }
+        if days.to.is_some_and(|to| to < days.from) {
+            lines.refuse(&place, format!("«{code}» has ended: to correct what it was add --reason and a valid_from of that time"));
+            continue;
+        }
+        let before = history.iter().find(|version| version.span().holds(days.from));
+        match known {
+            None => {
+                settled.new.push(facts.clone());
+                outcome.new += 1;
+            }
+            Some(_) => outcome.changed += 1,
+        }
+        match before {
+            None => {
+                let (field, after) = ("valid_from".to_owned(), json!(days.from));
+                outcome.changes.push(FieldChange { code: code.clone(), field, before: Value::Null, after, since: days.from });
+            }
+            Some(before) => {
+                outcome.changes.extend(differing(&before.facts, &facts, &code, days.from, &stored.names));
+                if before.valid_to != days.to && next.is_none() {
+                    let (field, since) = ("valid_to".to_owned(), days.from);
+                    outcome.changes.push(FieldChange { code: code.clone(), field, before: json!(before.valid_to), after: json!(days.to), since });
+                }
+            }
+        }
+        let ends = days.to.is_some() && before.is_none_or(|before| before.valid_to != days.to);
+        let touched = facts.touches(before.filter(|_| !ends).map(|before| &before.facts));
+        outcome.segments.entry(municipality).or_default().extend(touched);
+        outcome.since.entry(municipality).and_modify(|since| *since = days.from.min(*since)).or_insert(days.from);
+        settled.changes.push((id(&facts), change));
+    }
+    settled
+}
+
+/// The index of what is new, and of what differs from what is stored under the same key.
+pub(crate) struct Sorted<T> {
+    pub new: Vec<T>,
+    pub changed: Vec<T>,
+}
+
+/// As [`settle`] for what has no dates: municipalities and streets.
+pub(crate) fn sort<T: PartialEq>(
+    rows: Vec<(String, String, T)>,
+    stored: &BTreeMap<String, T>,
+    lines: &mut Lines,
+    outcome: &mut Outcome,
+) -> Sorted<T> {
+    let mut sorted = Sorted { new: Vec::new(), changed: Vec::new() };
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut forms = Forms::of(stored.keys());
+    for (place, key, row) in rows {
+        forms.compare(&place, &key, lines);
+        if let Some(first) = seen.get(&key) {
+            lines.refuse(&place, format!("code «{key}» stands in {first} too; give each its own"));
+            continue;
+        }
+        match stored.get(&key) {
+            None => sorted.new.push(row),
+            Some(same) if *same == row => outcome.unchanged += 1,
+            Some(_) => sorted.changed.push(row),
+        }
+        seen.insert(key, place);
+    }
+    outcome.new += sorted.new.len();
+    outcome.changed += sorted.changed.len();
+    sorted
+}
+
+/// Codes by what they look like, whatever their case and Unicode form: the code itself, and where it stands.
+struct Forms(HashMap<String, (String, String)>);
+
+impl Forms {
+    fn of<'a>(stored: impl Iterator<Item = &'a String>) -> Forms {
+        Forms(stored.map(|code| (form(code), (code.clone(), "stored here".to_owned()))).collect())
+    }
+
+    /// Refuses a code that looks like another.
+    fn compare(&mut self, place: &str, code: &str, lines: &mut Lines) {
+        match self.0.get(&form(code)) {
+            Some((other, whose)) if other != code => {
+                let line =
+                    format!("code «{code}» differs from «{other}» ({whose}) only in capitals or in how its accents are stored; write it one way");
+                lines.refuse(place, line);
+            }
+            Some(_) => {}
+            None => {
+                self.0.insert(form(code), (code.to_owned(), place.to_owned()));
+            }
+        }
+    }
+}
+
+/// A code without case and in one Unicode form: two codes that share it look alike.
+fn form(code: &str) -> String {
+    if code.is_ascii() { code.to_ascii_lowercase() } else { code.nfkc().flat_map(char::to_lowercase).nfkc().collect() }
+}
