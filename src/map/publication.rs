@@ -5,7 +5,7 @@
 //! block and its phase never say different things. One pass over those rows per table gives sums and sums of squares by home, so the interval and the change (`stats::interval`) cost as
 //! much as there are neighbourhoods, and pages read nothing but what is written here.
 
-use super::{Measure, basis};
+use super::{Measure, basis, revision};
 use super::hiding::{Area, hide};
 use super::period::{Kind, Name, Span, due};
 use crate::account::audit;
@@ -38,6 +38,7 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
     let done: Vec<(String,)> = all!(tx, "SELECT DISTINCT period FROM publication WHERE municipality_id = $1", municipality)?;
     let done: BTreeSet<String> = done.into_iter().map(|(period,)| period).collect();
     let mut names = Vec::new();
+    let mut weeks = BTreeSet::new();
     for span in due(from, local_day(now), &protocols) {
         let name = span.name.to_string();
         if done.contains(&name) {
@@ -53,10 +54,14 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
         }
         table.write(tx, municipality, 1, now).await?;
         names.push(name);
+        if let Name::Week(week) = span.name {
+            weeks.insert(week);
+        }
         fix_breaks(tx, municipality, from, &protocols).await?;
     }
     if !names.is_empty() {
-        let entry = audit::Entry { stream: "publication", actor: "vecino", action: "published", target: "map", detail: json!({ "periods": names }) };
+        let again = revision::published_late(tx, municipality, weeks, now).await?;
+        let entry = audit::Entry { stream: "publication", actor: "vecino", action: "published", target: "map", detail: json!({ "periods": names, "revised": again }) };
         audit::record(tx, municipality, now, entry).await?;
     }
     Ok(names)

@@ -13,6 +13,7 @@ use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
+use crate::trial::protocol::Protocol;
 use crate::{all, run};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -81,42 +82,65 @@ pub async fn revise(tx: &mut Tx, municipality: MunicipalityId, actor: &str, reas
             revised.waiting.insert(week.to_string(), waiting);
         }
     }
-    for latest in &published {
-        let holds = |span: &Span| changed.keys().any(|week| (span.first..=span.last).contains(week));
-        let before = latest.span.name.previous().and_then(|name| name.weeks(&protocols).map(|(first, last)| Span { name, first, last }));
-        let looked_at = match &asked {
-            Some(span) => latest.span == *span,
-            None => *what == What::All,
-        };
-        if !(looked_at || holds(&latest.span) || before.as_ref().is_some_and(holds)) {
-            continue;
-        }
-        let (own, newly_shown) = match latest.span.name {
-            Name::Week(week) => (changed.contains_key(&week), changed.get(&week)),
-            _ => (false, None),
-        };
-        let shown = match latest.span.name {
-            Name::Week(_) => {
-                let mut shown = shown_in(tx, municipality, &latest.period).await?.unwrap_or_default();
-                shown.extend(newly_shown.into_iter().flatten().cloned());
-                Some(shown)
-            }
-            _ => None,
-        };
-        let table = Table::gather(tx, municipality, &latest.span, &protocols, shown.as_ref()).await?;
-        let stands = !own
-            && table.source_hash() == latest.source_hash
-            && (!looked_at || table.stands(tx, municipality, latest.revision).await?);
-        if !stands {
-            table.write(tx, municipality, latest.revision + 1, now).await?;
-            revised.periods.push(latest.period.clone());
-        }
-    }
+    let touched = changed.keys().copied().collect();
+    let looked_at = |latest: &Latest| asked.as_ref().map_or(*what == What::All, |span| latest.span == *span);
+    revised.periods = rewrite(tx, municipality, &protocols, &published, &Touched { weeks: touched, changed }, looked_at, now).await?;
     if !revised.periods.is_empty() {
         let detail = json!({ "periods": revised.periods, "reason": reason });
         audit::record(tx, municipality, now, audit::Entry { stream: "publication", actor, action: "revised", target: "map", detail }).await?;
     }
     Ok(revised)
+}
+
+/// Weeks that no longer stand on what longer periods and comparisons were made from.
+struct Touched {
+    weeks: BTreeSet<Week>,
+    /// Those that were published before and are revised themselves, with the areas they show for the first time.
+    changed: BTreeMap<Week, BTreeSet<String>>,
+}
+
+/// Weeks that were published after periods which hold them or are compared with them: those are made anew.
+pub(super) async fn published_late(tx: &mut Tx, municipality: MunicipalityId, weeks: BTreeSet<Week>, now: DateTime<Utc>) -> Result<Vec<String>> {
+    let protocols = protocols(tx, municipality).await?;
+    let mut published = latest(tx, municipality, &protocols).await?;
+    published.retain(|latest| !matches!(latest.span.name, Name::Week(week) if weeks.contains(&week)));
+    rewrite(tx, municipality, &protocols, &published, &Touched { weeks, changed: BTreeMap::new() }, |_| false, now).await
+}
+
+/// Writes the next revision of the periods that stand on touched weeks, and of those `looked_at` that do not say what they stand on.
+async fn rewrite(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    protocols: &[Protocol],
+    published: &[Latest],
+    touched: &Touched,
+    looked_at: impl Fn(&Latest) -> bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>> {
+    let mut periods = Vec::new();
+    for latest in published {
+        let holds = |span: &Span| touched.weeks.iter().any(|week| (span.first..=span.last).contains(week));
+        let before = latest.span.name.previous().and_then(|name| name.weeks(protocols).map(|(first, last)| Span { name, first, last }));
+        if !(looked_at(latest) || holds(&latest.span) || before.as_ref().is_some_and(holds)) {
+            continue;
+        }
+        let (shown, changed) = match latest.span.name {
+            Name::Week(week) => {
+                let mut shown = shown_in(tx, municipality, &latest.period).await?.unwrap_or_default();
+                shown.extend(touched.changed.get(&week).into_iter().flatten().cloned());
+                (Some(shown), touched.changed.contains_key(&week))
+            }
+            _ => (None, false),
+        };
+        let table = Table::gather(tx, municipality, &latest.span, protocols, shown.as_ref()).await?;
+        let same = !changed && table.source_hash() == latest.source_hash;
+        if same && (!looked_at(latest) || table.stands(tx, municipality, latest.revision).await?) {
+            continue;
+        }
+        table.write(tx, municipality, latest.revision + 1, now).await?;
+        periods.push(latest.period.clone());
+    }
+    Ok(periods)
 }
 
 fn not_published(municipality: MunicipalityId, period: &str, published: &[Latest]) -> Error {
@@ -128,7 +152,7 @@ fn not_published(municipality: MunicipalityId, period: &str, published: &[Latest
 }
 
 /// The latest revision of every published period, weeks before the longer periods that end with them.
-async fn latest(tx: &mut Tx, municipality: MunicipalityId, protocols: &[crate::trial::protocol::Protocol]) -> Result<Vec<Latest>> {
+async fn latest(tx: &mut Tx, municipality: MunicipalityId, protocols: &[Protocol]) -> Result<Vec<Latest>> {
     let rows: Vec<(String, i32, String)> = all!(
         tx,
         "SELECT p.period, p.revision, p.source_hash FROM publication p

@@ -28,10 +28,27 @@ pub async fn every_minute(app: App) -> Result<()> {
         map::revision::revise(&mut tx, municipality.municipality_id, "vecino", LATE, now, &map::revision::What::Rewritten).await?;
         map::publication::publish_due(&mut tx, municipality.municipality_id, now).await?;
     }
+    tx.commit().await?;
+    keep_reports(&app).await
+}
+
+/// Reports are there of what was published last. Only one that is behind takes the writer.
+async fn keep_reports(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.read().await?;
+    let mut behind = Vec::new();
     for trial in trial::all(&mut tx).await? {
-        analysis::report::refresh(&mut tx, &trial, now).await?;
+        if analysis::report::is_behind(&mut tx, &trial, now).await? {
+            behind.push(trial);
+        }
     }
-    tx.commit().await
+    drop(tx);
+    for trial in behind {
+        let mut tx = app.db.write().await?;
+        analysis::report::refresh(&mut tx, &trial, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Rounds are there for every day due up to tomorrow, also for days on which nobody served. Only a gap takes the writer.
