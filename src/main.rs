@@ -79,9 +79,7 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::User(command) => account::command::run_user(command, options).await,
         Command::Device(command) => account::command::run_device(command, options).await,
         Command::Demo(arguments) => demo::run(arguments, options).await,
-        Command::Geo(command) => {
-            territory::command::run(command, options, |tx, changed| Box::pin(web::duties::facts_changed(tx, changed))).await
-        }
+        Command::Geo(command) => territory::command::run(command, options, |tx, changed| Box::pin(web::duties::facts_changed(tx, changed))).await,
         Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists).await,
         Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options).await,
         Command::Simulate(arguments) => analysis::simulate_command::run(&arguments, options, &wording::exists),

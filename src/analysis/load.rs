@@ -87,8 +87,7 @@ pub async fn stamp(tx: &mut Tx, trial: &Trial, look: i32, through: Week, publish
     let weeks = (trial.protocol.week(1), through);
     for code in &trial.protocol.municipalities {
         let municipality = MunicipalityId::parse(code)?;
-        let places: Vec<(i64,)> =
-            all!(tx, "SELECT sequence FROM audit_head WHERE municipality_id = $1 AND stream = 'territory'", municipality)?;
+        let places: Vec<(i64,)> = all!(tx, "SELECT sequence FROM audit_head WHERE municipality_id = $1 AND stream = 'territory'", municipality)?;
         let rewritten: Vec<(Week, i64)> = all!(
             tx,
             "SELECT iso_week, rewritten FROM tally_week WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 ORDER BY iso_week",
@@ -129,7 +128,14 @@ pub async fn stamp(tx: &mut Tx, trial: &Trial, look: i32, through: Week, publish
 /// What a report is besides its data.
 fn named(trial: &Trial, look: i32, through: Week, published: bool) -> String {
     let assigned = trial.assigned_at.map(|at| at.timestamp_micros());
-    format!("{} {} {} {} {assigned:?} {look} {through} {published} {}", trial.id, trial.sha256, trial.seed, trial.amendments.len(), super::CODE_VERSION)
+    format!(
+        "{} {} {} {} {assigned:?} {look} {through} {published} {}",
+        trial.id,
+        trial.sha256,
+        trial.seed,
+        trial.amendments.len(),
+        super::CODE_VERSION
+    )
 }
 
 /// Names every row a report stands on, by content: the same name is the same report, byte for byte. What changes nothing of the data (a

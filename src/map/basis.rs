@@ -63,7 +63,8 @@ pub(super) struct Basis {
 
 impl Basis {
     pub async fn read(tx: &mut Tx, municipality: MunicipalityId, week: Week) -> Result<Basis> {
-        let codes: Vec<(NeighbourhoodId, String)> = all!(tx, "SELECT neighbourhood_id, code FROM neighbourhood WHERE municipality_id = $1", municipality)?;
+        let codes: Vec<(NeighbourhoodId, String)> =
+            all!(tx, "SELECT neighbourhood_id, code FROM neighbourhood WHERE municipality_id = $1", municipality)?;
         let codes: BTreeMap<NeighbourhoodId, String> = codes.into_iter().collect();
         type Row = (HouseholdId, NeighbourhoodId, i32, Option<i32>, i32, i32, i32);
         let rows: Vec<Row> = all!(
@@ -91,7 +92,8 @@ impl Basis {
 
     /// What changes when the current sums of these areas are taken in: home, neighbourhood, and the new sums where there are any.
     pub fn changes(&self, within: impl Fn(&str) -> bool) -> Vec<(Key, Option<Sums>)> {
-        let last: BTreeMap<Key, Sums> = self.past.iter().filter(|(_, row)| row.to.is_none()).map(|(place, row)| ((row.home, *place), row.sums)).collect();
+        let last: BTreeMap<Key, Sums> =
+            self.past.iter().filter(|(_, row)| row.to.is_none()).map(|(place, row)| ((row.home, *place), row.sums)).collect();
         let keys: std::collections::BTreeSet<&Key> = last.keys().chain(self.now.keys()).collect();
         let differs = keys.into_iter().filter(|key| self.codes.get(&key.1).is_some_and(|code| within(code)) && last.get(*key) != self.now.get(*key));
         differs.map(|key| (*key, self.now.get(key).copied())).collect()

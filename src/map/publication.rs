@@ -5,9 +5,9 @@
 //! block and its phase never say different things. One pass over those rows per table gives sums and sums of squares by home, so the interval and the change (`stats::interval`) cost as
 //! much as there are neighbourhoods, and pages read nothing but what is written here.
 
-use super::{Measure, basis, revision};
 use super::hiding::{Area, hide};
 use super::period::{Kind, Name, Span, due};
+use super::{Measure, basis, revision};
 use crate::account::audit;
 use crate::clock::{Week, at_local, local_day};
 use crate::db::Tx;
@@ -61,7 +61,13 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
     }
     if !names.is_empty() {
         let again = revision::published_late(tx, municipality, weeks, now).await?;
-        let entry = audit::Entry { stream: "publication", actor: "vecino", action: "published", target: "map", detail: json!({ "periods": names, "revised": again }) };
+        let entry = audit::Entry {
+            stream: "publication",
+            actor: "vecino",
+            action: "published",
+            target: "map",
+            detail: json!({ "periods": names, "revised": again }),
+        };
         audit::record(tx, municipality, now, entry).await?;
     }
     Ok(names)

@@ -371,7 +371,9 @@ mod tests {
         let past = one_state("a", 0..40);
         for (homes, waits) in [(1, true), (9, true), (10, false)] {
             let mut now = current(&past);
-            (0..homes).for_each(|n| now.get_mut(&(home(n), "a".into())).unwrap().iter_mut().zip([2, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
+            (0..homes).for_each(|n| {
+                now.get_mut(&(home(n), "a".into())).unwrap().iter_mut().zip([2, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more)
+            });
             let verdict = judge(&all_shown(&["a"]), true, &past, &now);
             assert_eq!(verdict.waiting.contains(&Waiting::FewHomes), waits, "{homes}");
             assert_eq!(verdict.taken.is_empty(), waits);
@@ -392,7 +394,9 @@ mod tests {
     fn two_revisions_of_ten_that_differ_by_two_homes_are_not_both_published() {
         let mut past = one_state("a", 0..60);
         let whole = current(&past);
-        let without = |left: std::ops::Range<usize>| -> Now { whole.iter().filter(|((own, _), _)| !left.clone().any(|n| home(n) == *own)).map(|(k, v)| (k.clone(), *v)).collect() };
+        let without = |left: std::ops::Range<usize>| -> Now {
+            whole.iter().filter(|((own, _), _)| !left.clone().any(|n| home(n) == *own)).map(|(k, v)| (k.clone(), *v)).collect()
+        };
         let first = without(0..12);
         assert!(judge(&all_shown(&["a"]), true, &past, &first).waiting.is_empty());
         publish(&mut past, &first, 2);
@@ -429,8 +433,10 @@ mod tests {
         let mut now = current(&past);
         let sums = now.remove(&(home(0), "a".into())).unwrap();
         now.insert((home(0), "b".into()), sums);
-        (1..15).for_each(|n| now.get_mut(&(home(n), "a".into())).unwrap().iter_mut().zip([1, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
-        (200..215).for_each(|n| now.get_mut(&(home(n), "c".into())).unwrap().iter_mut().zip([2, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
+        (1..15)
+            .for_each(|n| now.get_mut(&(home(n), "a".into())).unwrap().iter_mut().zip([1, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
+        (200..215)
+            .for_each(|n| now.get_mut(&(home(n), "c".into())).unwrap().iter_mut().zip([2, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
         let verdict = judge(&all_shown(&["a", "b", "c"]), true, &past, &now);
         assert_eq!(verdict.taken, BTreeSet::from(["c".to_owned()]), "b changes by one home, a with it");
         assert_eq!(verdict.waiting, BTreeSet::from([Waiting::FewHomes]));

@@ -27,7 +27,10 @@ pub async fn recount(tx: &mut Tx, municipality: MunicipalityId, actor: &str, now
         judged.entry(week).or_default().insert(home);
     }
     for (week, homes) in judged {
-        lines.push(format!("observation {municipality}/{week}: rows of {} homes counted for another place or outcome than their day gives", homes.len()));
+        lines.push(format!(
+            "observation {municipality}/{week}: rows of {} homes counted for another place or outcome than their day gives",
+            homes.len()
+        ));
     }
     let mut week = Week::of(first);
     while week <= Week::of(last) {

@@ -179,8 +179,11 @@ pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
         ),
         municipality
     )?;
-    let weeks: Vec<(Week,)> =
-        all!(tx, "SELECT iso_week FROM tally_week WHERE municipality_id = $1 UNION SELECT iso_week FROM segment_week WHERE municipality_id = $1", municipality)?;
+    let weeks: Vec<(Week,)> = all!(
+        tx,
+        "SELECT iso_week FROM tally_week WHERE municipality_id = $1 UNION SELECT iso_week FROM segment_week WHERE municipality_id = $1",
+        municipality
+    )?;
     rewritten(tx, municipality, weeks.into_iter().map(|(week,)| week).collect()).await
 }
 
@@ -217,9 +220,11 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
               WHERE o.municipality_id = $1 AND o.counted GROUP BY h.code, o.service_day HAVING COUNT(*) > 1 ORDER BY h.code, o.service_day",
             municipality
         )?;
-        wrong.extend(twice.into_iter().map(|(home, day, n)| {
-            format!("observation {municipality}/{home}/{day}: {n} rows count for one home on one day; {REMEDY}")
-        }));
+        wrong.extend(
+            twice
+                .into_iter()
+                .map(|(home, day, n)| format!("observation {municipality}/{home}/{day}: {n} rows count for one home on one day; {REMEDY}")),
+        );
     }
     Ok(wrong)
 }
