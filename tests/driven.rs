@@ -19,6 +19,7 @@ use vecino::observation::receive::receive;
 use vecino::observation::restate::facts_changed;
 use vecino::observation::{crew, tally};
 use vecino::seal::Keys;
+use vecino::sheet::Written;
 use vecino::territory::command::Changed;
 use vecino::territory::dated::Span;
 use vecino::territory::import::{self, Kind, Request};
@@ -174,6 +175,7 @@ impl Town {
             from: day,
             reason,
             actor: "office",
+            written: &Written::default(),
         };
         let outcome = import::file(&mut tx, &mut Mint::system(), &request).await.unwrap_or_else(|error| panic!("{day} {text}: {error}"));
         assert!(outcome.new + outcome.changed > 0, "{text}");
