@@ -289,7 +289,7 @@ async fn acts_from_the_command_line_say_what_they_do_and_refuse_in_one_line() {
     }
     refused(folder, &["geo", "retire", "segments", "R2-02"], &["--municipality", "0114, 1202"]);
     refused(folder, &geo(&["retire", "segments", "R2-02"]), &["R2-02", "homes", "--with-homes"]);
-    refused(folder, &geo(&["retire", "segments", "R2-02", "--with-homes", "--from", "mañana"]), &["--from «mañana»", "2026-11-30"]);
+    refused(folder, &geo(&["retire", "segments", "R2-02", "--with-homes", "--from", "mañana"]), &["--from «mañana»", &today().to_string()]);
     refused(folder, &geo(&["retire", "segments", "R2-02", "--with-homes", "--from", "2026-07-01"]), &["has passed", "--reason"]);
     refused(folder, &geo(&["rename", "segments", "R2-02", "Nombre"]), &["no name", "--code"]);
     refused(folder, &geo(&["merge", "routes", "R2", "R2"]), &["into itself"]);
