@@ -4,7 +4,6 @@ pub mod campaign;
 pub mod command;
 pub mod draft;
 pub mod gateway;
-pub mod gsm7;
 pub mod hours;
 pub mod outbox;
 pub mod page;
@@ -15,6 +14,9 @@ pub mod rule;
 pub mod share;
 pub mod visit;
 pub mod wording;
+pub mod wordings;
+
+pub use crate::gsm7;
 
 use crate::account::access::Routes;
 use crate::app::App;
