@@ -301,9 +301,9 @@ pub fn as_csv(as_of: NaiveDate, rows: &[Row]) -> Result<String> {
 fn as_lines(as_of: NaiveDate, rows: &[Row]) -> String {
     let mut out = format!("As of {}. Distinct people over all municipalities; groups under five are hidden.\n", show_day(as_of));
     for row in rows {
-        let until = row.valid_to.map(show_day).unwrap_or_default();
+        let until = row.valid_to.map(|day| format!(" by {}", show_day(day))).unwrap_or_default();
         out += &format!(
-            "{:<18} {:>8} of {} by {until}; due today {}: {}\n",
+            "{:<18} {:>8} of {}{until}; due today {}: {}\n",
             row.indicator,
             number(row.value, &row.unit),
             number(Some(row.target), &row.unit),

@@ -1,16 +1,18 @@
 //! `vecino geo cut`: a route and its homes out of the database or a file, the proposal into files that `geo import` takes.
 
 use super::cut::{self, Left, Piece, Proposal};
+use super::geometry::{self, Plane};
+use super::household::{self, Household};
 use super::import::{self, Request};
 use super::municipality::{self, Municipality};
 use super::route::Route;
-use super::{household, neighbourhood, route, segment};
+use super::{neighbourhood, route, segment};
 use crate::all;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
 use chrono::NaiveDate;
-use geo::Coord;
+use geo::{Coord, LineString};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -36,6 +38,8 @@ pub struct Made {
     homes: Vec<(String, Coord)>,
     /// Whether homes come from a file, so that their positions are written out too.
     from_file: bool,
+    /// Homes that wait for a segment and are nearer to another route.
+    elsewhere: usize,
     /// Segments the route has already, and the homes on them.
     standing: (usize, usize),
     codes: Vec<String>,
@@ -63,13 +67,27 @@ pub async fn make(tx: &mut Tx, ask: Ask<'_>, today: NaiveDate) -> Result<Made> {
     let own: BTreeSet<_> = segments.iter().filter(|segment| segment.route_id == route.route_id).map(|segment| segment.segment_id).collect();
     let stored = household::of(tx, id, today).await?;
     let on_own = stored.iter().filter(|home| home.segment_id.is_some_and(|segment| own.contains(&segment))).count();
+    let mut elsewhere = 0;
     let (homes, from_file): (Vec<(String, Coord)>, bool) = match &ask.points {
         Some(request) => (import::positions(request, &place.letters())?, true),
         None => {
-            let waiting = stored.iter().filter(|home| home.service_status == "served" && home.segment_id.is_none());
-            (waiting.map(|home| (home.code.clone(), Coord { x: home.lon, y: home.lat })).collect(), false)
+            let waiting: Vec<&Household> = stored.iter().filter(|home| home.service_status == "served" && home.segment_id.is_none()).collect();
+            let lanes: Vec<(&Route, Vec<Lane>)> = routes.iter().map(|route| (route, lanes(route))).collect();
+            let own = |home: &&&Household| nearest(home, &lanes).is_none_or(|nearest| nearest.route_id == route.route_id);
+            let homes: Vec<(String, Coord)> = waiting.iter().filter(own).map(|home| (home.code.clone(), place_of(home))).collect();
+            elsewhere = waiting.len() - homes.len();
+            (homes, false)
         }
     };
+    if homes.is_empty() && elsewhere > 0 {
+        return Err(Error::refused(
+            "no-homes",
+            format!(
+                "route «{}» in {id}: all {elsewhere} homes that wait for a segment are as near to another route; cut that one, or name a file with --points",
+                ask.route
+            ),
+        ));
+    }
     if homes.is_empty() {
         let why = "no served home waits for a segment; import homes with service_status served, or name a file with --points";
         return Err(Error::refused("no-homes", format!("route «{}» in {id}: {why}", ask.route)));
@@ -81,7 +99,32 @@ pub async fn make(tx: &mut Tx, ask: Ask<'_>, today: NaiveDate) -> Result<Made> {
     let proposal = cut::cut(&asked);
     let used: Vec<(String,)> = all!(tx, "SELECT code FROM segment WHERE municipality_id = $1", id)?;
     let codes = cut::names(&route.code, proposal.pieces.len(), &used.into_iter().map(|(code,)| code).collect());
-    Ok(Made { place, route, size: ask.size, reach: ask.reach, areas, homes, from_file, standing: (own.len(), on_own), codes, proposal })
+    Ok(Made { place, route, size: ask.size, reach: ask.reach, areas, homes, from_file, elsewhere, standing: (own.len(), on_own), codes, proposal })
+}
+
+/// A part of a route's line, prepared for many homes.
+type Lane = (Plane, LineString);
+
+fn lanes(route: &Route) -> Vec<Lane> {
+    let plane = |line: &LineString| line.0.first().map(|first| Plane::at(*first));
+    route.lines().iter().filter_map(|line| plane(line).map(|plane| (plane, plane.flat(line)))).collect()
+}
+
+fn place_of(home: &Household) -> Coord {
+    Coord { x: home.lon, y: home.lat }
+}
+
+/// The route a home is nearest to, among those of its operator; of equally near ones the first by code.
+fn nearest<'a>(home: &Household, routes: &[(&'a Route, Vec<Lane>)]) -> Option<&'a Route> {
+    let own = routes.iter().filter(|(route, _)| home.operator_id.is_none_or(|operator| operator == route.operator_id));
+    let beside = |lanes: &[Lane]| {
+        lanes
+            .iter()
+            .filter_map(|(plane, line)| geometry::along(line, plane.metres(place_of(home))))
+            .map(|(_, beside)| beside)
+            .fold(f64::INFINITY, f64::min)
+    };
+    own.map(|(route, lanes)| (*route, beside(lanes))).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(route, _)| route)
 }
 
 /// The municipality that was named, or the only one that has a route of this code.
@@ -161,6 +204,9 @@ impl Made {
     /// What a person has to look at: homes that are on no piece, small pieces, what stands already.
     pub fn remarks(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        if self.elsewhere > 0 {
+            lines.push(format!("{} more homes wait for a segment and are nearer to another route; cut that one too", self.elsewhere));
+        }
         if let (segments @ 1.., homes) = self.standing {
             lines.push(format!(
                 "{}: has {segments} segments with {homes} homes already; they stay as they are, and these pieces lie over them",
@@ -202,7 +248,7 @@ impl Made {
         for (reason, codes) in reasons {
             let some = codes.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
             let more = if codes.len() > 8 { ", …" } else { "" };
-            lines.push(format!("{} homes not placed, {reason}: {some}{more}", codes.len()));
+            lines.push(format!("not placed: {} of the homes, {reason}: {some}{more}", codes.len()));
         }
         lines
     }
