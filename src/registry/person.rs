@@ -7,7 +7,6 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, PersonId};
 use crate::seal::{Keys, Lookup};
-use crate::territory::code::{Thing, find as find_code};
 use crate::{all, bulk, opt, run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;

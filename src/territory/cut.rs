@@ -385,8 +385,8 @@ mod tests {
             }
             for piece in &made.pieces {
                 let shape = &areas[piece.neighbourhood];
-                let inner = piece.line.lines().map(|edge| geo::Point::from((edge.start + edge.end) / 2.0));
-                prop_assert!(inner.clone().all(|middle| shape.contains(&middle)), "one neighbourhood");
+                let mut inner = piece.line.lines().map(|edge| geo::Point::from((edge.start + edge.end) / 2.0));
+                prop_assert!(inner.all(|middle| shape.contains(&middle)), "one neighbourhood");
                 prop_assert!(piece.line.0.len() > 1 && !piece.homes.is_empty());
                 let within: usize = made.pieces.iter().filter(|other| other.neighbourhood == piece.neighbourhood).map(|other| other.homes.len()).sum();
                 prop_assert!(piece.homes.len() as f64 <= 1.75 * size as f64 + 1.0, "{} of {size}", piece.homes.len());

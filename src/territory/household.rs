@@ -89,7 +89,7 @@ pub fn spelled(text: &str) -> Option<String> {
 pub fn spellings(text: &str) -> [String; 3] {
     let own = text.trim().to_owned();
     let capitals = own.to_uppercase();
-    [own, spelled(text).filter(|code| is_code(code)).unwrap_or_else(|| capitals.clone()), capitals]
+    [own, spelled(text).unwrap_or_else(|| capitals.clone()), capitals]
 }
 
 /// The code a row of a file gives its home. `known`: whether a home has that code already. A code that stands is the home's, however it is
