@@ -415,7 +415,7 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     for refused in [freeze().await, assign().await, status().await] {
         assert_eq!(refused.unwrap_err().code, "protocol-changed");
     }
-    command::run(Command::Amend { experiment: file.clone(), reason: "número del comité".into() }, &options, &known).await.unwrap();
+    command::run(Command::Amend { experiment: file.clone(), reason: "número del comité".into() }, &options, &known, "").await.unwrap();
     for accepted in [freeze().await, assign().await, status().await] {
         accepted.unwrap();
     }
