@@ -233,3 +233,11 @@ CREATE TABLE later_code (
   PRIMARY KEY (municipality_id, kind, code)
 );
 CREATE INDEX later_code_by_thing ON later_code (municipality_id, kind, thing_id);
+
+-- Codes that were made for labels, whether or not a home carries them yet: none is made twice.
+CREATE TABLE household_code_given (
+  municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
+  code TEXT NOT NULL,
+  given_at TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (municipality_id, code)
+);

@@ -7,7 +7,7 @@ use crate::seal::Keys;
 use chrono::Duration;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Stands in the folder while a practice town is made; a folder with it holds nothing else of worth.
 pub const UNFINISHED: &str = "demo.unfinished";
@@ -21,6 +21,14 @@ pub fn print(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The folder whose own files stand over what ships. A process serves one installation.
+static OWN: OnceLock<PathBuf> = OnceLock::new();
+
+/// A file of the installation's own that stands over what ships: `wordings/es/…`, `programme-targets.csv`, `lakes/…`. `None` when there is none.
+pub fn own_file(name: &str) -> Option<PathBuf> {
+    OWN.get().map(|folder| folder.join(name)).filter(|path| path.exists())
 }
 
 #[derive(Clone)]
@@ -48,6 +56,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// From now on the files of the data folder stand over what ships.
+    pub fn take_own_files(&self) {
+        let _ = OWN.set(self.data_dir.clone());
+    }
+
     pub fn url(&self) -> String {
         self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("vecino.db").display()))
     }

@@ -5,6 +5,7 @@ pub mod db;
 pub mod clock;
 pub mod id;
 pub mod seal;
+pub mod gsm7;
 pub mod language;
 pub mod page;
 pub mod app;

@@ -48,6 +48,9 @@ enum Command {
     /// Preview, run, pause and prove the weekly messages
     #[command(subcommand)]
     Campaign(norm::command::Command),
+    /// The texts that are sent: write them out to be edited, and check them
+    #[command(subcommand)]
+    Wordings(norm::wordings::Command),
     /// Import and export the registry, and its indicators
     #[command(subcommand)]
     Registry(registry::command::Command),
@@ -72,6 +75,11 @@ enum TrialCommand {
 
 /// One line a command; each domain runs its own.
 async fn run(command: Command, options: &Options) -> Result<()> {
+    options.take_own_files();
+    // Who sends, or promises to send, is told of a text that cannot be sent.
+    if matches!(command, Command::Serve(_) | Command::Trial(TrialCommand::Life(_)) | Command::Campaign(_) | Command::Simulate(_)) {
+        wording::sound()?;
+    }
     match command {
         Command::Init(arguments) => web::command::init(arguments, options).await,
         Command::Serve(arguments) => web::command::serve(arguments, options).await,
@@ -86,12 +94,13 @@ async fn run(command: Command, options: &Options) -> Result<()> {
             };
             territory::command::run(command, options, after).await
         }
-        Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists).await,
+        Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists, wording::sha256()).await,
         Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options).await,
         Command::Simulate(arguments) => analysis::simulate_command::run(&arguments, options, &wording::exists),
         // Answered before there is a runtime.
         Command::Estimate(_) => Ok(()),
         Command::Campaign(command) => norm::command::run(command, options).await,
+        Command::Wordings(command) => norm::wordings::run(&command, options),
         Command::Registry(command) => registry::command::run(command, options).await,
         Command::Map(command) => map::command::run(command, options).await,
         Command::Recount => observation::command::recount(options).await,

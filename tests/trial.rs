@@ -390,10 +390,10 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     std::fs::write(&file, DEFAULT).unwrap();
     let options = Options { data_dir: folder.path().into(), database: None, json: true };
     let known = |wording: &str| wording != "plan_cau";
-    let check = || command::run(Command::Check { experiment: file.clone() }, &options, &known);
+    let check = || command::run(Command::Check { experiment: file.clone() }, &options, &known, "");
     check().await.unwrap();
     // Without an installation only the file can be checked.
-    let freeze = || command::run(Command::Freeze { experiment: file.clone() }, &options, &known);
+    let freeze = || command::run(Command::Freeze { experiment: file.clone() }, &options, &known, "");
     assert_eq!(freeze().await.unwrap_err().code, "no-installation");
     let db = Db::connect(&options.url()).await.unwrap();
     db.migrate().await.unwrap();
@@ -401,8 +401,8 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     let mut tx = db.write().await.unwrap();
     territory(&mut tx, 9, 20).await;
     tx.commit().await.unwrap();
-    let assign = || command::run(Command::Assign { experiment: file.clone() }, &options, &known);
-    let status = || command::run(Command::Status { experiment: file.clone() }, &options, &known);
+    let assign = || command::run(Command::Assign { experiment: file.clone() }, &options, &known, "");
+    let status = || command::run(Command::Status { experiment: file.clone() }, &options, &known, "");
     status().await.unwrap();
     assert_eq!(assign().await.unwrap_err().code, "trial-not-frozen");
     freeze().await.unwrap();
@@ -415,7 +415,7 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     for refused in [freeze().await, assign().await, status().await] {
         assert_eq!(refused.unwrap_err().code, "protocol-changed");
     }
-    command::run(Command::Amend { experiment: file.clone(), reason: "número del comité".into() }, &options, &known).await.unwrap();
+    command::run(Command::Amend { experiment: file.clone(), reason: "número del comité".into() }, &options, &known, "").await.unwrap();
     for accepted in [freeze().await, assign().await, status().await] {
         accepted.unwrap();
     }

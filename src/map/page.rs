@@ -17,6 +17,7 @@ use crate::trial::protocol::published_on;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use chrono::NaiveDate;
 use maud::{Markup, html};
 
 /// `/map/1202` is the page, `/map/1202.svg` the picture.
@@ -46,7 +47,7 @@ async fn mayor(app: &App, actor: &Actor, reader: &Reader, code: &str, ask: &Ask)
     let heading = words.say(&format!("map-heading-{}", key(view.measure)));
     let Some(current) = &view.current else {
         let first = super::read::first_observed(&mut tx, municipality).await?;
-        return Ok(Page::new("map", heading, empty(words, &view, base.as_ref().as_ref(), ask, first.map(published_on)))
+        return Ok(Page::new("map", heading, empty(words, &view, base.as_ref().as_ref(), ask, (first.map(published_on), today)))
             .place(view.place.name.clone())
             .script("map.js"));
     };
@@ -127,12 +128,15 @@ pub fn margin(shown: Shown) -> [(&'static str, fluent_bundle::FluentValue<'stati
     [("rate", points(shown.rate).into()), ("low", points(shown.low).into()), ("high", points(shown.high).into())]
 }
 
-fn empty(words: &Words, view: &View, base: Option<&Base>, ask: &Ask, first: Option<chrono::NaiveDate>) -> Markup {
+fn empty(words: &Words, view: &View, base: Option<&Base>, ask: &Ask, (first, today): (Option<NaiveDate>, NaiveDate)) -> Markup {
     html! {
         p.vacio {
             (words.say("map-empty")) " "
+            // Only what will come is promised: nothing is published where no pilot runs, or before a home was observed.
             @match first {
-                Some(day) => { (words.tell("map-empty-first", &[("day", show_day(day).into())])) }
+                _ if !view.place.pilot => { (words.say("map-empty-no-pilot")) }
+                Some(day) if day >= today => { (words.tell("map-empty-first", &[("day", show_day(day).into())])) }
+                Some(_) => { (words.say("map-empty-waiting")) }
                 None => { (words.say("map-empty-unknown")) }
             }
         }

@@ -182,13 +182,16 @@ pub struct Place {
     pub code: String,
     pub name: String,
     pub approximate: bool,
+    pub pilot: bool,
 }
 
 pub async fn place(tx: &mut Tx, municipality: MunicipalityId) -> Result<Place> {
-    crate::opt!(tx, "SELECT municipality_id, code, name, approximate FROM municipality WHERE municipality_id = $1", municipality)?.ok_or_else(|| {
-        Error::not_found("municipality-unknown", format!("there is no municipality {municipality}; use one of the 340 codes of INE"))
-            .with("code", municipality)
-    })
+    crate::opt!(tx, "SELECT municipality_id, code, name, approximate, pilot FROM municipality WHERE municipality_id = $1", municipality)?.ok_or_else(
+        || {
+            Error::not_found("municipality-unknown", format!("there is no municipality {municipality}; use one of the 340 codes of INE"))
+                .with("code", municipality)
+        },
+    )
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -218,6 +221,6 @@ pub async fn neighbourhoods(tx: &mut Tx, municipality: MunicipalityId, first: Na
 
 /// Something was observed here, whether or not it was published yet; tells an empty page when the first publication comes.
 pub async fn first_observed(tx: &mut Tx, municipality: MunicipalityId) -> Result<Option<Week>> {
-    let (first,): (Option<i32>,) = one!(tx, "SELECT MIN(iso_week) FROM segment_week WHERE municipality_id = $1", municipality)?;
+    let (first,): (Option<i32>,) = one!(tx, "SELECT MIN(iso_week) FROM home_week WHERE municipality_id = $1 AND observed > 0", municipality)?;
     Ok(first.map(Week))
 }

@@ -4,7 +4,6 @@ pub mod campaign;
 pub mod command;
 pub mod draft;
 pub mod gateway;
-pub mod gsm7;
 pub mod hours;
 pub mod known;
 pub mod outbox;
@@ -16,6 +15,9 @@ pub mod rule;
 pub mod share;
 pub mod visit;
 pub mod wording;
+pub mod wordings;
+
+pub use crate::gsm7;
 
 use crate::account::access::Routes;
 use crate::app::App;

@@ -15,6 +15,7 @@ use crate::id::MunicipalityId;
 use crate::language::Words;
 use crate::page::{Page, Reader, count};
 use crate::registry::Contact;
+use crate::territory::household;
 use crate::trial;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -143,10 +144,11 @@ pub async fn search(
     let mut tx = app.db.read().await?;
     let trial = trial_of(&mut tx, &campaign).await?;
     let week = usual_week(&trial, app.clock.today());
-    let household = asked.household.as_deref().map(str::trim).filter(|code| !code.is_empty()).map(str::to_uppercase);
-    if let (Some(municipality), Some(code)) = (&asked.municipality, &household) {
+    let household = asked.household.as_deref().map(str::trim).filter(|code| !code.is_empty());
+    if let (Some(municipality), Some(code)) = (&asked.municipality, household) {
         let municipality = MunicipalityId::parse(municipality)?;
-        let safe: String = code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let stored = household::find(&mut tx, municipality, code).await?.map_or_else(|| code.to_uppercase(), |(_, stored)| stored);
+        let safe: String = stored.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         let week = asked.week.as_deref().map(Week::parse).transpose()?.map(|week| format!("?week={week}")).unwrap_or_default();
         return Ok(Redirect::to(&format!("/campaign/{campaign}/preview/{municipality}/{safe}{week}")).into_response());
     }

@@ -6,10 +6,10 @@ use super::rule::Text;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId};
+use crate::id::{MessageId, MunicipalityId, NormId};
 use crate::opt;
 use crate::registry::Contact;
-use crate::territory::code::{Thing, find as find_code};
+use crate::territory::household;
 use crate::trial::{self, Trial};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -69,13 +69,10 @@ impl Preview {
         week: Week,
         now: DateTime<Utc>,
     ) -> Result<Preview> {
-        let code = code.trim().to_uppercase();
-        let found = find_code(tx, municipality, Thing::Household, &code).await?;
-        let unknown = || {
+        let (household, code) = household::find(tx, municipality, code).await?.ok_or_else(|| {
             Error::not_found("household-unknown", format!("household {code}: there is none in {municipality}; write its code like SP-4821-K"))
-                .with("household", &code)
-        };
-        let household = HouseholdId(found.ok_or_else(unknown)?);
+                .with("household", code)
+        })?;
         let step = trial.protocol.trial_week(week) as i32;
         let stored: Option<Stored> = opt!(
             tx,

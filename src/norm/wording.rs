@@ -1,14 +1,18 @@
-//! The wordings that are sent: one text per file in `templates/messages/LANGUAGE/`, checked whole before any is used.
+//! The wordings that are sent: one text per file in `templates/messages/LANGUAGE/`, and over them those of the installation in
+//! `DATA_DIR/wordings/LANGUAGE/`; checked whole before any is used.
 //!
 //! A text is canonical Spanish with its accents. For SMS it is transliterated and must be one part in the 7-bit alphabet with every
 //! placeholder at its limit; after substitution it is measured again. Nothing is ever cut: what does not fit is refused.
 
 use super::gsm7;
 use super::rule::Text;
+use crate::app::own_file;
 use crate::error::{Error, Result};
+use crate::id::sha256_hex;
 use minijinja::{Environment, UndefinedBehavior};
 use rust_embed::RustEmbed;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 #[derive(RustEmbed)]
@@ -41,65 +45,134 @@ pub const FAMILIES: [&str; 4] = ["norm", "norm_and_plan", "plan_cue", "plan_rene
 struct Wordings {
     engine: Environment<'static>,
     problems: Vec<String>,
+    sha256: String,
 }
 
+/// One text and the file it stands in, as a person names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub place: String,
+    pub text: String,
+}
+
+/// Read once: a text that is changed counts from the next start on.
 static WORDINGS: LazyLock<Wordings> = LazyLock::new(|| {
+    let (mut sources, mut problems) = (shipped(), Vec::new());
+    if let Some(folder) = own_file("wordings") {
+        read_over(&folder, &mut sources, &mut problems);
+    }
+    load(sources, problems)
+});
+
+/// The texts that ship, by `LANGUAGE/NAME`.
+pub fn shipped() -> BTreeMap<String, Source> {
     let texts = Files::iter().filter_map(|path| {
         let file = Files::get(&path)?;
         let name = path.strip_suffix(".txt")?.to_owned();
-        Some((name, String::from_utf8_lossy(&file.data).trim().to_owned()))
+        Some((name, Source { place: format!("templates/messages/{path}"), text: String::from_utf8_lossy(&file.data).trim().to_owned() }))
     });
-    load(texts)
-});
+    texts.collect()
+}
 
-fn load(texts: impl Iterator<Item = (String, String)>) -> Wordings {
-    let mut engine = Environment::new();
-    engine.set_undefined_behavior(UndefinedBehavior::Strict);
-    let (mut problems, mut names) = (Vec::new(), Vec::new());
-    for (name, text) in texts {
-        match engine.add_template_owned(name.clone(), text) {
-            Ok(()) => names.push(name),
-            Err(e) => problems.push(format!("templates/messages/{name}.txt: {e}; mend the text")),
+/// Puts the texts of a folder, `LANGUAGE/NAME.txt`, over what is there; other files are left alone.
+fn read_over(folder: &Path, sources: &mut BTreeMap<String, Source>, problems: &mut Vec<String>) {
+    let list = |folder: &Path, problems: &mut Vec<String>| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>());
+        let mut paths: Vec<PathBuf> = entries.unwrap_or_else(|e| {
+            problems.push(format!("{}: the folder cannot be read ({e}); check its rights", folder.display()));
+            Vec::new()
+        });
+        paths.sort();
+        paths
+    };
+    for language in list(folder, problems).into_iter().filter(|path| path.is_dir()) {
+        for file in list(&language, problems).into_iter().filter(|path| path.extension().is_some_and(|e| e == "txt")) {
+            let place = file.display().to_string();
+            let (Some(tag), Some(name)) = (language.file_name().and_then(|n| n.to_str()), file.file_stem().and_then(|n| n.to_str())) else {
+                problems.push(format!("{place}: the name is not UTF-8; rename the file"));
+                continue;
+            };
+            match std::fs::read(&file).map(String::from_utf8) {
+                Err(e) => problems.push(format!("{place}: the text cannot be read ({e}); check its rights")),
+                Ok(Err(e)) => {
+                    let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+                    problems.push(format!("{place}:{line}: is not UTF-8 text; save it as UTF-8"));
+                }
+                Ok(Ok(text)) => {
+                    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").trim_end().to_owned();
+                    sources.insert(format!("{tag}/{name}"), Source { place, text });
+                }
+            }
         }
     }
-    for name in names {
-        if let Err(line) = examine(&engine, &name) {
-            problems.push(format!("templates/messages/{name}.txt: {line}"));
+}
+
+fn load(sources: BTreeMap<String, Source>, mut problems: Vec<String>) -> Wordings {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut hash = Vec::new();
+    for (name, Source { place, text }) in sources {
+        hash.extend(format!("{name}\n{text}\n").into_bytes());
+        if let Err(e) = engine.add_template_owned(name.clone(), text) {
+            let what = e.detail().map_or_else(|| e.kind().to_string(), str::to_owned);
+            problems.push(format!("{place}:{}: {what}; mend the text", e.line().unwrap_or(1)));
+            continue;
+        }
+        if let Err((line, what)) = examine(&engine, &name) {
+            problems.push(format!("{place}:{line}: {what}"));
             engine.remove_template(&name);
         }
     }
-    Wordings { engine, problems }
+    Wordings { engine, problems, sha256: sha256_hex(&hash) }
 }
 
-/// What is wrong with one text, with every placeholder at its limit.
-fn examine(engine: &Environment<'_>, name: &str) -> Result<usize, String> {
-    let template = engine.get_template(name).map_err(|e| e.to_string())?;
-    let variables = template.undeclared_variables(true);
+/// The line of a text in which `wanted` first stands, counted from 1.
+fn line_of(text: &str, wanted: &str) -> usize {
+    text.find(wanted).map_or(1, |at| 1 + text[..at].matches('\n').count())
+}
+
+/// What is wrong with one text, with every placeholder at its limit, and in which line.
+fn examine(engine: &Environment<'_>, name: &str) -> Result<usize, (usize, String)> {
+    let template = engine.get_template(name).map_err(|e| (e.line().unwrap_or(1), e.to_string()))?;
+    let (variables, source) = (template.undeclared_variables(true), template.source());
     let mut unknown: Vec<&String> = variables.iter().filter(|v| !PLACEHOLDERS.iter().any(|(known, _)| known == v)).collect();
     unknown.sort();
     if let Some(variable) = unknown.first() {
         let known: Vec<&str> = PLACEHOLDERS.iter().map(|(name, _)| *name).collect();
-        return Err(format!("«{variable}» is not a placeholder; use {}", known.join(", ")));
+        return Err((line_of(source, variable), format!("«{variable}» is not a placeholder; use {}", known.join(", "))));
     }
-    if !template.source().ends_with("{{ salir }}") {
-        return Err("the way out is missing; end the text with {{ salir }}".into());
+    if !source.ends_with("{{ salir }}") {
+        return Err((source.lines().count().max(1), "the way out is missing; end the text with {{ salir }}".into()));
     }
     let longest: BTreeMap<&str, String> = PLACEHOLDERS.iter().map(|(name, limit)| (*name, "m".repeat(*limit))).collect();
-    let text = gsm7::transliterate(&template.render(&longest).map_err(|e| e.to_string())?);
-    let septets = gsm7::septets(&text)
-        .map_err(|o| format!("«{}» (character {} of the filled text) is not in the SMS alphabet; write it otherwise", o.character, o.position))?;
+    let filled = template.render(&longest).map_err(|e| (e.line().unwrap_or(1), e.to_string()))?;
+    let text = gsm7::transliterate(&filled);
+    let septets = gsm7::septets(&text).map_err(|o| {
+        let line = line_of(source, &o.character.to_string());
+        (line, format!("«{}» (character {} of the filled text) is not in the SMS alphabet; write it otherwise", o.character, o.position))
+    })?;
     if septets > gsm7::SINGLE {
-        return Err(format!("{septets} septets with every placeholder at its limit, one SMS takes {}; shorten the text", gsm7::SINGLE));
+        return Err((1, format!("{septets} septets with every placeholder at its limit, one SMS takes {}; shorten the text", gsm7::SINGLE)));
     }
     Ok(septets)
 }
 
-/// Problems of the embedded texts; empty when all can be used.
+/// Problems of the texts; empty when all can be used.
 pub fn problems() -> &'static [String] {
     &WORDINGS.problems
 }
 
-/// Septets of every embedded Spanish text with all placeholders at their limits.
+/// Refuses to go on with a text that cannot be sent.
+pub fn sound() -> Result<()> {
+    if problems().is_empty() { Ok(()) } else { Err(Error::refused_lines("wording", problems().to_vec())) }
+}
+
+/// SHA-256 of every text in use, names and all.
+pub fn sha256() -> &'static str {
+    &WORDINGS.sha256
+}
+
+/// Septets of every text in use with all placeholders at their limits.
 pub fn longest() -> Vec<(String, usize)> {
     let names: Vec<String> = WORDINGS.engine.templates().map(|(name, _)| name.to_owned()).collect();
     let mut all: Vec<(String, usize)> = names.into_iter().filter_map(|name| examine(&WORDINGS.engine, &name).ok().map(|n| (name, n))).collect();
@@ -175,7 +248,7 @@ pub fn value(name: &str, text: &str) -> Result<String> {
 pub fn render(language: &str, name: &str, values: &BTreeMap<&'static str, String>, form: Form) -> Result<Rendered> {
     let wrong = |line: String| Error::refused("message-text", format!("wording {language}/{name}: {line}"));
     let template = WORDINGS.engine.get_template(&format!("{language}/{name}")).map_err(|_| {
-        let why = WORDINGS.problems.iter().find(|p| p.contains(&format!("/{name}.txt"))).cloned();
+        let why = WORDINGS.problems.iter().find(|p| p.contains(&format!("/{name}.txt:"))).cloned();
         wrong(why.unwrap_or_else(|| format!("there is no such text; add templates/messages/{language}/{name}.txt")))
     })?;
     let mut values = values.clone();
@@ -197,7 +270,8 @@ mod tests {
     use super::*;
 
     fn problem(text: &str) -> String {
-        load([("es/x".to_owned(), text.to_owned())].into_iter()).problems.join("\n")
+        let source = Source { place: "es/x.txt".into(), text: text.to_owned() };
+        load(BTreeMap::from([("es/x".to_owned(), source)]), Vec::new()).problems.join("\n")
     }
 
     #[test]
@@ -208,6 +282,27 @@ mod tests {
         assert!(problem("Hola “vecino”. {{ salir }}").contains("«“» (character 6"));
         assert!(problem(&format!("{} {{{{ salir }}}}", "a".repeat(144))).contains("161 septets"));
         assert!(problem("Hola {{ dia . {{ salir }}").contains("mend the text"));
+        assert!(problem("Hola.\n{{ nombre }}\n{{ salir }}").starts_with("es/x.txt:2: "));
+    }
+
+    #[test]
+    fn texts_of_the_installation_stand_over_those_that_ship() {
+        let folder = tempfile::tempdir().unwrap();
+        let es = folder.path().join("es");
+        std::fs::create_dir(&es).unwrap();
+        std::fs::write(es.join("reminder_day.txt"), "\u{feff}{{ remite }}: mañana pasa el camión. {{ salir }}\r\n").unwrap();
+        std::fs::write(es.join("own.txt"), "Gracias. {{ salir }}\n").unwrap();
+        std::fs::write(es.join("latin.txt"), b"Buen d\xeda. {{ salir }}").unwrap();
+        std::fs::write(es.join("README.md"), "not a text").unwrap();
+        let (mut sources, mut problems) = (shipped(), Vec::new());
+        let ships = load(sources.clone(), Vec::new()).sha256;
+        read_over(folder.path(), &mut sources, &mut problems);
+        assert_eq!(sources["es/reminder_day"].text, "{{ remite }}: mañana pasa el camión. {{ salir }}");
+        let loaded = load(sources, problems);
+        assert!(loaded.engine.get_template("es/own").is_ok() && loaded.engine.get_template("es/norm_static").is_ok());
+        assert_ne!(loaded.sha256, ships, "other texts have another hash");
+        assert_eq!(loaded.problems.len(), 1, "{:?}", loaded.problems);
+        assert!(loaded.problems[0].contains("latin.txt:1: is not UTF-8"));
     }
 
     #[test]

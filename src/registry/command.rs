@@ -3,7 +3,7 @@
 use super::desk::file_number;
 use super::identify::Answers;
 use super::indicators::{self, Row};
-use super::{export, import, likeness};
+use super::{export, import, likeness, target};
 use crate::app::{Options, print};
 use crate::clock::show_day;
 use crate::error::{Error, Result};
@@ -76,6 +76,8 @@ pub enum Command {
         #[arg(long)]
         csv: bool,
     },
+    /// Print the programme's targets as DATA_DIR/programme-targets.csv takes them, to be edited there
+    Targets,
     /// Opens every person of a municipality into a CSV file that an import reads; the export goes on record
     Export {
         /// Four digits of INE, such as 1202
@@ -192,6 +194,7 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
                 print(&as_lines(as_of, &rows))?;
             }
         }
+        Command::Targets => print(&target::written()?)?,
         Command::Export { municipality, out } => {
             let municipality = MunicipalityId::parse(&municipality)?;
             let mut tx = app.db.write().await?;
@@ -298,9 +301,9 @@ pub fn as_csv(as_of: NaiveDate, rows: &[Row]) -> Result<String> {
 fn as_lines(as_of: NaiveDate, rows: &[Row]) -> String {
     let mut out = format!("As of {}. Distinct people over all municipalities; groups under five are hidden.\n", show_day(as_of));
     for row in rows {
-        let until = row.valid_to.map(show_day).unwrap_or_default();
+        let until = row.valid_to.map(|day| format!(" by {}", show_day(day))).unwrap_or_default();
         out += &format!(
-            "{:<18} {:>8} of {} by {until}; due today {}: {}\n",
+            "{:<18} {:>8} of {}{until}; due today {}: {}\n",
             row.indicator,
             number(row.value, &row.unit),
             number(Some(row.target), &row.unit),

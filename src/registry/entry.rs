@@ -111,7 +111,7 @@ pub fn read<'a>(get: impl Fn(&str) -> &'a str, today: NaiveDate) -> Result<Entry
         problems.push(Problem { field: "channel", error });
         channel = None;
     }
-    let household = get("household").trim().to_uppercase();
+    let household = get("household").trim().to_owned();
     let consent_messages = yes("consent_messages", get("consent_messages"), &mut problems);
     if household.is_empty() && (consent_messages || channel.is_some()) {
         let error = Error::refused("household-needed", "household: phone and consent to messages belong to a home; write its code");

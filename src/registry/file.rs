@@ -175,11 +175,11 @@ async fn post_home(State(app): State<App>, reader: Reader, actor: Actor, Path((c
     let mut tx = app.db.write().await?;
     let (place, person, _) = subject(&mut tx, &app, &actor, &code, &id).await?;
     let done = async {
-        let wanted = typed.get("household").map_or("", String::as_str).trim().to_uppercase();
+        let wanted = typed.get("household").map_or("", String::as_str).trim();
         // A home may stand in another pilot than the person's key; the code's letters tell it, the database knows.
         let mut found = None;
         for (municipality, _) in super::places(&mut tx, &actor).await? {
-            found = found.or(person::household(&mut tx, municipality, &wanted).await?.map(|home| (municipality, home)));
+            found = found.or(person::household(&mut tx, municipality, wanted).await?.map(|home| (municipality, home)));
         }
         let (home_municipality, household) = found
             .ok_or_else(|| Error::refused("household-code", "there is no home with this code in this municipality; compare it with the label"))?;

@@ -3,14 +3,17 @@
 //! The one place of the registry where a query crosses municipalities (a test lists these statements). Only counts leave it.
 
 use super::suppress::{SMALLEST, shown};
+use super::target::Target;
+pub use super::target::ensure_targets;
+use crate::all;
+use crate::all;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{MunicipalityId, PersonId};
-use crate::{all, bulk};
 use chrono::{Months, NaiveDate};
 use serde::Serialize;
 
-const SHEET: &str =
+pub(super) const SHEET: &str =
     "Cities Alliance / SDC / UNOPS, Leveraging Migration for Thriving Secondary Cities in Guatemala, programme sheet, April 2023 – March 2026";
 
 /// An indicator: which people count, and which sentence of the programme sheet promised them.
@@ -25,7 +28,7 @@ pub struct Indicator {
 }
 
 /// Day 1 and the last day of the programme.
-fn programme() -> (NaiveDate, NaiveDate) {
+pub(super) fn programme() -> (NaiveDate, NaiveDate) {
     (NaiveDate::from_ymd_opt(2023, 4, 1).unwrap_or_default(), NaiveDate::from_ymd_opt(2026, 3, 31).unwrap_or_default())
 }
 
@@ -97,21 +100,6 @@ pub const ALL: &[Indicator] = &[
     },
 ];
 
-/// Writes the targets with their dates and source; again changes nothing.
-pub async fn ensure_targets(tx: &mut Tx) -> Result<()> {
-    let (from, to) = programme();
-    let rows: Vec<(&str, f64, &str, String)> =
-        ALL.iter().map(|indicator| (indicator.code, indicator.value, indicator.unit, format!("{SHEET}: «{}»", indicator.promise))).collect();
-    bulk!(
-        tx,
-        "INSERT INTO programme_target (indicator, valid_from, valid_to, value, unit, source)",
-        rows,
-        |row| [row.0, from, to, row.1, row.2, row.3.as_str()],
-        "ON CONFLICT (indicator, valid_from) DO NOTHING"
-    )?;
-    Ok(())
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -164,16 +152,6 @@ pub struct Row {
     pub status: Standing,
     pub source: String,
     pub breakdowns: Vec<Breakdown>,
-}
-
-#[derive(sqlx::FromRow)]
-struct Target {
-    indicator: String,
-    valid_from: NaiveDate,
-    valid_to: Option<NaiveDate>,
-    value: f64,
-    unit: String,
-    source: String,
 }
 
 #[derive(sqlx::FromRow)]

@@ -2,6 +2,7 @@
 
 use super::command::as_csv;
 use super::indicators::{self, Breakdown, Row, Standing};
+use super::target;
 use crate::account::access::Routes;
 use crate::app::App;
 use crate::clock::show_day;
@@ -21,7 +22,8 @@ pub fn routes(routes: Routes) -> Routes {
 async fn rows(app: &App) -> Result<Vec<Row>> {
     let mut tx = app.db.read().await?;
     let rows = indicators::table(&mut tx, app.clock.today()).await?;
-    if !rows.is_empty() {
+    // The file of targets may have been changed since.
+    if target::stand(&mut tx).await? {
         return Ok(rows);
     }
     drop(tx);

@@ -31,6 +31,7 @@ pub mod roll;
 pub mod school;
 pub mod suppress;
 pub mod table;
+pub mod target;
 pub mod view;
 pub mod waste;
 mod write;

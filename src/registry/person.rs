@@ -7,7 +7,6 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, PersonId};
 use crate::seal::{Keys, Lookup};
-use crate::territory::code::{Thing, find as find_code};
 use crate::{all, bulk, opt, run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -359,11 +358,10 @@ pub const SEARCH_LIMIT: i64 = 50;
 /// People of one municipality whose names hold every word typed, without accents, case, apostrophes and particles; or whose CUI
 /// is the thirteen digits typed; or who live in the home whose code is typed.
 pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text: &str, today: NaiveDate) -> Result<Vec<Person>> {
-    let code = text.trim().to_uppercase();
     let mut ids: Vec<PersonId> = Vec::new();
     if let Ok(cui) = Cui::read(text) {
         ids = with_cui(tx, keys, municipality, &cui).await?;
-    } else if let Some(home) = household(tx, municipality, &code).await? {
+    } else if let Some(home) = household(tx, municipality, text).await? {
         ids = super::membership::residents(tx, municipality, home, today)
             .await?
             .into_iter()
@@ -403,7 +401,7 @@ pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text
     Ok(people)
 }
 
-/// The home with this printed code.
+/// The home with this printed code, in any spelling.
 pub(crate) async fn household(tx: &mut Tx, municipality: MunicipalityId, code: &str) -> Result<Option<HouseholdId>> {
-    Ok(find_code(tx, municipality, Thing::Household, code).await?.map(HouseholdId))
+    Ok(crate::territory::household::find(tx, municipality, code).await?.map(|(id, _)| id))
 }

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::id::{ConsentId, ContactId, EnrolmentId, HouseholdId, Mint, MunicipalityId, PersonId, SegmentId};
 use crate::seal::{Keys, Lookup};
 use crate::territory::dated::in_force;
+use crate::territory::household;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -209,18 +210,21 @@ fn known_by_birth(entry: &Entry) -> bool {
     entry.person.birth.precision == super::birth::Precision::Day
 }
 
-/// The homes that the rows name, by code.
+/// The homes that the rows name, by the code as it is written there, in any spelling.
 async fn homes(tx: &mut Tx, municipality: MunicipalityId, entries: &[(u64, Entry)]) -> Result<HashMap<String, HouseholdId>> {
-    let codes: BTreeSet<&str> = entries.iter().map(|(_, entry)| entry.household.as_str()).filter(|code| !code.is_empty()).collect();
-    let codes: Vec<&str> = codes.into_iter().collect();
+    let written: BTreeSet<&str> = entries.iter().map(|(_, entry)| entry.household.as_str()).filter(|code| !code.is_empty()).collect();
+    let asked: BTreeSet<String> = written.iter().flat_map(|code| household::spellings(code)).collect();
+    let asked: Vec<String> = asked.into_iter().collect();
     let found: Vec<(String, HouseholdId)> = among!(
         tx,
         "WITH asked (municipality_id, code) AS (",
-        codes,
-        |code| [municipality, *code],
+        asked,
+        |code| [municipality, code.clone()],
         ") SELECT h.code, h.household_id FROM asked CROSS JOIN household h WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
     )?;
-    Ok(found.into_iter().collect())
+    let stored: HashMap<String, HouseholdId> = found.into_iter().collect();
+    let home = |code: &str| household::spellings(code).iter().find_map(|spelled| stored.get(spelled).copied());
+    Ok(written.into_iter().filter_map(|code| Some((code.to_owned(), home(code)?))).collect())
 }
 
 impl Standing<'_> {

@@ -5,6 +5,7 @@ use super::assign::{self, Areas};
 use super::check::{self, Report, Verdict};
 use super::export::{self, Format};
 use super::import::{self, FieldChange, Kind, Request};
+use super::{codes, municipality, pilot, proposal};
 use crate::account::audit;
 use crate::app::{Options, print};
 use crate::db::Tx;
@@ -74,6 +75,54 @@ pub enum Command {
         /// A file instead of stdout
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+    /// Set where a pilot runs, and say what follows: which pages appear, when the first week is published
+    Pilot {
+        /// INE code of the municipality
+        code: String,
+        /// Name that signs messages, at most 16 characters of the SMS alphabet
+        #[arg(long, value_name = "NAME")]
+        sender: Option<String>,
+        /// Who collects, in a sentence
+        #[arg(long, value_name = "TEXT")]
+        collection: Option<String>,
+        /// End it: nothing more is published; what was observed stays
+        #[arg(long, conflicts_with_all = ["sender", "collection"])]
+        off: bool,
+    },
+    /// Make codes for the labels of homes, check letter included: none that was ever given. CSV with the column code
+    Codes {
+        /// INE code of the municipality
+        #[arg(long, value_name = "CODE")]
+        municipality: String,
+        #[arg(long, value_name = "N")]
+        count: usize,
+        /// A file instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Propose segments: a route's line cut into pieces of about so many homes, each inside one neighbourhood. Stores nothing
+    Cut {
+        /// Code of the route
+        route: String,
+        /// INE code, where two municipalities have a route of this code
+        #[arg(long, value_name = "CODE")]
+        municipality: Option<String>,
+        /// About so many homes a segment
+        #[arg(long, default_value_t = 25, value_name = "N", value_parser = clap::value_parser!(u16).range(5..=200))]
+        homes: u16,
+        /// Homes farther from the route than this are left out
+        #[arg(long, default_value_t = 150, value_name = "METRES", value_parser = clap::value_parser!(u16).range(10..=2000))]
+        reach: u16,
+        /// Homes of this file (code,lon,lat) instead of the served ones that stand on no segment
+        #[arg(long, value_name = "FILE")]
+        points: Option<PathBuf>,
+        /// GeoJSON that geo import segments takes
+        #[arg(long, value_name = "FILE.geojson")]
+        out_segments: Option<PathBuf>,
+        /// CSV that geo import households takes
+        #[arg(long, value_name = "FILE.csv")]
+        out_homes: Option<PathBuf>,
     },
 }
 
@@ -220,6 +269,88 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
             }
             deliver(&assign::written(&counts)?, out.as_deref())
         }
+        Command::Pilot { code, sender, collection, off } => {
+            let ask = pilot::Ask { on: !off, sender, collection_model: collection };
+            set_pilot(MunicipalityId::parse(&code)?, ask, options).await
+        }
+        Command::Codes { municipality, count, out } => give_codes(MunicipalityId::parse(&municipality)?, count, out.as_deref(), options).await,
+        Command::Cut { route, municipality, homes, reach, points, out_segments, out_homes } => {
+            let municipality = municipality.as_deref().map(MunicipalityId::parse).transpose()?;
+            let ask = (route.as_str(), municipality, usize::from(homes), f64::from(reach));
+            propose(ask, points.as_deref(), (out_segments.as_deref(), out_homes.as_deref()), options).await
+        }
+    }
+}
+
+async fn set_pilot(municipality: MunicipalityId, ask: pilot::Ask, options: &Options) -> Result<()> {
+    let app = options.open().await?;
+    let mut tx = app.db.write().await?;
+    let standing = pilot::set(&mut tx, municipality, ask, app.clock.now(), app.clock.today()).await?;
+    tx.commit().await?;
+    if options.json { print(&format!("{}\n", json!(standing))) } else { print(&standing.lines()) }
+}
+
+async fn give_codes(municipality: MunicipalityId, count: usize, out: Option<&Path>, options: &Options) -> Result<()> {
+    let app = options.open().await?;
+    let mut tx = app.db.write().await?;
+    let place = municipality::find(&mut tx, municipality).await?;
+    let codes = codes::give(&mut tx, &place, count, app.clock.now()).await?;
+    // The file first: codes that were written nowhere are not given.
+    let text = if options.json { format!("{}\n", json!({"codes": codes})) } else { format!("code\n{}\n", codes.join("\n")) };
+    if let Some(path) = out {
+        deliver(&text, Some(path))?;
+    }
+    tx.commit().await?;
+    match out {
+        None => print(&text),
+        Some(path) => print(&format!("{}: {count} codes, {} to {}; none is ever given again\n", path.display(), codes[0], codes[codes.len() - 1])),
+    }
+}
+
+type Cut<'a> = (&'a str, Option<MunicipalityId>, usize, f64);
+
+async fn propose(
+    (route, municipality, size, reach): Cut<'_>,
+    points: Option<&Path>,
+    out: (Option<&Path>, Option<&Path>),
+    options: &Options,
+) -> Result<()> {
+    let bytes = points.map(check::read).transpose()?;
+    let name = points.map(|file| file.display().to_string()).unwrap_or_default();
+    let app = options.open().await?;
+    let (now, from) = (app.clock.now(), app.clock.today());
+    let file = bytes.as_deref().map(|bytes| Request {
+        kind: Kind::Households,
+        file: &name,
+        bytes,
+        municipality,
+        repair: false,
+        now,
+        from,
+        reason: None,
+        actor: "command line",
+    });
+    let mut tx = app.db.read().await?;
+    let made = proposal::make(&mut tx, proposal::Ask { route, municipality, size, reach, points: file }, from).await?;
+    drop(tx);
+    if let Some(path) = out.0 {
+        deliver(&made.segments(), Some(path))?;
+    }
+    if let Some(path) = out.1 {
+        deliver(&made.households()?, Some(path))?;
+    }
+    if options.json {
+        return print(&format!("{}\n", made.document()));
+    }
+    print(&made.lines())?;
+    made.remarks().iter().for_each(|line| eprintln!("{line}"));
+    match out {
+        (Some(segments), Some(homes)) => print(&format!(
+            "A proposal; nothing is stored. Look at it on a map, then: geo import segments {}, geo import households {}\n",
+            segments.display(),
+            homes.display()
+        )),
+        _ => print("A proposal; nothing is stored. Write it out with --out-segments FILE.geojson --out-homes FILE.csv\n"),
     }
 }
 

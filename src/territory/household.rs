@@ -1,6 +1,7 @@
 //! Homes: a code with a check character, and what is true of it from day to day: place, service, and the one segment it stands on, through
 //! which it belongs to one route, operator and neighbourhood.
 
+use super::code::{self as codes_of, Thing};
 use super::dated::{Span, Version, in_force};
 use crate::db::Tx;
 use crate::error::Result;
@@ -71,6 +72,48 @@ pub fn has_shape(text: &str) -> bool {
 /// Whether a text can stand as the code a municipality's own register gave a home. Such a code carries no check character.
 pub fn is_own(text: &str) -> bool {
     (1..=40).contains(&text.len()) && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'))
+}
+
+/// The code a text stands for, as labels have it: capitals and both hyphens, however the seven characters were written («sp 4821 k»,
+/// «sp4821k»). `None` when they are not two letters, four digits and a letter; whether the check letter agrees is another question.
+pub fn spelled(text: &str) -> Option<String> {
+    let between = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '_' | '.' | '/');
+    let bare: String = text.chars().filter(|c| !between(*c)).flat_map(char::to_uppercase).collect();
+    if bare.len() != 7 || !bare.is_ascii() {
+        return None;
+    }
+    Some(format!("{}-{}-{}", &bare[..2], &bare[2..6], &bare[6..])).filter(|code| has_shape(code))
+}
+
+/// The codes a text may stand for in a register, likeliest first: as it is written, as labels have it, in capitals.
+pub fn spellings(text: &str) -> [String; 3] {
+    let own = text.trim().to_owned();
+    let capitals = own.to_uppercase();
+    [own, spelled(text).unwrap_or_else(|| capitals.clone()), capitals]
+}
+
+/// The code a row of a file gives its home. `known`: whether a home has that code already. A code that stands is the home's, however it is
+/// written; a new one that was written with signs between, or with the municipality's own letters, is spelled as labels have it.
+pub fn told(text: &str, letters: &str, known: impl Fn(&str) -> bool) -> String {
+    if let Some(code) = spellings(text).into_iter().find(|code| known(code)) {
+        return code;
+    }
+    let label = spelled(text).filter(|code| code.starts_with(letters) || !text.trim().chars().all(char::is_alphanumeric));
+    label.unwrap_or_else(|| text.trim().to_owned())
+}
+
+/// The home somebody names by its code in any spelling, and the code as it stands in the register.
+pub async fn find(tx: &mut Tx, municipality: MunicipalityId, text: &str) -> Result<Option<(HouseholdId, String)>> {
+    let mut asked = String::new();
+    for code in spellings(text) {
+        if code != asked
+            && let Some(id) = codes_of::find(tx, municipality, Thing::Household, &code).await?
+        {
+            return Ok(Some((HouseholdId(id), code)));
+        }
+        asked = code;
+    }
+    Ok(None)
 }
 
 /// The columns of a home `h` and its version `v`, in the order of the struct.
@@ -144,7 +187,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_code_is_taken_as_people_write_it() {
+        for text in ["SP-4821-K", "sp-4821-k", "sp 4821 k", "sp4821k", " SP4821-K ", "Sp–4821–k", "SP.4821.K", "sp\u{a0}4821\u{a0}k"] {
+            assert_eq!(spelled(text).as_deref(), Some("SP-4821-K"), "{text}");
+        }
+        for text in ["", "SP-4821", "SP-48215-K", "4821-SP-K", "SP-4821-Ñ", "casa 12"] {
+            assert_eq!(spelled(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_register_of_its_own_keeps_its_codes() {
+        let none = |_: &str| false;
+        assert_eq!(told("sp4821k", "SP", none), "SP-4821-K");
+        assert_eq!(told("sp 4821 k", "XX", none), "SP-4821-K");
+        assert_eq!(told("zn0001a", "SP", none), "zn0001a", "another register's code may look like a label's");
+        assert_eq!(told("sp4821k", "SP", |code| code == "sp4821k"), "sp4821k", "a code that stands is the home's");
+        assert_eq!(told("casa-12", "SP", |code| code == "CASA-12"), "CASA-12");
+        assert!(!is_code(&told("sp4821l", "SP", none)), "a slip of the pen stays one");
+    }
+
     proptest! {
+        #[test]
+        fn every_spelling_of_a_made_code_is_that_code(letters in "[A-Z]{2}", number in 0u32..10_000, a in "[ -]?", b in "[ -]?", small in any::<bool>()) {
+            let made = code(&letters, number);
+            let written = format!("{}{a}{}{b}{}", &made[..2], &made[3..7], &made[8..]);
+            let written = if small { written.to_lowercase() } else { written };
+            prop_assert_eq!(spelled(&written), Some(made.clone()));
+            prop_assert!(spellings(&written).contains(&made));
+        }
+
         #[test]
         fn every_made_code_is_one(letters in "[A-Z]{2}", number in 0u32..10_000) {
             prop_assert!(is_code(&code(&letters, number)));

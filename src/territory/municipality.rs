@@ -1,6 +1,7 @@
 //! The 340 municipalities of Guatemala under their INE codes. All exist; a pilot runs where `pilot` is true.
 
 use super::Shipped;
+use super::check::{self, Verdict};
 use super::geometry::{self, Plane};
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -127,10 +128,34 @@ impl Municipality {
     }
 }
 
-/// The shipped lakes of a municipality, by name.
+/// The lakes of a municipality, by name: those of the installation's own file, or those that ship.
 pub fn lakes(code: &str) -> Vec<(String, MultiPolygon)> {
-    let Some(file) = Shipped::get(&format!("{code}/lakes.geojson")) else { return Vec::new() };
-    let Ok(document) = serde_json::from_slice::<Value>(&file.data) else { return Vec::new() };
+    match own_lakes(code) {
+        // What is wrong with an own file is said where it is read first, at the start of the server and at an import.
+        Ok(Some(own)) => own,
+        _ => Shipped::get(&format!("{code}/lakes.geojson"))
+            .and_then(|file| serde_json::from_slice::<Value>(&file.data).ok())
+            .map_or_else(Vec::new, |document| named_areas(&document)),
+    }
+}
+
+/// What `lakes/CODE.geojson` in the data folder says; `None` when there is no such file.
+pub fn own_lakes(code: &str) -> Result<Option<Vec<(String, MultiPolygon)>>> {
+    let Some(file) = crate::app::own_file(&format!("lakes/{code}.geojson")) else { return Ok(None) };
+    let report = check::inspect(&check::read(&file)?);
+    let place = file.display();
+    if report.verdict > Verdict::AcceptWarn {
+        let lines = report.problems.iter().filter(|p| p.verdict > Verdict::AcceptWarn).map(|p| format!("{place}: {}: {}", p.path, p.message));
+        return Err(Error::refused_lines("lakes", lines.collect()));
+    }
+    let lakes = report.document.as_ref().map_or_else(Vec::new, named_areas);
+    if let Some(at) = lakes.iter().position(|(_, shape)| shape.0.is_empty()) {
+        return Err(Error::refused("lakes", format!("{place}: feature {at}: is no area; draw the lake as a Polygon")));
+    }
+    Ok(Some(lakes))
+}
+
+fn named_areas(document: &Value) -> Vec<(String, MultiPolygon)> {
     let features = document["features"].as_array().cloned().unwrap_or_default();
     features
         .iter()

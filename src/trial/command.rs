@@ -1,11 +1,14 @@
 //! `vecino trial check|freeze|assign|amend|status EXPERIMENT.toml`
 
-use super::freeze::{municipalities_exist, unchanged};
+use super::freeze::{entry, municipalities_exist, unchanged};
 use super::protocol::Protocol;
 use super::{Trial, amend, assign, find_if_any, freeze, status};
+use crate::account::audit;
 use crate::app::{App, Options, print};
 use crate::db::Tx;
 use crate::error::{Error, Result};
+use crate::id::MunicipalityId;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -54,8 +57,9 @@ pub fn read(file: &Path) -> Result<(String, String)> {
     Ok((text, place))
 }
 
-/// `known_wording` says whether a message text of that name exists (the texts belong to `norm`, which stands below).
-pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
+/// `known_wording` says whether a message text of that name exists (the texts belong to `norm`, which stands below), `wordings` is the hash of
+/// all of them: it is recorded beside the protocol that is frozen or amended.
+pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync), wordings: &str) -> Result<()> {
     match command {
         Command::Check { experiment } => check(&experiment, options, known_wording).await,
         Command::Freeze { experiment } => {
@@ -63,7 +67,11 @@ pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&s
             sound(&text, &place, known_wording)?;
             let app = options.open().await?;
             let mut tx = app.db.write().await?;
+            let new = find_if_any(&mut tx, &Protocol::parse(&text, &place)?.id).await?.is_none();
             let trial = freeze(&mut tx, &text, &place, app.clock.now()).await?;
+            if new {
+                record_wordings(&mut tx, &trial, wordings, app.clock.now()).await?;
+            }
             tx.commit().await?;
             show(&app, &trial, options.json).await
         }
@@ -84,6 +92,7 @@ pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&s
             let mut tx = app.db.write().await?;
             let text = as_laid(&app, &mut tx, text, &place).await?;
             let trial = amend(&mut tx, &text, &place, &reason, app.clock.now()).await?;
+            record_wordings(&mut tx, &trial, wordings, app.clock.now()).await?;
             tx.commit().await?;
             show(&app, &trial, options.json).await
         }
@@ -102,6 +111,11 @@ pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&s
             show(&app, &trial, options.json).await
         }
     }
+}
+
+async fn record_wordings(tx: &mut Tx, trial: &Trial, wordings: &str, now: DateTime<Utc>) -> Result<()> {
+    let detail = json!({"protocol_sha256": trial.sha256, "wordings_sha256": wordings});
+    audit::record(tx, MunicipalityId::NONE, now, entry("wordings", &trial.id, detail)).await
 }
 
 /// A practice town stands on the shipped protocol with its calendar laid to the town's day; a file that is read there is laid the same way.

@@ -11,6 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
 use crate::observation::tally;
+use crate::registry;
 use crate::seal::Keys;
 use crate::territory;
 use crate::{one, run};
@@ -99,8 +100,22 @@ pub async fn init(arguments: Init, options: &Options) -> Result<()> {
 pub async fn serve(arguments: Serve, options: &Options) -> Result<()> {
     // The port first: a schema is not changed for a server that cannot start.
     let bound = serve::bind(arguments.listen).await?;
+    own_files(options)?;
     let app = options.open().await?;
     answer(bound, app, arguments.trusted_proxy, options).await
+}
+
+/// What the installation put over what ships can be read; else the server does not start.
+fn own_files(options: &Options) -> Result<()> {
+    registry::target::in_use()?;
+    let Ok(files) = std::fs::read_dir(options.data_dir.join("lakes")) else { return Ok(()) };
+    for file in files.filter_map(std::result::Result::ok) {
+        if let Some(code) = file.file_name().to_str().and_then(|name| name.strip_suffix(".geojson")) {
+            MunicipalityId::parse(code)?;
+            territory::municipality::own_lakes(code)?;
+        }
+    }
+    Ok(())
 }
 
 /// Serves what is open already, as the practice town does.

@@ -10,6 +10,7 @@ use crate::observation::operation::{self, Action, Operation, Received, Refusal};
 use crate::observation::receive::Status;
 use crate::observation::{Mark, Observation, columns, mark_columns, round};
 use crate::territory::dated::in_force;
+use crate::territory::household;
 use chrono::NaiveDate;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,63 +221,8 @@ impl Intake {
             self.look_up_rounds(tx, rounds.collect()).await?;
             self.originals = originals.into_iter().map(|row| (row.op_id, row)).collect();
         }
-        if !codes.is_empty() {
-            let asked: Vec<(&str, Option<NaiveDate>)> = codes.into_iter().collect();
-            // A home may have another code since the phone's list was made, or have had another when it was: it is looked up by its first.
-            let later: Vec<(String, String)> = among!(
-                tx,
-                "WITH asked (municipality_id, code) AS (",
-                asked,
-                |row| [municipality, row.0.to_string()],
-                ") SELECT DISTINCT l.code, h.code FROM asked CROSS JOIN later_code l
-                     JOIN household h ON h.municipality_id = l.municipality_id AND h.household_id = l.thing_id
-                    WHERE l.municipality_id = asked.municipality_id AND l.kind = 'household' AND l.code = asked.code"
-            )?;
-            let first = |code: &str| later.iter().find(|(own, _)| own == code).map(|(_, first)| first.clone());
-            let codes: BTreeSet<(String, Option<NaiveDate>)> =
-                asked.iter().map(|(code, day)| (first(code).unwrap_or_else(|| (*code).to_owned()), *day)).collect();
-            let codes: Vec<(String, Option<NaiveDate>)> = codes.into_iter().collect();
-            type Row = (String, HouseholdId, Option<NaiveDate>, Option<SegmentId>, Option<NeighbourhoodId>);
-            let homes: Vec<Row> = among!(
-                tx,
-                "WITH asked (municipality_id, code, day) AS (",
-                codes,
-                |row| [municipality, row.0.clone(), row.1],
-                concat!(
-                    ") SELECT h.code, h.household_id, asked.day, CASE WHEN v.service_status = 'served' THEN s.segment_id END, CASE WHEN v.service_status = 'served' THEN s.neighbourhood_id END
-                       FROM asked CROSS JOIN household h",
-                    on_the_day!("asked.day"),
-                    " WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
-                )
-            )?;
-            for (code, household_id, day, segment, neighbourhood) in homes {
-                let home = self.homes.entry(code).or_insert_with(|| Home::new(household_id));
-                if let Some(day) = day {
-                    home.days.insert(day, segment.zip(neighbourhood));
-                }
-            }
-            let served: Vec<(String, Option<OperatorId>)> = among!(
-                tx,
-                "WITH asked (municipality_id, code, day) AS (",
-                codes,
-                |row| [municipality, row.0.clone(), row.1],
-                ") SELECT DISTINCT h.code, COALESCE(r.operator_id, v.operator_id) FROM asked CROSS JOIN household h
-                     JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id
-                     LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id
-                     LEFT JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
-                    WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
-            )?;
-            for (code, operator) in served {
-                if let Some(home) = self.homes.get_mut(&code) {
-                    home.operators.extend(operator);
-                }
-            }
-            for (code, first) in later {
-                if let Some(home) = self.homes.get(&first).cloned() {
-                    self.homes.insert(code, home);
-                }
-            }
-        }
+        self.look_up_homes(tx, codes).await?;
+        self.look_up_spelled(tx, ops).await?;
         // A correction may wait for a correction that waits itself.
         while !awaited.is_empty() {
             let asked: Vec<OpId> = std::mem::take(&mut awaited).into_iter().collect();
@@ -293,6 +239,92 @@ impl Intake {
                     awaited.insert(correction.op_id);
                 }
                 self.waiting.entry(correction.corrects).or_default().push(correction);
+            }
+        }
+        Ok(())
+    }
+    /// Homes that were named in another spelling of their code than the register's («sp 4821 k»): known under both.
+    async fn look_up_spelled(&mut self, tx: &mut Tx, ops: &[(&Sender, &Received)]) -> Result<()> {
+        let mut asked: BTreeSet<(String, String, Option<NaiveDate>)> = BTreeSet::new();
+        for operation in ops.iter().filter_map(|(_, op)| op.read.as_ref().ok()) {
+            let (code, day) = match &operation.action {
+                Action::Stop { household, round, .. } => (household, self.rounds.get(round).map(|round| round.service_day)),
+                Action::Correction { household: Some(household), .. } => (household, None),
+                _ => continue,
+            };
+            if !self.homes.contains_key(code) {
+                asked.extend(household::spellings(code).into_iter().filter(|other| other != code).map(|other| (code.clone(), other, day)));
+            }
+        }
+        let spelled: BTreeSet<(&str, Option<NaiveDate>)> = asked.iter().map(|(_, other, day)| (other.as_str(), *day)).collect();
+        self.look_up_homes(tx, spelled).await?;
+        for (code, other, _) in &asked {
+            if let Some(home) = self.homes.get(other).filter(|_| !self.homes.contains_key(code)).cloned() {
+                self.homes.insert(code.clone(), home);
+            }
+        }
+        Ok(())
+    }
+
+    /// Homes by any code of theirs, each as it is on the day of a round; a correction asks only which home it is.
+    async fn look_up_homes(&mut self, tx: &mut Tx, codes: BTreeSet<(&str, Option<NaiveDate>)>) -> Result<()> {
+        let municipality = self.municipality;
+        if codes.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<(&str, Option<NaiveDate>)> = codes.into_iter().collect();
+        // A home may have another code since the phone's list was made, or have had another when it was: it is looked up by its first.
+        let later: Vec<(String, String)> = among!(
+            tx,
+            "WITH asked (municipality_id, code) AS (",
+            asked,
+            |row| [municipality, row.0.to_string()],
+            ") SELECT DISTINCT l.code, h.code FROM asked CROSS JOIN later_code l
+                 JOIN household h ON h.municipality_id = l.municipality_id AND h.household_id = l.thing_id
+                WHERE l.municipality_id = asked.municipality_id AND l.kind = 'household' AND l.code = asked.code"
+        )?;
+        let first = |code: &str| later.iter().find(|(own, _)| own == code).map(|(_, first)| first.clone());
+        let codes: BTreeSet<(String, Option<NaiveDate>)> =
+            asked.iter().map(|(code, day)| (first(code).unwrap_or_else(|| (*code).to_owned()), *day)).collect();
+        let codes: Vec<(String, Option<NaiveDate>)> = codes.into_iter().collect();
+        type Row = (String, HouseholdId, Option<NaiveDate>, Option<SegmentId>, Option<NeighbourhoodId>);
+        let homes: Vec<Row> = among!(
+            tx,
+            "WITH asked (municipality_id, code, day) AS (",
+            codes,
+            |row| [municipality, row.0.clone(), row.1],
+            concat!(
+                ") SELECT h.code, h.household_id, asked.day, CASE WHEN v.service_status = 'served' THEN s.segment_id END, CASE WHEN v.service_status = 'served' THEN s.neighbourhood_id END
+                   FROM asked CROSS JOIN household h",
+                on_the_day!("asked.day"),
+                " WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
+            )
+        )?;
+        for (code, household_id, day, segment, neighbourhood) in homes {
+            let home = self.homes.entry(code).or_insert_with(|| Home::new(household_id));
+            if let Some(day) = day {
+                home.days.insert(day, segment.zip(neighbourhood));
+            }
+        }
+        let served: Vec<(String, Option<OperatorId>)> = among!(
+            tx,
+            "WITH asked (municipality_id, code, day) AS (",
+            codes,
+            |row| [municipality, row.0.clone(), row.1],
+            ") SELECT DISTINCT h.code, COALESCE(r.operator_id, v.operator_id) FROM asked CROSS JOIN household h
+                 JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id
+                 LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id
+                 LEFT JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
+                WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
+        )?;
+        for (code, operator) in served {
+            if let Some(home) = self.homes.get_mut(&code) {
+                home.operators.extend(operator);
+            }
+        }
+        for (code, first) in later {
+            if let Some(home) = self.homes.get(&first).cloned() {
+                self.homes.insert(code, home);
             }
         }
         Ok(())

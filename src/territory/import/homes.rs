@@ -74,9 +74,10 @@ pub(super) async fn households(
         streets.by_id.iter().map(|(id, code)| (id.0, code.clone())).chain(streets.operator_codes.iter().map(|(id, code)| (id.0, code.clone())));
     let homes = household::history(tx, id).await?;
     let stored = Stored::of(tx, (id, request), Thing::Household, homes, |home| &home.code).await?.naming(names);
+    let letters = ground.municipality.letters();
     let mut told = Vec::new();
     for mut item in items {
-        let code = item.code(lines);
+        let code = item.code(lines).map(|text| household::told(&text, &letters, |code| stored.contains_key(code)));
         // A code that stands is the home's, however it was given.
         if let Some(bad) = code.as_ref().filter(|c| !stored.contains_key(*c) && !is_code(c) && (has_shape(c) || !is_own(c))) {
             let why = if has_shape(bad) { "its check letter does not fit" } else { "it has spaces, signs or more than 40 bytes" };

@@ -22,6 +22,7 @@ use crate::id::{Mint, MunicipalityId, SegmentId};
 use crate::sheet::Written;
 use crate::sheet::problems::Problems;
 use crate::territory::check::in_guatemala;
+use crate::territory::household;
 use crate::territory::municipality::{self, Inside, Municipality, Outline, TOLERANCE};
 use chrono::{DateTime, NaiveDate, Utc};
 use fields::Item;
@@ -195,6 +196,7 @@ async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Opt
                     continue;
                 }
             };
+            municipality::own_lakes(&municipality.code)?;
             let ground = Ground { outline: municipality.outline(), municipality };
             if ground.outline.is_none() {
                 lines.warnings.push(format!(
@@ -271,6 +273,17 @@ fn elsewhere(kind: Kind, ground: &Ground, items: &[Item], lines: &mut Lines) {
             }
         }
     }
+}
+
+/// Codes and positions of a file of homes, read as an import reads them; nothing is stored.
+pub fn positions(request: &Request<'_>, letters: &str) -> Result<Vec<(String, Coord)>> {
+    let mut lines = Lines { file: request.file.to_owned(), refused: Vec::new(), warnings: Vec::new() };
+    let mut homes = Vec::new();
+    for mut item in read::items(request, &mut lines)? {
+        let code = item.code(&mut lines).map(|text| household::told(&text, letters, |_| false));
+        homes.extend(code.zip(places::position(&item, &mut lines)));
+    }
+    if lines.refused.is_empty() { Ok(homes) } else { Err(Error::refused_lines("import-refused", lines.refused)) }
 }
 
 /// Leaves with every refusal found so far, or records what was done.

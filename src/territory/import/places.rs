@@ -13,6 +13,7 @@ use crate::territory::dated::{self, Version};
 use crate::territory::geometry;
 use crate::territory::municipality::{self, Municipality, TOLERANCE};
 use crate::territory::neighbourhood::{self, Neighbourhood};
+use crate::territory::pilot;
 use crate::territory::point::{self, KINDS, Place};
 use crate::territory::route;
 use crate::territory::street::{self, Street};
@@ -33,10 +34,7 @@ pub(super) async fn municipalities(tx: &mut Tx, items: Vec<Item>, lines: &mut Li
             lines.refuse(&item.place, format!("municipality «{code}» does not exist; use one of the 340 INE codes, such as 1202"));
             continue;
         };
-        let sender = item.text("sender");
-        if let Some(long) = sender.as_ref().filter(|s| s.chars().count() > 16) {
-            lines.refuse(&item.place, format!("«sender» is «{long}»; a sender has at most 16 characters"));
-        }
+        let sender = item.text("sender").and_then(|name| pilot::sender(&name).map_err(|line| lines.refuse(&item.place, line)).ok());
         let shape = area(&item, lines, true);
         let approximate = item.approximate();
         let row = Municipality {
