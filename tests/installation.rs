@@ -17,6 +17,7 @@ use vecino::clock::at_local;
 use vecino::id::{Mint, MunicipalityId};
 use vecino::map;
 use vecino::observation::receive::{Status, receive};
+use vecino::sheet::Written;
 use vecino::territory::import::{self, Kind, Request};
 use vecino::territory::{codes, household, municipality, pilot};
 use vecino::{all, one, run, web};
@@ -42,9 +43,10 @@ async fn a_pilot_is_set_by_a_command_or_a_table_and_says_what_follows() {
         assert_eq!(entries, 1);
         let long = pilot::Ask { on: true, sender: Some("Municipalidad de Cucho".into()), collection_model: None };
         assert!(pilot::set(&mut tx, CUCHO, long, now, day()).await.unwrap_err().lines[0].contains("at most 16 characters"));
+        let written = Written::default();
         // A table without geometry says only what it says.
         let table = |bytes: &'static [u8]| Request {
-            kind: Kind::Municipalities, file: "m.csv", bytes, municipality: None, repair: false, now, from: day(), reason: None, actor: "test" };
+            kind: Kind::Municipalities, file: "m.csv", bytes, municipality: None, repair: false, now, from: day(), reason: None, actor: "test", written: &written };
         let done = import::file(&mut tx, &mut Mint::system(), &table(b"code,pilot\n1225,no\n1226,yes\n")).await.unwrap();
         assert_eq!(done.changed, 2);
         let (cucho, other) = (municipality::find(&mut tx, CUCHO).await.unwrap(), municipality::find(&mut tx, MunicipalityId(1226)).await.unwrap());

@@ -6,7 +6,6 @@ use super::suppress::{SMALLEST, shown};
 use super::target::Target;
 pub use super::target::ensure_targets;
 use crate::all;
-use crate::all;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{MunicipalityId, PersonId};

@@ -123,6 +123,8 @@ pub enum Command {
         /// CSV that geo import households takes
         #[arg(long, value_name = "FILE.csv")]
         out_homes: Option<PathBuf>,
+        #[command(flatten)]
+        written: Written,
     },
 }
 
@@ -274,10 +276,10 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
             set_pilot(MunicipalityId::parse(&code)?, ask, options).await
         }
         Command::Codes { municipality, count, out } => give_codes(MunicipalityId::parse(&municipality)?, count, out.as_deref(), options).await,
-        Command::Cut { route, municipality, homes, reach, points, out_segments, out_homes } => {
+        Command::Cut { route, municipality, homes, reach, points, out_segments, out_homes, written } => {
             let municipality = municipality.as_deref().map(MunicipalityId::parse).transpose()?;
             let ask = (route.as_str(), municipality, usize::from(homes), f64::from(reach));
-            propose(ask, points.as_deref(), (out_segments.as_deref(), out_homes.as_deref()), options).await
+            propose(ask, points.as_deref().map(|file| (file, &written)), (out_segments.as_deref(), out_homes.as_deref()), options).await
         }
     }
 }
@@ -311,15 +313,16 @@ type Cut<'a> = (&'a str, Option<MunicipalityId>, usize, f64);
 
 async fn propose(
     (route, municipality, size, reach): Cut<'_>,
-    points: Option<&Path>,
+    points: Option<(&Path, &Written)>,
     out: (Option<&Path>, Option<&Path>),
     options: &Options,
 ) -> Result<()> {
-    let bytes = points.map(check::read).transpose()?;
-    let name = points.map(|file| file.display().to_string()).unwrap_or_default();
+    let bytes = points.map(|(file, _)| check::read(file)).transpose()?;
+    let name = points.map(|(file, _)| file.display().to_string()).unwrap_or_default();
     let app = options.open().await?;
     let (now, from) = (app.clock.now(), app.clock.today());
-    let file = bytes.as_deref().map(|bytes| Request {
+    let file = bytes.as_deref().zip(points).map(|(bytes, (_, written))| Request {
+        written,
         kind: Kind::Households,
         file: &name,
         bytes,

@@ -277,13 +277,13 @@ fn elsewhere(kind: Kind, ground: &Ground, items: &[Item], lines: &mut Lines) {
 
 /// Codes and positions of a file of homes, read as an import reads them; nothing is stored.
 pub fn positions(request: &Request<'_>, letters: &str) -> Result<Vec<(String, Coord)>> {
-    let mut lines = Lines { file: request.file.to_owned(), refused: Vec::new(), warnings: Vec::new() };
+    let mut lines = Lines { file: request.file.to_owned(), ..Lines::default() };
     let mut homes = Vec::new();
     for mut item in read::items(request, &mut lines)? {
         let code = item.code(&mut lines).map(|text| household::told(&text, letters, |_| false));
         homes.extend(code.zip(places::position(&item, &mut lines)));
     }
-    if lines.refused.is_empty() { Ok(homes) } else { Err(Error::refused_lines("import-refused", lines.refused)) }
+    if lines.refused.is_empty() { Ok(homes) } else { Err(Error::refused_lines("import-refused", lines.said(&lines.refused))) }
 }
 
 /// Leaves with every refusal found so far, or records what was done.
