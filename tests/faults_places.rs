@@ -99,7 +99,7 @@ fn homes(folder: &Path, municipality: &str) -> BTreeMap<String, Value> {
 }
 
 /// A served home on a segment.
-fn served<'a>(homes: &'a BTreeMap<String, Value>, segment: impl Fn(&str) -> bool) -> (&'a str, &'a Value) {
+fn served(homes: &BTreeMap<String, Value>, segment: impl Fn(&str) -> bool) -> (&str, &Value) {
     let on = |home: &Value| home["properties"]["segment"].as_str().is_some_and(&segment) && home["properties"]["service_status"] == "served";
     let (code, home) = homes.iter().find(|(_, home)| on(home)).unwrap();
     (code, home)
