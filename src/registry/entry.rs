@@ -10,6 +10,7 @@ use super::person::{Birth, Language, MigrationStatus, NewPerson, Precision, Sex}
 use super::{names, school};
 use crate::error::{Error, Result};
 use crate::id::PersonId;
+use crate::territory::household;
 use chrono::NaiveDate;
 
 /// Columns of a file, in the order an export writes them. Only the first two are needed.
@@ -111,7 +112,7 @@ pub fn read<'a>(get: impl Fn(&str) -> &'a str, today: NaiveDate) -> Result<Entry
         problems.push(Problem { field: "channel", error });
         channel = None;
     }
-    let household = get("household").trim().to_owned();
+    let household = household::as_labelled(get("household"));
     let consent_messages = yes("consent_messages", get("consent_messages"), &mut problems);
     if household.is_empty() && (consent_messages || channel.is_some()) {
         let error = Error::refused("household-needed", "household: phone and consent to messages belong to a home; write its code");

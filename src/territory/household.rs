@@ -85,6 +85,12 @@ pub fn spelled(text: &str) -> Option<String> {
     Some(format!("{}-{}-{}", &bare[..2], &bare[2..6], &bare[6..])).filter(|code| has_shape(code))
 }
 
+/// A code that was written with signs between, as labels have it; anything else as it is written.
+pub fn as_labelled(text: &str) -> String {
+    let own = text.trim();
+    spelled(own).filter(|_| !own.chars().all(char::is_alphanumeric)).unwrap_or_else(|| own.to_owned())
+}
+
 /// The codes a text may stand for in a register, likeliest first: as it is written, as labels have it, in capitals.
 pub fn spellings(text: &str) -> [String; 3] {
     let own = text.trim().to_owned();
@@ -98,8 +104,7 @@ pub fn told(text: &str, letters: &str, known: impl Fn(&str) -> bool) -> String {
     if let Some(code) = spellings(text).into_iter().find(|code| known(code)) {
         return code;
     }
-    let label = spelled(text).filter(|code| code.starts_with(letters) || !text.trim().chars().all(char::is_alphanumeric));
-    label.unwrap_or_else(|| text.trim().to_owned())
+    spelled(text).filter(|code| code.starts_with(letters)).unwrap_or_else(|| as_labelled(text))
 }
 
 /// The home somebody names by its code in any spelling, and the code as it stands in the register.
