@@ -74,6 +74,8 @@ CREATE TABLE analysis_report (
   look INTEGER NOT NULL,
   source_hash TEXT NOT NULL,
   computed_at TIMESTAMPTZ NOT NULL,
+  -- what is cheaply seen of its sources: the same stamp, and nothing need be read again
+  stamp TEXT NOT NULL,
   code_version TEXT NOT NULL,
   report JSONB NOT NULL,
   PRIMARY KEY (trial_id, look, source_hash)

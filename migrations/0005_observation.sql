@@ -142,3 +142,11 @@ CREATE TABLE segment_week (
   contaminated INTEGER NOT NULL,
   PRIMARY KEY (municipality_id, segment_id, iso_week)
 );
+
+-- How often the tallies of a week were rewritten: who published or reported from them sees here whether to look again.
+CREATE TABLE tally_week (
+  municipality_id SMALLINT NOT NULL,
+  iso_week INTEGER NOT NULL,
+  rewritten BIGINT NOT NULL,
+  PRIMARY KEY (municipality_id, iso_week)
+);

@@ -42,3 +42,30 @@ CREATE TABLE map_class (
   lower DOUBLE PRECISION NOT NULL,
   PRIMARY KEY (municipality_id, measure, class)
 );
+
+-- What published weeks stand on: each home's sums by neighbourhood, as they were when the week was published and in every revision since.
+-- A row holds from one revision of the week to another (both included; empty: until further notice). Longer periods stand on the same rows.
+-- Kept whole because a reader keeps every revision: what the next one may say depends on all that was said.
+CREATE TABLE published_home_week (
+  municipality_id SMALLINT NOT NULL,
+  iso_week INTEGER NOT NULL,
+  household_id UUID NOT NULL,
+  neighbourhood_id UUID NOT NULL,
+  from_revision INTEGER NOT NULL,
+  to_revision INTEGER,
+  observed INTEGER NOT NULL,
+  set_out INTEGER NOT NULL,
+  complied INTEGER NOT NULL,
+  PRIMARY KEY (municipality_id, iso_week, household_id, neighbourhood_id, from_revision)
+);
+
+-- rewritten: the tallies' count of rewrites (tally_week) when they were last compared with what is published.
+-- waiting: why what changed since is not published yet (few_homes, small_cell, all_alike, many_revisions, joined by commas).
+CREATE TABLE published_week (
+  municipality_id SMALLINT NOT NULL,
+  iso_week INTEGER NOT NULL,
+  rewritten BIGINT NOT NULL,
+  waiting TEXT,
+  waiting_since TIMESTAMPTZ,
+  PRIMARY KEY (municipality_id, iso_week)
+);

@@ -7,7 +7,7 @@ use vecino::app::{Options, print};
 use vecino::error::{Error, Kind, Result};
 use vecino::estimate::{self, spec::Fault};
 use vecino::norm::wording;
-use vecino::{account, analysis, demo, norm, observation, registry, territory, trial, web};
+use vecino::{account, analysis, demo, map, norm, observation, registry, territory, trial, web};
 
 /// Runs a waste-behaviour pilot: routes and crews, true norms, messages, and an analysis that can be defended
 #[derive(Parser)]
@@ -51,6 +51,11 @@ enum Command {
     /// Import and export the registry, and its indicators
     #[command(subcommand)]
     Registry(registry::command::Command),
+    /// Make anew what mayors and the public see
+    #[command(subcommand)]
+    Map(map::command::Command),
+    /// Make what is due, what counts and every tally again from the rows, and say what changed
+    Recount,
     /// Recount every tally and walk every audit chain
     Verify,
     /// Print the OpenAPI document
@@ -76,7 +81,7 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Demo(arguments) => demo::run(arguments, options).await,
         Command::Geo(command) => {
             let after = territory::command::After {
-                follow: |tx, changed| Box::pin(observation::restate::facts_changed(tx, changed)),
+                follow: |tx, changed| Box::pin(web::duties::facts_changed(tx, changed)),
                 drawn: |tx, municipality, segments, day| Box::pin(trial::drawn(tx, municipality, segments, day)),
             };
             territory::command::run(command, options, after).await
@@ -88,6 +93,8 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Estimate(_) => Ok(()),
         Command::Campaign(command) => norm::command::run(command, options).await,
         Command::Registry(command) => registry::command::run(command, options).await,
+        Command::Map(command) => map::command::run(command, options).await,
+        Command::Recount => observation::command::recount(options).await,
         Command::Verify => web::command::verify(options).await,
         Command::Openapi => {
             web::command::openapi();

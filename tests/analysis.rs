@@ -242,15 +242,31 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         let of = |name: &str| report.secondary.iter().find(|c| c.contrast == name).unwrap().estimate.unwrap();
         assert!((of("norm_and_plan") - norm.estimate.unwrap() - plan.estimate.unwrap()).abs() < 1e-9);
         assert!((of("norm_alone") + of("plan_alone") + of("norm:plan") - of("norm_and_plan")).abs() < 1e-9);
-        // Nothing new is published: nothing is computed again. A revision makes a new report.
+        // Nothing new: nothing is computed again.
         let count = async |tx: &mut Tx| -> i64 { let (n,): (i64,) = one!(tx, "SELECT COUNT(*) FROM analysis_report").unwrap(); n };
         let before = count(&mut tx).await;
         refresh(&mut tx, &trial, noon(&trial, 21)).await.unwrap();
         assert_eq!(count(&mut tx).await, before);
-        let iso = trial.protocol.week(9);
-        run!(tx, "INSERT INTO publication (municipality_id, period, revision, kind, first_week, last_week, published_at, source_hash) VALUES (1202, $1, 2, 'week', $2, $2, $3, 'h2')", iso.to_string(), iso, now).unwrap();
+        let first = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap();
+        let text = |report: &vecino::analysis::report::Report| serde_json::to_string(report).unwrap();
+        // A closing of today is none of the report's rows.
+        run!(tx, "UPDATE household_version SET valid_to = $1 WHERE household_id = (SELECT household_id FROM household_version LIMIT 1)", noon(&trial, 22).date_naive()).unwrap();
+        run!(tx, "INSERT INTO tally_week (municipality_id, iso_week, rewritten) VALUES (1202, $1, 9) ON CONFLICT (municipality_id, iso_week) DO UPDATE SET rewritten = 9", trial.protocol.week(9)).unwrap();
         refresh(&mut tx, &trial, noon(&trial, 21)).await.unwrap();
+        assert_eq!(count(&mut tx).await, before);
+        // Rows that change make another; as they were, the same bytes are the report again.
+        let change = async |tx: &mut Tx, by: i32| {
+            run!(tx, "UPDATE segment_week SET set_out = set_out + $2 WHERE iso_week = $1 AND segment_id = (SELECT segment_id FROM trial_segment WHERE arm IS NOT NULL ORDER BY segment_id LIMIT 1)", trial.protocol.week(9), by).unwrap();
+        };
+        change(&mut tx, 1).await;
+        refresh(&mut tx, &trial, noon(&trial, 22)).await.unwrap();
         assert_eq!(count(&mut tx).await, before + 2);
+        assert_ne!(stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap().source_hash, first.source_hash);
+        change(&mut tx, -1).await;
+        refresh(&mut tx, &trial, noon(&trial, 23)).await.unwrap();
+        assert_eq!(count(&mut tx).await, before + 2);
+        let again = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap();
+        assert_eq!((again.source_hash, text(&again.report)), (first.source_hash, text(&first.report)));
     });
 }
 

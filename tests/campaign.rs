@@ -13,12 +13,13 @@ use vecino::app::App;
 use vecino::clock::{Clock, Week, at_local};
 use vecino::db::{Db, Tx};
 use vecino::error::Error;
-use vecino::id::{ContactId, HouseholdId, MessageId, Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
+use vecino::id::{ContactId, DeviceId, HouseholdId, MessageId, Mint, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RouteId, SegmentId};
 use vecino::norm::gateway::Gateway;
 use vecino::norm::outbox::{self, State};
 use vecino::norm::preview::Preview;
 use vecino::norm::prove::prove;
 use vecino::norm::{self, campaign, page, visit};
+use vecino::observation::{self, Observation, Outcome, Separated, SetOut, Stream, round, tally};
 use vecino::page::{Page, Reader};
 use vecino::seal::Keys;
 use vecino::trial::protocol::Protocol;
@@ -99,15 +100,7 @@ async fn town(db: Db) -> Town {
     let willing: Vec<usize> = (0..HOMES).filter(|n| n % 30 != 1).collect();
     bulk!(tx, "INSERT INTO consent (municipality_id, consent_id, household_id, purpose, given_on, given_how, text_version, language, by_guardian, recorded_by, recorded_at)", willing,
         |n| [TOWN, id(7, *n), HouseholdId(id(5, *n)), "messages", start, "visit", "1", "es", false, "test", monday()], "").unwrap();
-    let weeks: Vec<(usize, i64)> = (0..HOMES).flat_map(|n| (1..=8).map(move |back| (n, back))).collect();
-    bulk!(
-        tx,
-        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated)",
-        weeks,
-        |w| [TOWN, SEND.plus(-w.1), HouseholdId(id(5, w.0)), SegmentId(id(4, w.0 / 30)), id(3, 0), 1i32, 1i32, i32::from(complies(w.0)), 0i32],
-        ""
-    )
-    .unwrap();
+    observe(&mut tx).await;
     let plans: Vec<usize> = (0..HOMES).filter(|n| n % 30 == 5).collect();
     bulk!(
         tx,
@@ -121,6 +114,52 @@ async fn town(db: Db) -> Town {
     tx.commit().await.unwrap();
     let app = App { db, clock: Clock::Fixed(monday()), keys, data_dir: Arc::new(folder.path().to_owned()), demo: false };
     Town { app, trial, _folder: folder }
+}
+
+/// One observed collection a week of every home in the eight weeks before the first message, received the same noon.
+async fn observe(tx: &mut Tx) {
+    round::make(tx, TOWN, SEND.plus(-8).monday(), SEND.plus(-1).sunday()).await.unwrap();
+    let rows: Vec<Observation> = (0..HOMES).flat_map(|home| (1..=8).map(move |back| seen_on(home, back, complies(home)))).collect();
+    observation::store(tx, &rows).await.unwrap();
+    tally::rebuild(tx, TOWN).await.unwrap();
+}
+
+/// What the crew recorded of a home so many weeks before the first message.
+fn seen_on(home: usize, back: i64, complied: bool) -> Observation {
+    let (segment, route) = (home / 30, home / 120);
+    let day = SEND.plus(-back).monday() + Duration::days(2 + route as i64);
+    let outcome = Outcome {
+        set_out: Some(SetOut::Yes),
+        separated: Some(if complied { Separated::Yes } else { Separated::No }),
+        stream: Some(Stream::Mixed),
+        ..Outcome::default()
+    };
+    Observation {
+        municipality_id: TOWN,
+        op_id: OpId(id(10, home * 100 + back as usize)),
+        kind: observation::Kind::Observation,
+        round_id: round::identity(TOWN, RouteId(id(2, route)), day),
+        household_id: HouseholdId(id(5, home)),
+        segment_id: Some(SegmentId(id(4, segment))),
+        neighbourhood_id: Some(NeighbourhoodId(id(3, 0))),
+        service_day: day,
+        iso_week: Week::of(day),
+        device_id: DeviceId(id(11, 0)),
+        observed_at: at_local(day, 8, 0),
+        corrected_at: at_local(day, 8, 0),
+        received_at: at_local(day, 12, 0),
+        corrects: None,
+        because: None,
+        complied: outcome.complied(Stream::Mixed),
+        outcome,
+        counted: true,
+        suspect: None,
+        lon: None,
+        lat: None,
+        accuracy_m: None,
+        content_hash: String::new(),
+        extra: None,
+    }
 }
 
 fn complies(home: usize) -> bool {
@@ -230,11 +269,19 @@ async fn every_stated_share_is_derived_again_digit_for_digit() {
         let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
         assert!(proof.norms > 0 && proof.proven == proof.norms && proof.messages > 50 && proof.consistent == proof.messages, "{proof:?}");
         assert!(proof.differing.is_empty());
-        // One home's observations are changed behind the house's back.
-        run!(tx, "UPDATE home_week SET complied = 0 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), SEND.plus(-1)).unwrap();
-        run!(tx, "UPDATE home_week SET complied = 0 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), SEND.plus(-2)).unwrap();
+        // Tallies are asked nothing: falsified or gone, the rows say what they said.
+        run!(tx, "UPDATE home_week SET complied = 0").unwrap();
+        run!(tx, "DELETE FROM segment_week").unwrap();
+        assert_eq!(prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap(), proof);
+        // Nor what a row was marked with.
+        run!(tx, "UPDATE observation SET complied = 0, counted = $1, segment_id = NULL", false).unwrap();
+        assert_eq!(prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap(), proof);
+        // One home's rows are changed behind the house's back.
+        for back in 1..=4 {
+            run!(tx, "UPDATE observation SET separated = 'no' WHERE op_id = $1", id(10, back)).unwrap();
+        }
         let broken = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
-        assert!(broken.proven < broken.norms && broken.differing[0].contains("homes_complied is 96, the observations give 95"), "{broken:?}");
+        assert!(broken.proven < broken.norms && broken.corrected == 0 && broken.differing[0].contains("homes_complied is 96, the observations give 95"), "{broken:?}");
         // And one message's text.
         run!(tx, "UPDATE message SET body = REPLACE(body, '8 de cada 10', '9 de cada 10') WHERE household_id = $1", HouseholdId(id(5, 33))).unwrap();
         let forged = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
@@ -243,24 +290,50 @@ async fn every_stated_share_is_derived_again_digit_for_digit() {
 }
 
 #[tokio::test]
-async fn what_phones_send_later_does_not_unprove_what_was_true_when_it_was_said() {
+async fn what_phones_send_later_corrects_a_norm_and_does_not_unprove_it() {
     on_both_engines!(db => {
         let town = town(db).await;
         town.run(SEND).await;
         let mut tx = town.app.db.write().await.unwrap();
-        // Home 0 complied in 4 of 4; a phone that was out of reach now brings four rows that did not comply.
+        // Home 0 complied in 4 of 4; a phone that was out of reach now brings four earlier rows of the same days that did not comply.
         for back in 1..=4 {
-            let week = SEND.plus(-back);
-            run!(tx, "INSERT INTO observation (municipality_id, op_id, kind, round_id, household_id, segment_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out, separated, complied, counted, content_hash)
-                VALUES ($1, $2, 'observation', $2, $3, $4, $5, $6, $2, $7, $7, $8, 'yes', 'no', $9, $10, '')",
-                TOWN, id(10, back as usize), HouseholdId(id(5, 0)), SegmentId(id(4, 0)), week.monday(), week, at_local(week.monday(), 8, 0), monday() + Duration::hours(9), 0i16, true).unwrap();
-            run!(tx, "UPDATE home_week SET observed = 2 WHERE household_id = $1 AND iso_week = $2", HouseholdId(id(5, 0)), week).unwrap();
+            let mut late = seen_on(0, back, false);
+            late.op_id = OpId(id(12, back as usize));
+            late.observed_at = at_local(late.service_day, 7, 0);
+            late.received_at = monday() + Duration::hours(9);
+            observation::store(&mut tx, &[late]).await.unwrap();
         }
         let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
-        assert!(proof.norms > 0 && proof.proven == proof.norms && proof.differing.is_empty(), "{proof:?}");
+        assert!(proof.corrected > 0 && proof.proven + proof.corrected == proof.norms && proof.differing.is_empty(), "{proof:?}");
+        assert!(proof.corrections[0].contains("corrected since by 4 operations received after it was computed"), "{proof:?}");
         // The same rows received before would have been known.
-        run!(tx, "UPDATE observation SET received_at = $1", monday() - Duration::hours(9)).unwrap();
-        assert!(prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap().proven < proof.norms);
+        run!(tx, "UPDATE observation SET received_at = $1 WHERE received_at > $1", monday() - Duration::hours(9)).unwrap();
+        let alarm = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(alarm.corrected == 0 && !alarm.differing.is_empty(), "{alarm:?}");
+    });
+}
+
+#[tokio::test]
+async fn a_correction_of_places_is_named_and_a_closing_of_today_leaves_the_proof_as_it_was() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        let later = monday() + Duration::hours(30);
+        // Homes 0 to 7 close today: their days before stand.
+        for home in 0..8usize {
+            run!(tx, "UPDATE household_version SET valid_to = $2 WHERE household_id = $1", HouseholdId(id(5, home)), SEND.monday()).unwrap();
+        }
+        assert_eq!(prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap(), proof);
+        // That home 0 never had service is a correction of the past.
+        run!(tx, "UPDATE household_version SET superseded_at = $2 WHERE household_id = $1", HouseholdId(id(5, 0)), later).unwrap();
+        let detail = json!({"since": SEND.plus(-8).monday(), "reason": "nunca tuvo servicio"});
+        let entry = vecino::account::audit::Entry { stream: "territory", actor: "ana", action: "corrected", target: "households", detail };
+        vecino::account::audit::record(&mut tx, TOWN, later, entry).await.unwrap();
+        let corrected = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(corrected.corrected > 0 && corrected.differing.is_empty(), "{corrected:?}");
+        assert!(corrected.corrections[0].contains("the correction of households of") && corrected.corrections[0].contains("«nunca tuvo servicio»"), "{corrected:?}");
     });
 }
 

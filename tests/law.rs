@@ -264,7 +264,7 @@ async fn past(tx: &mut Tx) -> Vec<String> {
     let homes = seen(tx, TOWN, windows).await.unwrap();
     let mut rules = protocol.norm.clone();
     (rules.minimum_homes, rules.minimum_visits) = (2, 1);
-    let places = places(tx, TOWN, windows.now.1.sunday()).await.unwrap();
+    let places = places(tx, TOWN, windows.now.1.sunday(), now()).await.unwrap();
     texts.push(format!("norms {:#?}", compute(TOWN, "law", &rules, windows, &homes, &places, now())));
     let yesterday = today() - Days::new(1);
     for kind in [Kind::Neighbourhoods, Kind::Segments, Kind::Points, Kind::Households] {

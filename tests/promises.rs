@@ -32,6 +32,7 @@ mod privacy;
 mod publication;
 mod reference;
 mod registry;
+mod revision;
 mod roles;
 mod sign_in;
 mod simulate;

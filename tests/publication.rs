@@ -9,7 +9,8 @@ use uuid::Uuid;
 use vecino::clock::{Week, at_local};
 use vecino::db::Tx;
 use vecino::id::{HouseholdId, Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
-use vecino::map::publication::{publish_due, publish_history, revise};
+use vecino::map::publication::{publish_due, publish_history};
+use vecino::map::revision::{What, revise};
 use vecino::territory::dated::Span;
 use vecino::territory::point;
 use vecino::trial::protocol::published_on;
@@ -18,7 +19,7 @@ use vecino::{all, bulk, one, run};
 pub const TOWN: MunicipalityId = MunicipalityId(1202);
 pub const FIRST: Week = Week(202629);
 
-fn id(kind: u8, n: usize) -> Uuid {
+pub fn id(kind: u8, n: usize) -> Uuid {
     Uuid::from_u128((0x0190_0000_0000_7000_8000_0000_0000_0000_u128) | (u128::from(kind) << 32) | n as u128)
 }
 
@@ -229,10 +230,10 @@ async fn a_revision_is_a_whole_new_table_and_shows_nothing_that_was_hidden() {
         let mut tx = db.write().await.unwrap();
         town(&mut tx, 5).await;
         publish_history(&mut tx, TOWN, wednesday(4)).await.unwrap();
-        assert!(revise(&mut tx, TOWN, "ana", "nothing changed", wednesday(4)).await.unwrap().is_empty());
+        assert!(revise(&mut tx, TOWN, "ana", "nothing changed", wednesday(4), &What::All).await.unwrap().periods.is_empty());
         let before = cells(&mut tx, "2026-W30", 1).await;
         run!(tx, "UPDATE home_week SET complied = 0 WHERE municipality_id = $1 AND iso_week = 202630 AND segment_id = $2", TOWN, id(4, 0)).unwrap();
-        let revised = revise(&mut tx, TOWN, "ana", "late phone", wednesday(5)).await.unwrap();
+        let revised = revise(&mut tx, TOWN, "ana", "late phone", wednesday(5), &What::All).await.unwrap().periods;
         // Its own week, the week compared with it, and the block that holds it.
         assert_eq!(revised, ["2026-W30", "2026-W31", "2026-B08"]);
         let after = cells(&mut tx, "2026-W30", 2).await;

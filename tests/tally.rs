@@ -11,8 +11,9 @@ use vecino::clock::Week;
 use vecino::db::Db;
 use vecino::id::{HouseholdId, SegmentId};
 use vecino::observation::receive::receive;
+use vecino::observation::recount::recount;
 use vecino::observation::{Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, round, standing, tally};
-use vecino::{all, one};
+use vecino::{all, one, run};
 
 fn day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 11, 23).unwrap()
@@ -166,11 +167,42 @@ async fn each_collection_of_a_home_that_moved_counts_where_it_was_that_day() {
 }
 
 #[tokio::test]
+async fn a_recount_makes_due_marks_and_tallies_again_and_says_what_was_wrong() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let ops = [0, 1, 0].map(|home| street.op("observation", home, "07:00:00", json!({"set_out": "yes", "separated": "yes"})));
+        let now: chrono::DateTime<chrono::Utc> = "2026-11-23T18:00:00Z".parse().unwrap();
+        receive(&db, now, &street.phones[0], &street.batch(&ops)).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(recount(&mut tx, TOWN, "ana", now).await.unwrap(), Vec::<String>::new());
+        let before: Vec<(Week, HouseholdId, i32, i32)> = all!(&mut tx, "SELECT iso_week, household_id, observed, complied FROM home_week ORDER BY household_id").unwrap();
+        run!(&mut tx, "UPDATE observation SET counted = $1", true).unwrap();
+        run!(&mut tx, "UPDATE observation SET complied = 0, segment_id = NULL WHERE household_id = $1", street.homes[1].0).unwrap();
+        run!(&mut tx, "UPDATE home_week SET observed = observed + 1 WHERE household_id = $1", street.homes[0].0).unwrap();
+        run!(&mut tx, "DELETE FROM segment_week").unwrap();
+        run!(&mut tx, "UPDATE round_segment SET stops = stops + 3").unwrap();
+        let wrong = tally::verify(&mut tx).await.unwrap();
+        assert!(wrong.iter().all(|line| line.ends_with("run `vecino recount`, which counts its rows again and says what changed")), "{wrong:?}");
+        let said = recount(&mut tx, TOWN, "ana", now).await.unwrap();
+        for part in ["due says 5 homes, the facts of its day give 2 homes", "rows of 1 homes counted for another place or outcome", "1 rows counted, or did not,",
+            "the tally says observed 2, set out 1, complied 1, contaminated 0, its rows say observed 1, set out 1, complied 1, contaminated 0", "segment_week"] {
+            assert!(said.iter().any(|line| line.contains(part)), "{part} in {said:#?}");
+        }
+        assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+        let after: Vec<(Week, HouseholdId, i32, i32)> = all!(&mut tx, "SELECT iso_week, household_id, observed, complied FROM home_week ORDER BY household_id").unwrap();
+        assert_eq!(after, before);
+        let (entries,): (i64,) = one!(&mut tx, "SELECT COUNT(*) FROM audit_entry WHERE action = 'recounted'").unwrap();
+        assert_eq!(entries, 2);
+    });
+}
+
+#[tokio::test]
 async fn homes_without_service_count_nowhere() {
     on_both_engines!(db => {
         let street = street::lay(&db, day(), 2, 2, "mixed").await;
         let mut tx = db.write().await.unwrap();
         rehome(&mut tx, TOWN, street.homes[1].0, day(), |home| home.service_status = "not_subscribed".into()).await;
+        round::make(&mut tx, TOWN, day(), day()).await.unwrap();
         tx.commit().await.unwrap();
         let ops = [0, 1].map(|home| street.op("observation", home, "07:00:00", json!({"set_out": "no"})));
         receive(&db, "2026-11-23T18:00:00Z".parse().unwrap(), &street.phones[0], &street.batch(&ops)).await.unwrap();

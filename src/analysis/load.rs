@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::id::{MunicipalityId, SegmentId, sha256_hex};
 use crate::trial::protocol::{Phase, Protocol};
 use crate::trial::{Trial, segments};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// An assigned segment; `stratum` and `arm` are places in `Data::strata` and in the protocol's arms.
@@ -79,24 +80,94 @@ pub async fn published_through(tx: &mut Tx, protocol: &Protocol) -> Result<Optio
     Ok(common)
 }
 
-/// Names everything a report through `through` stands on: protocol, look, published revisions, code.
-pub async fn source_hash(tx: &mut Tx, trial: &Trial, look: i32, through: Week) -> Result<String> {
-    let mut text = format!("{}\n{look}\n{through}\n{}\n", trial.sha256, super::CODE_VERSION);
-    if let Some(at) = trial.assigned_at {
-        text.push_str(&format!("{}\n", at.timestamp_micros()));
-    }
+/// What is cheaply seen of all a report stands on: while it is the same, nothing need be read again. Tallies are seen by how often they were
+/// rewritten, places by their audit chain.
+pub async fn stamp(tx: &mut Tx, trial: &Trial, look: i32, through: Week, published: bool) -> Result<String> {
+    let mut text = format!("{}\n", named(trial, look, through, published));
+    let weeks = (trial.protocol.week(1), through);
     for code in &trial.protocol.municipalities {
-        let published: Vec<(String, i32, String)> = all!(
+        let municipality = MunicipalityId::parse(code)?;
+        let places: Vec<(i64,)> = all!(tx, "SELECT sequence FROM audit_head WHERE municipality_id = $1 AND stream = 'territory'", municipality)?;
+        let rewritten: Vec<(Week, i64)> = all!(
             tx,
-            "SELECT period, revision, source_hash FROM publication WHERE municipality_id = $1 AND kind = 'week' AND last_week <= $2 ORDER BY first_week, revision",
-            MunicipalityId::parse(code)?,
-            through
+            "SELECT iso_week, rewritten FROM tally_week WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 ORDER BY iso_week",
+            municipality,
+            weeks.0,
+            weeks.1
         )?;
-        for (period, revision, hash) in published {
-            text.push_str(&format!("{code} {period} {revision} {hash}\n"));
-        }
+        let tallies: Vec<(Week, i64, i64, i64)> = all!(
+            tx,
+            "SELECT iso_week, CAST(SUM(observed) AS BIGINT), CAST(SUM(set_out) AS BIGINT), CAST(SUM(complied) AS BIGINT) FROM segment_week
+              WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 GROUP BY iso_week ORDER BY iso_week",
+            municipality,
+            weeks.0,
+            weeks.1
+        )?;
+        let due: Vec<(SegmentId, Week, i64)> = all!(
+            tx,
+            "SELECT segment_id, iso_week, CAST(SUM(stops) AS BIGINT) FROM round_segment
+              WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 GROUP BY segment_id, iso_week ORDER BY segment_id, iso_week",
+            municipality,
+            weeks.0,
+            weeks.1
+        )?;
+        let messages: Vec<(String, String, i64, i64)> = all!(
+            tx,
+            "SELECT arm, state, COUNT(*), COUNT(DISTINCT household_id) FROM message
+              WHERE municipality_id = $1 AND trial_id = $2 AND iso_week BETWEEN $3 AND $4 GROUP BY arm, state ORDER BY arm, state",
+            municipality,
+            &trial.id,
+            weeks.0,
+            weeks.1
+        )?;
+        text.push_str(&format!("{code} {places:?} {rewritten:?} {tallies:?} {due:?} {messages:?}\n"));
     }
     Ok(sha256_hex(text.as_bytes()))
+}
+
+/// What a report is besides its data.
+fn named(trial: &Trial, look: i32, through: Week, published: bool) -> String {
+    let assigned = trial.assigned_at.map(|at| at.timestamp_micros());
+    format!(
+        "{} {} {} {} {assigned:?} {look} {through} {published} {}",
+        trial.id,
+        trial.sha256,
+        trial.seed,
+        trial.amendments.len(),
+        super::CODE_VERSION
+    )
+}
+
+/// Names every row a report stands on, by content: the same name is the same report, byte for byte. What changes nothing of the data (a
+/// closing to come, a move outside the trial, tallies written again as they were) leaves it as it is.
+pub fn source_hash(trial: &Trial, look: i32, through: Week, published: bool, data: &Data) -> String {
+    let mut hash = Sha256::new();
+    let mut text = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    text(&named(trial, look, through, published));
+    data.strata.iter().for_each(|stratum| text(stratum));
+    data.left_out.iter().for_each(|(why, segments, homes)| text(&format!("{why} {segments} {homes}")));
+    data.segments.iter().for_each(|segment| text(&format!("{segment:?}")));
+    data.since.iter().for_each(|since| text(&format!("{since:?}")));
+    data.messages.iter().for_each(|messages| text(&format!("{messages:?}")));
+    text(&format!("{} {} {}", data.through, data.tallies.len(), data.homes.len()));
+    for tally in &data.tallies {
+        hash.update((tally.segment as u64).to_le_bytes());
+        hash.update(tally.week.to_le_bytes());
+        [tally.due, tally.observed, tally.set_out, tally.complied].iter().for_each(|sum| hash.update(sum.to_bits().to_le_bytes()));
+    }
+    for home in &data.homes {
+        hash.update((home.segment as u64).to_le_bytes());
+        hash.update((home.weeks.len() as u64).to_le_bytes());
+        for (week, observed, complied) in &home.weeks {
+            hash.update(week.to_le_bytes());
+            hash.update(observed.to_le_bytes());
+            hash.update(complied.to_le_bytes());
+        }
+    }
+    hex::encode(hash.finalize())
 }
 
 /// Reads everything through the week `through`.
@@ -221,7 +292,7 @@ async fn homes(
         tx,
         "SELECT household_id, segment_id, iso_week, observed, complied FROM home_week
           WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 AND observed > 0
-          ORDER BY household_id, iso_week",
+          ORDER BY household_id, iso_week, segment_id",
         municipality,
         from,
         to

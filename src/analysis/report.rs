@@ -1,6 +1,6 @@
 //! The report, serialised as `trial analyse --json` prints it, and where it is kept. Between looks it holds no number of any arm.
 
-use super::load::{load, published_through, source_hash};
+use super::load::{load, published_through, source_hash, stamp};
 use super::{CODE_VERSION, describe, model, replay};
 use crate::clock::{Week, local_day, to_micros};
 use crate::db::Tx;
@@ -243,33 +243,80 @@ pub async fn current(tx: &mut Tx, trial: &Trial, today: NaiveDate) -> Result<Opt
     Ok(ready(&planned, today, published).last().map(|look| (*look).clone()))
 }
 
-/// Computes and stores the pooled report and those of the looks that are ready, where what they stand on is new.
-pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<()> {
+/// A report that is not known to stand on what there is now.
+struct Wanted {
+    look: i32,
+    through: Week,
+    /// Whether anything of it was published.
+    published: bool,
+    stamp: String,
+}
+
+/// The pooled report and those of the looks that are ready, as far as what they stand on may have changed since they were last made.
+async fn wanted(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec<Wanted>> {
     let published = published_through(tx, &trial.protocol).await?;
     let planned = looks::all(tx, &trial.id).await?;
     let pooled_through = published.unwrap_or(trial.protocol.week(0));
-    let mut wanted = vec![(0, pooled_through)];
+    let mut reports = vec![(0, pooled_through)];
     if trial.assigned_at.is_some() {
-        wanted.extend(ready(&planned, local_day(now), published).iter().map(|look| (look.look, look.data_through)));
+        reports.extend(ready(&planned, local_day(now), published).iter().map(|look| (look.look, look.data_through)));
     }
-    for (look, through) in wanted {
-        let hash = source_hash(tx, trial, look, through).await?;
-        let known: Option<(String,)> =
-            opt!(tx, "SELECT code_version FROM analysis_report WHERE trial_id = $1 AND look = $2 AND source_hash = $3", &trial.id, look, &hash)?;
-        if known.is_some() {
+    let mut wanted = Vec::new();
+    for (look, through) in reports {
+        let stamp = stamp(tx, trial, look, through, published.is_some()).await?;
+        if newest(tx, &trial.id, look).await?.is_none_or(|(_, known)| known != stamp) {
+            wanted.push(Wanted { look, through, published: published.is_some(), stamp });
+        }
+    }
+    Ok(wanted)
+}
+
+/// Source hash and stamp of the newest stored report of a look.
+async fn newest(tx: &mut Tx, trial_id: &str, look: i32) -> Result<Option<(String, String)>> {
+    opt!(
+        tx,
+        "SELECT source_hash, stamp FROM analysis_report WHERE trial_id = $1 AND look = $2 ORDER BY computed_at DESC, source_hash LIMIT 1",
+        trial_id,
+        look
+    )
+}
+
+/// Whether [`refresh`] would have anything to look at; needs no writer.
+pub async fn is_behind(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<bool> {
+    Ok(!wanted(tx, trial, now).await?.is_empty())
+}
+
+/// Computes and stores the pooled report and those of the looks that are ready, where what they stand on is new.
+pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<()> {
+    for Wanted { look, through, published, stamp } in wanted(tx, trial, now).await? {
+        let data = load(tx, trial, through).await?;
+        let hash = source_hash(trial, look, through, published, &data);
+        // The report of these rows is there already: it becomes the newest again, when something else stood between.
+        let latest = newest(tx, &trial.id, look).await?.is_some_and(|(known, _)| known == hash);
+        let known = run!(
+            tx,
+            "UPDATE analysis_report SET stamp = $4, computed_at = CASE WHEN $6 THEN computed_at ELSE $5 END
+              WHERE trial_id = $1 AND look = $2 AND source_hash = $3",
+            &trial.id,
+            look,
+            &hash,
+            &stamp,
+            to_micros(now),
+            latest
+        )?;
+        if known > 0 {
             continue;
         }
-        let data = load(tx, trial, through).await?;
-        let report = compute(trial, &data, (look > 0).then_some(look), (look > 0 || published.is_some()).then_some(through));
+        let report = compute(trial, &data, (look > 0).then_some(look), (look > 0 || published).then_some(through));
         let value = serde_json::to_value(&report).map_err(|e| Error::internal(format!("report: {e}")))?;
         run!(
             tx,
-            "INSERT INTO analysis_report (trial_id, look, source_hash, computed_at, code_version, report) VALUES ($1, $2, $3, $4, $5, $6)
-                  ON CONFLICT (trial_id, look, source_hash) DO NOTHING",
+            "INSERT INTO analysis_report (trial_id, look, source_hash, computed_at, stamp, code_version, report) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             &trial.id,
             look,
             &hash,
             to_micros(now),
+            &stamp,
             CODE_VERSION,
             value
         )?;

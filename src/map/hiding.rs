@@ -32,11 +32,11 @@ pub struct Hidden {
 }
 
 impl Area<'_> {
-    fn alike(&self) -> bool {
+    pub(super) fn alike(&self) -> bool {
         self.y.iter().any(|y| *y == 0 || *y == self.n)
     }
 
-    fn small(&self) -> bool {
+    pub(super) fn small(&self) -> bool {
         self.homes < FEWEST_HOMES || (self.alike() && self.homes < FEWEST_HOMES_ALL_ALIKE)
     }
 }

@@ -1,6 +1,8 @@
 //! What mayors and partners see: published areas, their intervals, what stays hidden, and the drawing. Pages read publication tables only.
 
 pub mod api;
+mod basis;
+pub mod command;
 pub mod draw;
 pub mod hiding;
 pub mod label;
@@ -9,7 +11,9 @@ pub mod period;
 pub mod place;
 pub mod publication;
 pub mod read;
+pub mod revision;
 pub mod shape;
+pub mod subtraction;
 pub mod view;
 
 use crate::account::access::Routes;

@@ -1,11 +1,13 @@
-//! Publishing: each period once, as a whole, from the tallies of homes with service; revised only as a whole with the next revision number.
+//! Publishing: each period once, as a whole, from the tallies of homes with service; revised only as a whole with the next revision number
+//! ([`super::revision`]).
 //!
-//! One pass over `home_week` per table gives sums and sums of squares by home, so the interval and the change (`stats::interval`) cost as
+//! A week takes what it stands on from the tallies ([`super::basis`]); longer periods stand on what their weeks stand on, so that a week, its
+//! block and its phase never say different things. One pass over those rows per table gives sums and sums of squares by home, so the interval and the change (`stats::interval`) cost as
 //! much as there are neighbourhoods, and pages read nothing but what is written here.
 
-use super::Measure;
 use super::hiding::{Area, hide};
 use super::period::{Kind, Name, Span, due};
+use super::{Measure, basis, revision};
 use crate::account::audit;
 use crate::clock::{Week, at_local, local_day};
 use crate::db::Tx;
@@ -36,22 +38,36 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
     let done: Vec<(String,)> = all!(tx, "SELECT DISTINCT period FROM publication WHERE municipality_id = $1", municipality)?;
     let done: BTreeSet<String> = done.into_iter().map(|(period,)| period).collect();
     let mut names = Vec::new();
+    let mut weeks = BTreeSet::new();
     for span in due(from, local_day(now), &protocols) {
         let name = span.name.to_string();
         if done.contains(&name) {
             continue;
         }
-        let table = Table::gather(tx, municipality, &span, &protocols).await?;
+        if let Name::Week(week) = span.name {
+            basis::take(tx, municipality, week).await?;
+        }
+        let table = Table::gather(tx, municipality, &span, &protocols, None).await?;
         // A period nobody was observed in waits: published empty, its areas would stay hidden when its observations come in late.
-        if table.total.now(Measure::Complied).n <= 0.0 {
+        if table.is_empty() {
             continue;
         }
         table.write(tx, municipality, 1, now).await?;
         names.push(name);
+        if let Name::Week(week) = span.name {
+            weeks.insert(week);
+        }
         fix_breaks(tx, municipality, from, &protocols).await?;
     }
     if !names.is_empty() {
-        let entry = audit::Entry { stream: "publication", actor: "vecino", action: "published", target: "map", detail: json!({ "periods": names }) };
+        let again = revision::published_late(tx, municipality, weeks, now).await?;
+        let entry = audit::Entry {
+            stream: "publication",
+            actor: "vecino",
+            action: "published",
+            target: "map",
+            detail: json!({ "periods": names, "revised": again }),
+        };
         audit::record(tx, municipality, now, entry).await?;
     }
     Ok(names)
@@ -68,43 +84,13 @@ pub async fn publish_history(tx: &mut Tx, municipality: MunicipalityId, now: Dat
     Ok(names)
 }
 
-/// Writes the next revision of every published period whose tallies have changed since (its own or those of the period it is compared
-/// with), weeks first; answers their names. What an earlier revision hid stays hidden.
-pub async fn revise(tx: &mut Tx, municipality: MunicipalityId, actor: &str, reason: &str, now: DateTime<Utc>) -> Result<Vec<String>> {
-    run!(tx, "UPDATE municipality SET pilot = pilot WHERE municipality_id = $1", municipality)?;
-    let protocols = protocols(tx, municipality).await?;
-    let published: Vec<(String, i32, String)> = all!(
-        tx,
-        "SELECT p.period, p.revision, p.source_hash FROM publication p
-         WHERE p.municipality_id = $1 AND p.revision = (SELECT MAX(q.revision) FROM publication q
-               WHERE q.municipality_id = p.municipality_id AND q.period = p.period)
-         ORDER BY p.last_week, CASE p.kind WHEN 'week' THEN 0 WHEN 'block' THEN 1 ELSE 2 END, p.period",
-        municipality
-    )?;
-    let mut names = Vec::new();
-    for (period, revision, source_hash) in published {
-        let name = Name::parse(&period)?;
-        let Some((first, last)) = name.weeks(&protocols) else { continue };
-        let table = Table::gather(tx, municipality, &Span { name, first, last }, &protocols).await?;
-        if table.source_hash() != source_hash {
-            table.write(tx, municipality, revision + 1, now).await?;
-            names.push(period);
-        }
-    }
-    if !names.is_empty() {
-        let detail = json!({ "periods": names, "reason": reason });
-        audit::record(tx, municipality, now, audit::Entry { stream: "publication", actor, action: "revised", target: "map", detail }).await?;
-    }
-    Ok(names)
-}
-
 async fn first_week(tx: &mut Tx, municipality: MunicipalityId) -> Result<Option<Week>> {
     let (first,): (Option<i32>,) = one!(tx, "SELECT MIN(iso_week) FROM home_week WHERE municipality_id = $1 AND observed > 0", municipality)?;
     Ok(first.map(Week))
 }
 
 /// The frozen trials that run in this municipality.
-async fn protocols(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Protocol>> {
+pub(super) async fn protocols(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Protocol>> {
     let texts: Vec<(String, String)> = all!(tx, "SELECT trial_id, protocol FROM trial WHERE frozen_at IS NOT NULL ORDER BY trial_id")?;
     let mut protocols = Vec::new();
     for (id, text) in texts {
@@ -184,8 +170,8 @@ impl Row {
     }
 }
 
-/// One table as gathered from the tallies and judged, before it is written.
-struct Table {
+/// One table as gathered and judged, before it is written.
+pub(super) struct Table {
     span: Span,
     rows: Vec<Row>,
     total: Row,
@@ -195,7 +181,14 @@ struct Table {
 }
 
 impl Table {
-    async fn gather(tx: &mut Tx, municipality: MunicipalityId, span: &Span, protocols: &[Protocol]) -> Result<Table> {
+    /// `shown`: the areas (and '' for the total) that a week which was published before shows; without it the rules of `hiding` decide.
+    pub(super) async fn gather(
+        tx: &mut Tx,
+        municipality: MunicipalityId,
+        span: &Span,
+        protocols: &[Protocol],
+        shown: Option<&BTreeSet<String>>,
+    ) -> Result<Table> {
         let previous = span.name.previous().and_then(|name| name.weeks(protocols).map(|(first, last)| (name, first, last)));
         let (from, before_last) = previous.as_ref().map_or((span.first, Week(0)), |(_, first, last)| (*first, *last));
         let by_area = sums(tx, municipality, true, from, before_last, span).await?;
@@ -222,11 +215,18 @@ impl Table {
         let verdict = hide(&areas, &Area { forced: forced.contains(""), ..total.area() });
         let mut hidden: BTreeMap<String, bool> = rows.iter().map(|row| row.area.clone()).zip(verdict.areas).collect();
         hidden.insert(String::new(), verdict.total);
+        if let Some(shown) = shown {
+            hidden.iter_mut().for_each(|(area, hidden)| *hidden = !shown.contains(area));
+        }
         Ok(Table { span: span.clone(), rows, total, hidden, comparable: comparable.unwrap_or_default() })
     }
 
-    /// Names the tallies: all sums of both periods, area by area.
-    fn source_hash(&self) -> String {
+    fn is_empty(&self) -> bool {
+        self.total.now(Measure::Complied).n <= 0.0
+    }
+
+    /// Names what the table stands on: all sums of both periods, area by area.
+    pub(super) fn source_hash(&self) -> String {
         let mut text = String::from("1\n");
         for row in self.rows.iter().chain([&self.total]) {
             let _ = writeln!(text, "{row:?}");
@@ -234,7 +234,7 @@ impl Table {
         sha256_hex(text.as_bytes())
     }
 
-    async fn write(&self, tx: &mut Tx, municipality: MunicipalityId, revision: i32, now: DateTime<Utc>) -> Result<()> {
+    pub(super) async fn write(&self, tx: &mut Tx, municipality: MunicipalityId, revision: i32, now: DateTime<Utc>) -> Result<()> {
         let period = self.span.name.to_string();
         run!(
             tx,
@@ -249,19 +249,7 @@ impl Table {
             now,
             self.source_hash()
         )?;
-        let mut cells = Vec::new();
-        for measure in Measure::ALL {
-            let breaks = super::read::breaks(tx, municipality, measure).await?;
-            for row in self.rows.iter().chain([&self.total]) {
-                let shown = !self.hidden.get(&row.area).copied().unwrap_or(true);
-                let sums = row.now(measure);
-                let rate = shown.then(|| ratio(&sums, LEVEL)).flatten();
-                let compared = rate.filter(|_| self.comparable.contains(&row.area));
-                let change = compared.and_then(|_| ratio_change(&sums, &row.before(measure), &row.cross(measure), LEVEL));
-                let class = rate.filter(|_| breaks.fixed).map(|rate| breaks.class(rate.rate));
-                cells.push(NewCell { measure: measure.name(), area: &row.area, hidden: rate.is_none(), sums, rate, change, class });
-            }
-        }
+        let cells = self.cells(tx, municipality).await?;
         bulk!(
             tx,
             "INSERT INTO publication_cell (municipality_id, period, revision, measure, area, hidden, homes, n, y, rate, ci_low, ci_high,
@@ -288,6 +276,45 @@ impl Table {
             ""
         )?;
         Ok(())
+    }
+
+    async fn cells(&self, tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<NewCell<'_>>> {
+        let mut cells = Vec::new();
+        for measure in Measure::ALL {
+            let breaks = super::read::breaks(tx, municipality, measure).await?;
+            for row in self.rows.iter().chain([&self.total]) {
+                let shown = !self.hidden.get(&row.area).copied().unwrap_or(true);
+                let sums = row.now(measure);
+                let rate = shown.then(|| ratio(&sums, LEVEL)).flatten();
+                let compared = rate.filter(|_| self.comparable.contains(&row.area));
+                let change = compared.and_then(|_| ratio_change(&sums, &row.before(measure), &row.cross(measure), LEVEL));
+                let class = rate.filter(|_| breaks.fixed).map(|rate| breaks.class(rate.rate));
+                cells.push(NewCell { measure: measure.name(), area: &row.area, hidden: rate.is_none(), sums, rate, change, class });
+            }
+        }
+        Ok(cells)
+    }
+
+    /// Whether the stored cells of a revision are what this table would write, but for the classes, whose breaks are fixed later.
+    pub(super) async fn stands(&self, tx: &mut Tx, municipality: MunicipalityId, revision: i32) -> Result<bool> {
+        type Stored = (String, String, Option<i32>, Option<i32>, Option<i32>, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
+        let stored: Vec<Stored> = all!(
+            tx,
+            "SELECT measure, area, homes, n, y, ci_low, ci_high, change_low, change_high FROM publication_cell
+             WHERE municipality_id = $1 AND period = $2 AND revision = $3",
+            municipality,
+            self.span.name.to_string(),
+            revision
+        )?;
+        let cells = self.cells(tx, municipality).await?;
+        let same = |cell: &NewCell<'_>, row: &Stored| {
+            let ends = |low: Option<f64>, high: Option<f64>, own: Option<(f64, f64)>| low.zip(high) == own;
+            (row.2, row.3, row.4) == (cell.count(cell.sums.clusters), cell.count(cell.sums.n), cell.count(cell.sums.y))
+                && ends(row.5, row.6, cell.rate.map(|e| (e.low, e.high)))
+                && ends(row.7, row.8, cell.change.map(|e| (e.low, e.high)))
+        };
+        let known: BTreeMap<(&str, &str), &Stored> = stored.iter().map(|row| ((row.0.as_str(), row.1.as_str()), row)).collect();
+        Ok(known.len() == cells.len() && cells.iter().all(|cell| known.get(&(cell.measure, cell.area)).is_some_and(|row| same(cell, row))))
     }
 }
 
@@ -331,9 +358,9 @@ async fn sums(tx: &mut Tx, municipality: MunicipalityId, by_area: bool, from: We
              SUM(CASE WHEN hw.iso_week <= $3 THEN hw.observed ELSE 0 END) AS n1,
              SUM(CASE WHEN hw.iso_week <= $3 THEN hw.complied ELSE 0 END) AS c1,
              SUM(CASE WHEN hw.iso_week <= $3 THEN hw.set_out ELSE 0 END) AS s1
-           FROM home_week hw
+           FROM published_home_week hw
            JOIN neighbourhood nb ON nb.municipality_id = hw.municipality_id AND nb.neighbourhood_id = hw.neighbourhood_id
-           WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $5 AND hw.observed > 0
+           WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $5 AND hw.to_revision IS NULL
            GROUP BY 1, 2
          ) by_home
          GROUP BY area",
@@ -347,7 +374,7 @@ async fn sums(tx: &mut Tx, municipality: MunicipalityId, by_area: bool, from: We
 }
 
 /// The areas whose cells the latest revision of a period shows; `None` when it was never published.
-async fn shown_in(tx: &mut Tx, municipality: MunicipalityId, period: &str) -> Result<Option<BTreeSet<String>>> {
+pub(super) async fn shown_in(tx: &mut Tx, municipality: MunicipalityId, period: &str) -> Result<Option<BTreeSet<String>>> {
     let (revision,): (Option<i32>,) =
         one!(tx, "SELECT MAX(revision) FROM publication WHERE municipality_id = $1 AND period = $2", municipality, period)?;
     let Some(revision) = revision else { return Ok(None) };
@@ -362,14 +389,16 @@ async fn shown_in(tx: &mut Tx, municipality: MunicipalityId, period: &str) -> Re
     Ok(Some(shown.into_iter().map(|(area,)| area).collect()))
 }
 
-/// Areas (and '' for the total) that must stay hidden: hidden in any revision of a week the period holds in which somebody was observed
-/// there, or in an earlier revision of the period itself.
+/// Areas (and '' for the total) that a longer period must hide: hidden in a week it holds in which somebody was observed there.
 async fn forced(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Result<BTreeSet<String>> {
+    if span.name.kind() == Kind::Week {
+        return Ok(BTreeSet::new());
+    }
     let observed: Vec<(i32, String)> = all!(
         tx,
-        "SELECT hw.iso_week, nb.code FROM home_week hw
+        "SELECT hw.iso_week, nb.code FROM published_home_week hw
          JOIN neighbourhood nb ON nb.municipality_id = hw.municipality_id AND nb.neighbourhood_id = hw.neighbourhood_id
-         WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $3 AND hw.observed > 0
+         WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $3
          GROUP BY hw.iso_week, nb.code",
         municipality,
         span.first,
@@ -377,25 +406,19 @@ async fn forced(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Resul
     )?;
     let mut seen: BTreeSet<(i32, String)> = observed.into_iter().collect();
     seen.extend(seen.iter().map(|(week, _)| (*week, String::new())).collect::<Vec<_>>());
-    let hidden: Vec<(i32, String, String)> = all!(
+    // An area that was empty at first is shown in a later revision of the week: the latest one says what is hidden.
+    let hidden: Vec<(i32, String)> = all!(
         tx,
-        "SELECT DISTINCT p.first_week, c.area, p.period FROM publication p
+        "SELECT p.first_week, c.area FROM publication p
          JOIN publication_cell c ON c.municipality_id = p.municipality_id AND c.period = p.period AND c.revision = p.revision
-         WHERE p.municipality_id = $1 AND p.first_week >= $2 AND p.last_week <= $3 AND (p.kind = 'week' OR p.period = $4) AND c.hidden = $5",
+         WHERE p.municipality_id = $1 AND p.first_week >= $2 AND p.last_week <= $3 AND p.kind = 'week' AND c.measure = 'complied' AND c.hidden = $4
+           AND p.revision = (SELECT MAX(q.revision) FROM publication q WHERE q.municipality_id = p.municipality_id AND q.period = p.period)",
         municipality,
         span.first,
         span.last,
-        span.name.to_string(),
         true
     )?;
-    let own = span.name.to_string();
-    let longer = span.name.kind() != Kind::Week;
-    let in_span = |area: &str| seen.iter().any(|(_, seen)| seen == area);
-    Ok(hidden
-        .into_iter()
-        .filter(|(week, area, period)| if longer && *period == own { in_span(area) } else { seen.contains(&(*week, area.clone())) })
-        .map(|(_, area, _)| area)
-        .collect())
+    Ok(hidden.into_iter().filter(|cell| seen.contains(cell)).map(|(_, area)| area).collect())
 }
 
 /// Fixes the breaks of the classes once the baseline is published, and never again. Default rule: the municipality's baseline rate rounded

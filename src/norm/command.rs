@@ -67,7 +67,8 @@ pub enum Command {
         #[arg(long, default_value_t = 1000, value_name = "N")]
         limit: i64,
     },
-    /// Derive every norm the messages state again from the stored observations; exit 1 on any difference
+    /// Derive every norm the messages state again from what crews recorded: proven, corrected since (and by what), or differing; exit 1 when
+    /// one differs
     Prove {
         #[command(flatten)]
         which: Which,
@@ -234,17 +235,23 @@ async fn prove_all(app: &App, options: &Options, which: &Which) -> Result<()> {
         let proof = prove::prove(&mut tx, municipality, &trial, &which.id).await?;
         whole.norms += proof.norms;
         whole.proven += proof.proven;
+        whole.corrected += proof.corrected;
+        whole.corrections.extend(proof.corrections.into_iter().map(|line| format!("{municipality} {line}")));
         whole.messages += proof.messages;
         whole.consistent += proof.consistent;
         whole.differing.extend(proof.differing.into_iter().map(|line| format!("{municipality} {line}")));
     }
-    let text = format!(
-        "{} norms proven, {} differing; {} messages say exactly their norm, {} do not",
+    let mut text = format!(
+        "{} norms proven, {} corrected since, {} differing; {} messages say exactly their norm, {} do not",
         whole.proven,
-        whole.norms - whole.proven,
+        whole.corrected,
+        whole.norms - whole.proven - whole.corrected,
         whole.consistent,
         whole.messages - whole.consistent
     );
+    for line in &whole.corrections {
+        text.push_str(&format!("\n{line}"));
+    }
     tell(options, &text, &json!(whole));
     if whole.differing.is_empty() { Ok(()) } else { Err(Error::refused_lines("norm-differs", whole.differing)) }
 }

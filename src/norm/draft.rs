@@ -135,7 +135,7 @@ impl WeekFacts {
             &trial.id
         )?;
         let windows = Windows::before_week(week, &protocol.norm);
-        let places = record::places(tx, municipality, windows.now.1.sunday()).await?;
+        let places = record::places(tx, municipality, windows.now.1.sunday(), at).await?;
         let seen = record::seen(tx, municipality, windows).await?;
         let mut norms = record::valid(tx, municipality, &trial.id, windows, at).await?;
         let norms_are_stored = !norms.is_empty();

@@ -6,6 +6,7 @@ pub mod draft;
 pub mod gateway;
 pub mod gsm7;
 pub mod hours;
+pub mod known;
 pub mod outbox;
 pub mod page;
 pub mod preview;

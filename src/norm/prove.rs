@@ -1,22 +1,24 @@
-//! The proof: every share a message states is derived again from the stored observations and compared digit for digit.
+//! The proof: every share a message states is derived again from what crews recorded and compared digit for digit.
 
-use super::record::{Norm, Windows, compute, places, seen, select_norm};
+use super::known::Rows;
+use super::record::{Norm, Windows, compute, places, select_norm};
 use crate::all;
-use crate::clock::Week;
+use crate::clock::{Week, show_time};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId};
-use crate::observation::{self, Mark};
+use crate::id::{MessageId, MunicipalityId, NormId};
 use crate::trial::Trial;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use uuid::Uuid;
 
 /// What tells the norms of one window apart.
 type Key = (String, String, Option<Uuid>);
-type Remade = BTreeMap<(Week, Week), BTreeMap<Key, Norm>>;
+/// Norms made again, by window and by when what they rest on was known.
+type Remade = BTreeMap<(Week, Week, DateTime<Utc>), BTreeMap<Key, Norm>>;
 
 fn key(norm: &Norm) -> Key {
     (norm.kind.clone(), norm.group_kind.clone(), norm.group_id)
@@ -34,18 +36,26 @@ struct Stated {
 /// What a re-derivation found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Proof {
-    /// Frozen norms that messages state, and those that came out the same digit for digit.
+    /// Frozen norms that messages state; those that come out the same digit for digit, from what was known then and from what is known now;
+    /// and those that were right when they were told and that later operations or corrections have changed.
     pub norms: usize,
     pub proven: usize,
+    pub corrected: usize,
     /// Messages that rest on them, and those whose text says exactly their figures.
     pub messages: usize,
     pub consistent: usize,
+    /// One line each: the norm that was corrected since, by which acts, what is stored, what the observations give now.
+    pub corrections: Vec<String>,
     /// One line each: the norm or message, what is stored, what the observations give.
     pub differing: Vec<String>,
 }
 
-/// Derives every norm a campaign's messages rest on again from the stored observations and compares all its figures; and every such
-/// message against its norm.
+/// Derives every norm a campaign's messages rest on again, from the rows that crews recorded and never from tallies, and compares all its
+/// figures; and every such message against its norm.
+///
+/// A norm is judged by what was known at the moment it was computed: the operations received until then, and the facts about places as they
+/// were written then. If that gives other figures, somebody changed what was recorded: the alarm. If it gives the same, and what is known
+/// now gives others, it was corrected since.
 pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, campaign_id: &str) -> Result<Proof> {
     let stored: Vec<Norm> = all!(
         tx,
@@ -57,37 +67,36 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
         campaign_id
     )?;
     let mut proof = Proof { norms: stored.len(), ..Proof::default() };
-    let mut again: Remade = BTreeMap::new();
-    for norm in &stored {
-        let fresh = match again.entry((norm.window_from, norm.window_to)) {
-            Entry::Occupied(made) => made.into_mut(),
-            Entry::Vacant(place) => {
-                let windows = Windows::ending(norm.window_to, norm.window_to.since(norm.window_from) + 1);
-                let homes = seen(tx, municipality, windows).await?;
-                let places = places(tx, municipality, windows.now.1.sunday()).await?;
-                let made = compute(municipality, &trial.id, &trial.protocol.norm, windows, &homes, &places, norm.computed_at);
-                place.insert(made.into_iter().map(|norm| (key(&norm), norm)).collect())
+    let spans = stored.iter().map(windows_of).map(|windows| (windows.before.0, windows.now.1));
+    if let Some((first, last)) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
+        let rows = Rows::read(tx, municipality, first, last).await?;
+        let corrections = corrections(tx, municipality).await?;
+        let mut again: Remade = BTreeMap::new();
+        for norm in &stored {
+            let windows = windows_of(norm);
+            let mut found = Vec::new();
+            for known_at in [norm.computed_at, ever()] {
+                let made = match again.entry((norm.window_from, norm.window_to, known_at)) {
+                    Entry::Occupied(made) => made.into_mut(),
+                    Entry::Vacant(place) => {
+                        let places = places(tx, municipality, windows.now.1.sunday(), known_at).await?;
+                        let seen = rows.seen(windows, known_at);
+                        let made = compute(municipality, &trial.id, &trial.protocol.norm, windows, &seen, &places, norm.computed_at);
+                        place.insert(made.into_iter().map(|norm| (key(&norm), norm)).collect())
+                    }
+                };
+                found.push(differences(norm, made.get(&key(norm))));
             }
-        };
-        let fresh = fresh.get(&key(norm));
-        let mut found = differences(norm, fresh);
-        if !found.is_empty() {
-            // Phones send late and people correct: what counts is what was known when the figure was made.
-            let made = as_known(tx, municipality, trial, norm).await?;
-            found = differences(norm, made.iter().find(|made| key(made) == key(norm)));
-        }
-        if found.is_empty() {
-            proof.proven += 1;
-        } else {
-            proof.differing.push(format!(
-                "norm {} ({} {}, {} to {}): {}",
-                norm.norm_id,
-                norm.group_kind,
-                norm.group_name,
-                norm.window_from,
-                norm.window_to,
-                found.join(", ")
-            ));
+            let name = format!("norm {} ({} {}, {} to {})", norm.norm_id, norm.group_kind, norm.group_name, norm.window_from, norm.window_to);
+            match found.as_slice() {
+                [then, _] if !then.is_empty() => proof.differing.push(format!("{name}: {}", then.join(", "))),
+                [_, now] if !now.is_empty() => {
+                    proof.corrected += 1;
+                    let acts = acts(&rows, &corrections, windows, norm.computed_at);
+                    proof.corrections.push(format!("{name}: right when it was told, corrected since by {acts}: {}", now.join(", ")));
+                }
+                _ => proof.proven += 1,
+            }
         }
     }
     let by_id: BTreeMap<NormId, &Norm> = stored.iter().map(|norm| (norm.norm_id, norm)).collect();
@@ -111,6 +120,55 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
         }
     }
     Ok(proof)
+}
+
+/// Later than anything that was written.
+fn ever() -> DateTime<Utc> {
+    NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default().and_time(NaiveTime::MIN).and_utc()
+}
+
+fn windows_of(norm: &Norm) -> Windows {
+    Windows::ending(norm.window_to, norm.window_to.since(norm.window_from) + 1)
+}
+
+/// A correction of places, as the audit chain tells it.
+#[derive(sqlx::FromRow)]
+struct Correction {
+    sequence: i64,
+    at: DateTime<Utc>,
+    actor: String,
+    target: String,
+    detail: Value,
+}
+
+async fn corrections(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Correction>> {
+    all!(
+        tx,
+        "SELECT sequence, at, actor, target, detail FROM audit_entry
+         WHERE municipality_id = $1 AND stream = 'territory' AND action = 'corrected' ORDER BY sequence",
+        municipality
+    )
+}
+
+/// What was done since a norm was computed to what it rests on.
+fn acts(rows: &Rows, corrections: &[Correction], windows: Windows, computed_at: DateTime<Utc>) -> String {
+    let mut acts = Vec::new();
+    let late = rows.received_after(windows, computed_at);
+    if let Some(first) = late.first() {
+        let corrected = late.iter().filter(|row| row.corrects.is_some()).count();
+        let of_them = if corrected > 0 { format!(", {corrected} of them corrections") } else { String::new() };
+        acts.push(format!("{} operations received after it was computed{of_them} (the first is {})", late.len(), first.op_id));
+    }
+    let touches = |correction: &&Correction| {
+        let since = correction.detail["since"].as_str().and_then(|day| day.parse::<NaiveDate>().ok());
+        correction.at > computed_at && since.is_none_or(|since| since <= windows.now.1.sunday())
+    };
+    for correction in corrections.iter().filter(touches) {
+        let why = correction.detail["reason"].as_str().map(|reason| format!(", «{reason}»")).unwrap_or_default();
+        let (target, who, at) = (&correction.target, &correction.actor, show_time(correction.at));
+        acts.push(format!("the correction of {target} of {at} by {who} (territory entry {}{why})", correction.sequence));
+    }
+    if acts.is_empty() { "facts about places written after it was computed".to_owned() } else { acts.join(" and ") }
 }
 
 /// Every stored figure against the same figure made again; floating point numbers to the last bit.
@@ -150,37 +208,4 @@ fn misstated(norm: &Norm, body: &str) -> Option<String> {
         };
         (!right).then(|| format!("says «{} de cada 10», its norm says {}", words.first().unwrap_or(&""), norm.stated_tenth))
     })
-}
-
-/// The norms of a window from the observations that had been received when this one was computed. Days that got later rows are judged
-/// again without them, by the rule of `observation`; all other days stand in the tallies.
-async fn as_known(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, norm: &Norm) -> Result<Vec<Norm>> {
-    let windows = Windows::ending(norm.window_to, norm.window_to.since(norm.window_from) + 1);
-    let places = places(tx, municipality, windows.now.1.sunday()).await?;
-    let mut homes = seen(tx, municipality, windows).await?;
-    let cells: Vec<(Week, HouseholdId)> = all!(
-        tx,
-        "SELECT DISTINCT iso_week, household_id FROM observation
-          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 AND received_at > $4 ORDER BY iso_week, household_id",
-        municipality,
-        windows.before.0,
-        windows.now.1,
-        norm.computed_at
-    )?;
-    let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<Mark>> = BTreeMap::new();
-    for row in observation::marks(tx, municipality, &cells).await? {
-        days.entry((row.household_id, row.service_day)).or_default().push(row);
-    }
-    for ((home, _), rows) in days {
-        let Some(week) = rows.first().map(|row| Week::of(row.service_day)) else { continue };
-        let Some(seen) = homes.get_mut(&home) else { continue };
-        let record = if week < windows.now.0 { &mut seen.before } else { &mut seen.now };
-        let known: Vec<Mark> = rows.iter().filter(|row| row.received_at <= norm.computed_at).copied().collect();
-        for (rows, sign) in [(&rows, -1), (&known, 1)] {
-            let complied = observation::standing(rows).and_then(|op| rows.iter().find(|row| row.op_id == op)?.complied);
-            record.observed += sign * i64::from(complied.is_some());
-            record.complied += sign * i64::from(complied.unwrap_or(0));
-        }
-    }
-    Ok(compute(municipality, &trial.id, &trial.protocol.norm, windows, &homes, &places, norm.computed_at))
 }

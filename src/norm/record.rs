@@ -169,8 +169,8 @@ impl Place {
     }
 }
 
-/// Where every segment lay on a day, or, when it ended before, on its last. Names are those of that day.
-pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<BTreeMap<SegmentId, Place>> {
+/// Where every segment lay on a day, or, when it ended before, on its last, as it was known at a moment. Names are those of that day.
+pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, known_at: DateTime<Utc>) -> Result<BTreeMap<SegmentId, Place>> {
     macro_rules! last {
         ($table:literal, $alias:literal, $key:literal, $of:literal) => {
             concat!(
@@ -213,7 +213,8 @@ pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -
             " WHERE i.municipality_id = $1 ORDER BY i.segment_id"
         ),
         municipality,
-        day
+        day,
+        known_at
     )?;
     Ok(rows.into_iter().map(|place| (place.segment_id, place)).collect())
 }

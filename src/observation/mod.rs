@@ -3,11 +3,13 @@
 //! The rules here are pure and do not depend on the order in which phones manage to send: whoever arrives first, the same
 //! row stands for a home on a day. `receive` stores, `tally` counts, `round` plans, `crew` and `supervision` are the pages.
 
+pub mod command;
 pub mod crew;
 pub mod intake;
 pub mod line;
 pub mod operation;
 pub mod receive;
+pub mod recount;
 pub mod restate;
 pub mod round;
 pub mod supervision;

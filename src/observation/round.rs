@@ -51,7 +51,7 @@ fn planned(municipality: MunicipalityId, running: Running, due: &[Due]) -> Resul
 }
 
 /// The rounds that the facts give for a stretch of days, with what each has to collect from.
-async fn plan(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<(Round, Vec<Due>)>> {
+pub(super) async fn plan(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<(Round, Vec<Due>)>> {
     let running = collection::running(tx, municipality, first, last).await?;
     if running.is_empty() {
         return Ok(Vec::new());

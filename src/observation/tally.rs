@@ -95,7 +95,21 @@ pub async fn recompute(tx: &mut Tx, municipality: MunicipalityId, touched: &[(We
         )
     )?;
     segments.extend(segments_of(tx, municipality, &keys).await?);
-    recount_segments(tx, municipality, segments).await
+    recount_segments(tx, municipality, segments).await?;
+    rewritten(tx, municipality, keys.iter().map(|(week, _)| *week).collect()).await
+}
+
+/// Counts that the tallies of these weeks were rewritten, for those who stand on them.
+async fn rewritten(tx: &mut Tx, municipality: MunicipalityId, weeks: BTreeSet<Week>) -> Result<()> {
+    let weeks: Vec<Week> = weeks.into_iter().collect();
+    bulk!(
+        tx,
+        "INSERT INTO tally_week (municipality_id, iso_week, rewritten)",
+        weeks,
+        |week| [municipality, *week, 1_i64],
+        "ON CONFLICT (municipality_id, iso_week) DO UPDATE SET rewritten = tally_week.rewritten + 1"
+    )?;
+    Ok(())
 }
 
 /// The segments of the homes' cells as they stand.
@@ -121,7 +135,8 @@ pub async fn replace(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [
         "ON CONFLICT (municipality_id, iso_week, household_id, segment_id, neighbourhood_id) DO UPDATE SET
            observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
     )?;
-    recount_segments(tx, municipality, cells.iter().map(|(key, _)| (key.segment, key.week)).collect()).await
+    recount_segments(tx, municipality, cells.iter().map(|(key, _)| (key.segment, key.week)).collect()).await?;
+    rewritten(tx, municipality, cells.iter().map(|(key, _)| key.week).collect()).await
 }
 
 async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: BTreeSet<(SegmentId, Week)>) -> Result<()> {
@@ -164,7 +179,12 @@ pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
         ),
         municipality
     )?;
-    Ok(())
+    let weeks: Vec<(Week,)> = all!(
+        tx,
+        "SELECT iso_week FROM tally_week WHERE municipality_id = $1 UNION SELECT iso_week FROM segment_week WHERE municipality_id = $1",
+        municipality
+    )?;
+    rewritten(tx, municipality, weeks.into_iter().map(|(week,)| week).collect()).await
 }
 
 #[derive(sqlx::FromRow)]
@@ -186,13 +206,13 @@ impl Cell {
     }
 }
 
-/// Recounts every cell from the rows; answers one line for each cell that differs and each home counted twice on a day.
+/// Recounts what is due and every cell from the rows; answers one line for each cell that differs and each home counted twice on a day.
 pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
-    let places: Vec<(MunicipalityId,)> = all!(tx, "SELECT DISTINCT municipality_id FROM round ORDER BY municipality_id")?;
-    for (municipality,) in places {
-        verify_homes(tx, municipality, &mut wrong).await?;
-        verify_segments(tx, municipality, &mut wrong).await?;
+    for municipality in super::recount::places(tx).await? {
+        let mut found = super::recount::due_differences(tx, municipality).await?;
+        found.extend(differences(tx, municipality).await?);
+        wrong.extend(found.into_iter().map(|line| format!("{line}; {REMEDY}")));
         let twice: Vec<(String, chrono::NaiveDate, i64)> = all!(
             tx,
             "SELECT h.code, o.service_day, COUNT(*) FROM observation o
@@ -200,14 +220,24 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
               WHERE o.municipality_id = $1 AND o.counted GROUP BY h.code, o.service_day HAVING COUNT(*) > 1 ORDER BY h.code, o.service_day",
             municipality
         )?;
-        wrong.extend(twice.into_iter().map(|(home, day, n)| {
-            format!("observation {municipality}/{home}/{day}: {n} rows count for one home on one day; restore a backup and compare")
-        }));
+        wrong.extend(
+            twice
+                .into_iter()
+                .map(|(home, day, n)| format!("observation {municipality}/{home}/{day}: {n} rows count for one home on one day; {REMEDY}")),
+        );
     }
     Ok(wrong)
 }
 
 const REMEDY: &str = "run `vecino recount`, which counts its rows again and says what changed";
+
+/// One line for each cell of a municipality that is not what its rows give.
+pub(super) async fn differences(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    verify_homes(tx, municipality, &mut wrong).await?;
+    verify_segments(tx, municipality, &mut wrong).await?;
+    Ok(wrong)
+}
 
 async fn verify_homes(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut Vec<String>) -> Result<()> {
     macro_rules! cells {
@@ -239,7 +269,7 @@ async fn verify_homes(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut Vec
         }
     }
     for ((week, home, ..), [stored, rows]) in pairs {
-        wrong.push(format!("home_week {municipality}/{week}/{home}: {}; {REMEDY}", difference(stored.as_ref(), rows.as_ref())));
+        wrong.push(format!("home_week {municipality}/{week}/{home}: {}", difference(stored.as_ref(), rows.as_ref())));
     }
     Ok(())
 }
@@ -277,7 +307,7 @@ async fn verify_segments(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut 
         // A segment whose homes moved away keeps an empty cell: nothing and no cell are the same.
         let sums = |cell: &Option<Cell>| cell.as_ref().map_or([0; 4], Cell::sums);
         if sums(&stored) != sums(&rows) {
-            wrong.push(format!("segment_week {municipality}/{week}/{segment}: {}; {REMEDY}", difference(stored.as_ref(), rows.as_ref())));
+            wrong.push(format!("segment_week {municipality}/{week}/{segment}: {}", difference(stored.as_ref(), rows.as_ref())));
         }
     }
     Ok(())

@@ -1,9 +1,22 @@
 //! What the house does by itself, once a minute: plan the rounds, write the week's messages and send what is due, publish, keep the reports current.
 
 use crate::app::App;
+use crate::db::Tx;
 use crate::error::Result;
-use crate::observation::round;
+use crate::observation::{restate, round};
+use crate::territory::command::Changed;
 use crate::{analysis, map, norm, territory, trial};
+
+/// Why a published week is revised when nobody asked for it.
+const LATE: &str = "operations received after it was published";
+
+/// What follows, in the same transaction, from facts that are written for days gone by: what was counted by them, and what was published.
+pub async fn facts_changed(tx: &mut Tx, changed: Changed<'_>) -> Result<()> {
+    restate::facts_changed(tx, changed).await?;
+    let Some(reason) = changed.reason else { return Ok(()) };
+    map::revision::revise(tx, changed.municipality, "command line", reason, changed.now, &map::revision::What::Rewritten).await?;
+    Ok(())
+}
 
 /// Every duty is idempotent, so a minute that is missed or done twice changes nothing.
 pub async fn every_minute(app: App) -> Result<()> {
@@ -12,12 +25,30 @@ pub async fn every_minute(app: App) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     for municipality in territory::municipality::pilots(&mut tx).await? {
+        map::revision::revise(&mut tx, municipality.municipality_id, "vecino", LATE, now, &map::revision::What::Rewritten).await?;
         map::publication::publish_due(&mut tx, municipality.municipality_id, now).await?;
     }
+    tx.commit().await?;
+    keep_reports(&app).await
+}
+
+/// Reports are there of what was published last. Only one that is behind takes the writer.
+async fn keep_reports(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.read().await?;
+    let mut behind = Vec::new();
     for trial in trial::all(&mut tx).await? {
-        analysis::report::refresh(&mut tx, &trial, now).await?;
+        if analysis::report::is_behind(&mut tx, &trial, now).await? {
+            behind.push(trial);
+        }
     }
-    tx.commit().await
+    drop(tx);
+    for trial in behind {
+        let mut tx = app.db.write().await?;
+        analysis::report::refresh(&mut tx, &trial, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Rounds are there for every day due up to tomorrow, also for days on which nobody served. Only a gap takes the writer.

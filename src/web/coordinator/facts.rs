@@ -7,6 +7,8 @@ use crate::id::{MunicipalityId, OperatorId};
 use crate::map::Measure;
 use crate::map::period::Kind;
 use crate::map::read::{self, Path};
+use crate::map::revision;
+use crate::map::subtraction::Waiting;
 use crate::observation::supervision::{Progress, progress};
 use crate::registry::consent;
 use crate::territory::code::code_on;
@@ -65,6 +67,8 @@ pub struct Facts {
     pub withdrawn: i64,
     pub trial: Option<Protocol>,
     pub trends: Vec<(Measure, Path)>,
+    /// Published weeks that changed since in a way that cannot be told yet, and why.
+    pub waiting: Vec<(Week, Vec<Waiting>)>,
     /// Week, planned stops, observed stops, up to the last published week.
     pub coverage: Vec<(Week, i64, i64)>,
 }
@@ -124,6 +128,7 @@ impl Facts {
             Some((first, last)) => coverage(tx, municipality, first, last).await?,
             None => Vec::new(),
         };
+        let waiting = revision::waiting(tx, municipality).await?.into_iter().map(|(week, why, _)| (week, why)).collect();
         Ok(Facts {
             code,
             now,
@@ -140,6 +145,7 @@ impl Facts {
             withdrawn,
             trial,
             trends,
+            waiting,
             coverage,
         })
     }

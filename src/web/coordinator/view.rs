@@ -220,6 +220,12 @@ fn trends(words: &Words, facts: &Facts) -> Markup {
                     (words.tell("today-trends-next", &[("week", next.number().into()), ("day", show_day(day).into())]))
                 }
             }
+            @for (week, why) in &facts.waiting {
+                p.suave {
+                    (words.tell("today-waiting", &[("week", week.number().into())])) " "
+                    @for why in why { (words.say(&format!("today-waiting-{}", why.name()))) " " }
+                }
+            }
             table.tabla.medio {
                 caption { (words.tell("today-trends-caption", &weeks)) }
                 thead {
