@@ -415,12 +415,12 @@ mod tests {
         let without = |left: &[std::ops::Range<usize>]| -> Now {
             whole.iter().filter(|((own, _), _)| !left.iter().cloned().flatten().any(|n| home(n) == *own)).map(|(k, v)| (k.clone(), *v)).collect()
         };
-        for (revision, left) in [(2, vec![0..12]), (3, vec![0..12, 40..60])] {
+        for (revision, left) in [(2, vec![0..6, 6..12]), (3, vec![0..12, 40..60])] {
             let now = without(&left);
             assert!(judge(&all_shown(&["a"]), true, &past, &now).waiting.is_empty());
             publish(&mut past, &now, revision);
         }
-        assert!(judge(&all_shown(&["a"]), true, &past, &without(&[40..60])).waiting.is_empty());
+        assert!(judge(&all_shown(&["a"]), true, &past, &without(&[40..50, 50..60])).waiting.is_empty());
         let near = [1..13, 40..60];
         assert_eq!(judge(&all_shown(&["a"]), true, &past, &without(&near)).waiting, BTreeSet::from([Waiting::FewHomes]));
         let other = [14..27, 40..60, 70..71];
@@ -439,7 +439,7 @@ mod tests {
             .for_each(|n| now.get_mut(&(home(n), "c".into())).unwrap().iter_mut().zip([2, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
         let verdict = judge(&all_shown(&["a", "b", "c"]), true, &past, &now);
         assert_eq!(verdict.taken, BTreeSet::from(["c".to_owned()]), "b changes by one home, a with it");
-        assert_eq!(verdict.waiting, BTreeSet::from([Waiting::FewHomes]));
+        assert!(verdict.waiting.contains(&Waiting::FewHomes));
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
         campaign_id
     )?;
     let mut proof = Proof { norms: stored.len(), ..Proof::default() };
-    let spans = stored.iter().map(|norm| windows_of(norm)).map(|windows| (windows.before.0, windows.now.1));
+    let spans = stored.iter().map(windows_of).map(|windows| (windows.before.0, windows.now.1));
     if let Some((first, last)) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
         let rows = Rows::read(tx, municipality, first, last).await?;
         let corrections = corrections(tx, municipality).await?;
