@@ -107,6 +107,61 @@ CREATE TABLE route_day (
   FOREIGN KEY (municipality_id, route_id, version_id) REFERENCES route_version (municipality_id, route_id, version_id)
 );
 
+-- Days that are other than a route's week says, as GTFS parts calendar_dates from calendar. In force: superseded_at IS NULL; then at most one
+-- row stands for a route and a day. Without a route it stands for every route of the municipality, and a row of one route goes before it.
+-- moved: what is due on `day` is collected on `moved_to`. Moved and added days carry their own stream and hours.
+CREATE TABLE calendar_day (
+  municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
+  calendar_day_id UUID NOT NULL,
+  route_id UUID,
+  day DATE NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('cancelled', 'moved', 'added')),
+  moved_to DATE,
+  stream TEXT CHECK (stream IN ('organic', 'recyclable', 'residual', 'mixed')),
+  window_start TEXT,
+  window_end TEXT,
+  reason TEXT NOT NULL CHECK (reason IN ('holiday', 'truck', 'flood_or_landslide', 'dump_closed', 'event', 'other')),
+  note TEXT,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  recorded_by TEXT NOT NULL,
+  superseded_at TIMESTAMPTZ,
+  PRIMARY KEY (municipality_id, calendar_day_id),
+  FOREIGN KEY (municipality_id, route_id) REFERENCES route (municipality_id, route_id),
+  CHECK ((kind = 'moved') = (moved_to IS NOT NULL)),
+  CHECK ((kind = 'cancelled') = (stream IS NULL)),
+  CHECK (kind = 'cancelled' OR route_id IS NOT NULL)
+);
+CREATE INDEX calendar_day_by_day ON calendar_day (municipality_id, day);
+
+-- Holidays that were entered; the national ones of the law ship with the program. municipality_id 0: of the whole country. collects: whether
+-- trucks go out all the same; empty: as the municipality's rule says.
+CREATE TABLE holiday (
+  municipality_id SMALLINT NOT NULL,
+  holiday_id UUID NOT NULL,
+  day DATE NOT NULL,
+  name TEXT NOT NULL,
+  collects BOOLEAN,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  recorded_by TEXT NOT NULL,
+  superseded_at TIMESTAMPTZ,
+  PRIMARY KEY (municipality_id, holiday_id)
+);
+CREATE INDEX holiday_by_day ON holiday (municipality_id, day);
+
+-- Whether routes go out on national holidays, from a day on; a row of one route goes before one of its municipality. Without a row they rest.
+CREATE TABLE holiday_rule (
+  municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),
+  rule_id UUID NOT NULL,
+  route_id UUID,
+  valid_from DATE NOT NULL,
+  collects BOOLEAN NOT NULL,
+  recorded_at TIMESTAMPTZ NOT NULL,
+  recorded_by TEXT NOT NULL,
+  superseded_at TIMESTAMPTZ,
+  PRIMARY KEY (municipality_id, rule_id),
+  FOREIGN KEY (municipality_id, route_id) REFERENCES route (municipality_id, route_id)
+);
+
 -- A contiguous piece of one route, about 25 homes, inside one neighbourhood: the trial's cluster.
 CREATE TABLE segment (
   municipality_id SMALLINT NOT NULL REFERENCES municipality (municipality_id),

@@ -22,6 +22,8 @@ use vecino::norm::{self, campaign, page, visit};
 use vecino::observation::{self, Observation, Outcome, Separated, SetOut, Stream, round, tally};
 use vecino::page::{Page, Reader};
 use vecino::seal::Keys;
+use vecino::territory::calendar::Reason;
+use vecino::territory::calendar::act::{Because, Desk};
 use vecino::trial::protocol::Protocol;
 use vecino::trial::{self, Trial};
 use vecino::{all, bulk, one, run};
@@ -391,6 +393,47 @@ async fn the_file_gateway_writes_what_is_due_once_and_asks_consent_again() {
         let mut tx = town.app.db.read().await.unwrap();
         let (events, applied): (i64, i64) = one!(tx, "SELECT COUNT(*), CAST(SUM(CASE WHEN applied THEN 1 ELSE 0 END) AS BIGINT) FROM message_event").unwrap();
         assert_eq!((events, applied), (107 * 3 + 1 + 4, 107 * 3 + 1 + 4));
+    });
+}
+
+#[tokio::test]
+async fn a_message_that_tells_of_a_collection_which_was_cancelled_meanwhile_never_leaves() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        // The first route's Wednesday falls out; the second route's Thursday stays.
+        let mut tx = town.app.db.write().await.unwrap();
+        let desk = Desk { municipality: TOWN, now: monday(), today: SEND.monday(), actor: "test" };
+        let truck = Because { reason: Reason::Truck, note: None };
+        desk.cancel(&mut tx, &mut Mint::system(), Some("R0"), &[SEND.monday() + Duration::days(2)], &truck).await.unwrap();
+        tx.commit().await.unwrap();
+        let tuesday = outbox::send_due(&town.at(at_local(SEND.monday() + Duration::days(1), 19, 40)), Gateway::File, 1000).await.unwrap();
+        assert_eq!((tuesday.delivered, tuesday.withheld), (0, 108), "{tuesday:?}");
+        let wednesday = outbox::send_due(&town.at(at_local(SEND.monday() + Duration::days(2), 19, 40)), Gateway::File, 1000).await.unwrap();
+        assert_eq!((wednesday.delivered, wednesday.withheld), (108, 0), "{wednesday:?}");
+        let mut tx = town.app.db.read().await.unwrap();
+        let why: Vec<(String,)> = all!(tx, "SELECT DISTINCT state_reason FROM message WHERE state = 'withheld' AND send_after > $1 AND state_at > $1", monday() + Duration::hours(1)).unwrap();
+        assert_eq!(why, [("collection-changed".to_owned(),)]);
+    });
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_day_that_the_calendar_has_not_and_a_moved_one_is_told_of() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        let desk = Desk { municipality: TOWN, now: monday(), today: SEND.monday(), actor: "test" };
+        let because = Because { reason: Reason::Event, note: None };
+        let day = |ahead: i64| SEND.monday() + Duration::days(ahead);
+        desk.move_day(&mut tx, &mut Mint::system(), Some("R0"), day(2), day(4), None, &because).await.unwrap();
+        desk.cancel(&mut tx, &mut Mint::system(), Some("R1"), &[day(3), day(10)], &because).await.unwrap();
+        tx.commit().await.unwrap();
+        town.run(SEND).await;
+        let mut tx = town.app.db.read().await.unwrap();
+        let told: Vec<(NaiveDate, DateTime<Utc>)> = all!(tx, "SELECT DISTINCT due_on, expires_at FROM message WHERE state = 'queued'").unwrap();
+        assert_eq!(told, [(day(3), at_local(day(4), 6, 0))], "the evening before the Friday it was moved to");
+        let none: (i64,) = one!(tx, "SELECT COUNT(*) FROM message WHERE state_reason = 'no-collection'").unwrap();
+        assert!(none.0 >= 100, "{none:?}");
     });
 }
 

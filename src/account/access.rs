@@ -24,6 +24,8 @@ pub enum Scope {
     Own,
     /// `{municipality}` in the path must be within reach; otherwise the page does not exist.
     Municipality,
+    /// `{municipality}` in the path is any: what stands there is for everybody.
+    Public,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,7 @@ pub const TABLE: &[Grant] = &[
     grant("POST", "/password", Who::SignedIn, Scope::Own),
     grant("GET", "/audit", Who::Roles(&[Role::Auditor, Role::Admin]), Scope::Own),
     // territory
+    grant("GET", "/calendar/{municipality}/{route}", Who::Anyone, Scope::Public),
     // registry
     grant("GET", "/registry", Who::Roles(&[Role::Registrar]), Scope::Own),
     grant("POST", "/registry/search", Who::Roles(&[Role::Registrar]), Scope::Own),

@@ -8,7 +8,7 @@ use crate::app::{App, Options, UNFINISHED};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
-use crate::id::Mint;
+use crate::id::{Mint, MunicipalityId};
 use crate::observation::{round, tally};
 use crate::seal::Keys;
 use crate::trial::protocol::{Phase, Protocol, published_on};
@@ -172,6 +172,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     let launch = protocol.week(1).monday();
     territory::municipality::ensure_catalogue(&mut tx).await?;
     territory::practice::load(&mut tx, &mut mint, arguments.seed, arguments.households as usize, launch - Duration::weeks(4)).await?;
+    collect_on_holidays(&mut tx, &protocol, launch - Duration::weeks(4), Week::of(today).plus(1).monday()).await?;
     tell(started, "streets, routes and homes");
     registry::practice::populate(&mut tx, &app.keys, &mut mint, arguments.seed, at_local(launch - Duration::days(10), 9, 0)).await?;
     tell(started, "people and consents");
@@ -215,6 +216,20 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     std::fs::write(&marker, format!("{shift}\nmade {real_today} from seed {}\n", arguments.seed)).map_err(io(&marker))?;
     std::fs::remove_file(&unfinished).map_err(io(&unfinished))?;
     Ok(app)
+}
+
+/// Until this week is over the town's trucks went out on holidays too, so that every week of its trial counts alike; then they rest, as
+/// routes do where nothing else is said.
+async fn collect_on_holidays(tx: &mut Tx, protocol: &Protocol, from: NaiveDate, until: NaiveDate) -> Result<()> {
+    for code in &protocol.municipalities {
+        let municipality = MunicipalityId::parse(code)?;
+        for (day, collects) in [(from, true), (until, false)] {
+            let at = at_local(from, 0, 0);
+            let id = crate::id::derived("holiday rule", &[code.as_bytes(), day.to_string().as_bytes()], at);
+            territory::calendar::act::add_rule(tx, municipality, id, None, collects, day, (at, "practice")).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tally_all(tx: &mut Tx, town: &Town) -> Result<()> {

@@ -1,4 +1,5 @@
-//! Published periods: an ISO week `2026-W44`, a block of four ISO weeks `2026-B11` (weeks 41 to 44), a trial phase `trial:ID/messages`.
+//! Published periods: an ISO week `2026-W44`, a block of four ISO weeks `2026-B11` (weeks 41 to 44; the last of a long year
+//! has five), a trial phase `trial:ID/messages`.
 
 use crate::clock::{Week, show_day};
 use crate::error::{Error, Result};
@@ -35,7 +36,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
     Week(Week),
-    /// Block `number` of an ISO year holds its weeks 4·number−3 to 4·number; a week 53 belongs to no block.
+    /// Block `number` of an ISO year holds its weeks 4·number−3 to 4·number; the last one holds a week 53 too, so that no week is left out.
     Block {
         year: i32,
         number: i32,
@@ -48,6 +49,11 @@ pub enum Name {
 
 const PHASES: [Phase; 3] = [Phase::Baseline, Phase::Messages, Phase::After];
 const LAST_BLOCK: i32 = 13;
+
+/// Weeks of an ISO year: 53 when 28 December lies in its week 53.
+fn weeks_in(year: i32) -> i32 {
+    NaiveDate::from_ymd_opt(year, 12, 28).map_or(52, |day| Week::of(day).number())
+}
 
 impl Name {
     pub fn parse(text: &str) -> Result<Name> {
@@ -84,7 +90,12 @@ impl Name {
 
     /// The block a week closes, if it closes one.
     fn closed_by(week: Week) -> Option<Name> {
-        (week.number() % 4 == 0).then(|| Name::Block { year: week.0 / 100, number: week.number() / 4 })
+        let year = week.year();
+        match week.number() {
+            number if number == weeks_in(year) => Some(Name::Block { year, number: LAST_BLOCK }),
+            number if number % 4 == 0 && number / 4 < LAST_BLOCK => Some(Name::Block { year, number: number / 4 }),
+            _ => None,
+        }
     }
 
     /// The period of the same kind before this one.
@@ -109,8 +120,8 @@ impl Name {
         match self {
             Name::Week(week) => Some((*week, *week)),
             Name::Block { year, number } => {
-                let first = Week(year * 100 + number * 4 - 3);
-                Some((first, first.plus(3)))
+                let last = if *number == LAST_BLOCK { weeks_in(*year) } else { number * 4 };
+                Some((Week(year * 100 + number * 4 - 3), Week(year * 100 + last)))
             }
             Name::Phase { trial, phase } => protocols.iter().find(|p| p.id == *trial).map(|p| p.phase_weeks(*phase)),
         }
@@ -213,6 +224,31 @@ mod tests {
         assert_eq!(in_words(&Words::new(Language::Es), &name, first, last), "semanas 41 a 44, del 05/10 al 01/11/2026");
         assert_eq!(name.previous().unwrap().to_string(), "2026-B10");
         assert_eq!(Name::parse("2027-B01").unwrap().previous().unwrap().to_string(), "2026-B13");
+    }
+
+    #[test]
+    fn every_week_of_a_long_year_lies_in_one_block() {
+        let weeks = |text: &str| Name::parse(text).unwrap().weeks(&[]).unwrap();
+        assert_eq!(weeks("2026-B13"), (Week(202649), Week(202653)));
+        assert_eq!(weeks("2025-B13"), (Week(202549), Week(202552)));
+        let name = Name::parse("2026-B13").unwrap();
+        let words = in_words(&Words::new(Language::Es), &name, Week(202649), Week(202653));
+        assert_eq!(words, "semanas 49 a 53, del 30/11/2026 al 03/01/2027");
+        let mut week = Week(202501);
+        let mut closed = Vec::new();
+        while week < Week(202801) {
+            closed.extend(Name::closed_by(week).map(|block| (week, block)));
+            week = week.plus(1);
+        }
+        assert_eq!(closed.len(), 39);
+        for pair in closed.windows(2) {
+            assert_eq!(pair[1].1.previous().as_ref(), Some(&pair[0].1));
+            let (first, last) = pair[1].1.weeks(&[]).unwrap();
+            assert_eq!((first, last), (pair[0].0.plus(1), pair[1].0), "{}", pair[1].1);
+        }
+        // Due with its week 53, not before.
+        let on = |text: &str| due(Week(202645), text.parse().unwrap(), &[]).into_iter().any(|span| span.name == name);
+        assert!(!on("2027-01-05") && on("2027-01-06"));
     }
 
     #[test]

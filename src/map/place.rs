@@ -9,13 +9,17 @@ use crate::account::Actor;
 use crate::all;
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::id::RouteId;
 use crate::language::Words;
 use crate::page::chart::{Dot, Frame, Interval, path};
 use crate::page::{Page, Reader, change, count, rate};
+use crate::territory::calendar::{self, Planned, feed};
 use crate::territory::code::{Thing, find as find_code, first as first_code};
 use crate::territory::dated::in_force;
 use axum::extract::{Path, Query, State};
+use chrono::{Datelike, Days};
 use maud::{Markup, html};
+use std::collections::BTreeMap;
 
 pub async fn neighbourhood(
     State(app): State<App>,
@@ -49,21 +53,21 @@ pub async fn neighbourhood(
     }
     let own = read::path(&mut tx, municipality, &area, view.measure, Kind::Week, &view.published).await?;
     let whole = read::path(&mut tx, municipality, "", view.measure, Kind::Week, &view.published).await?;
-    let rounds: Vec<(String, i16, String, String, String)> = all!(
+    let today = app.clock.today();
+    let there: Vec<(RouteId,)> = all!(
         tx,
         concat!(
-            "SELECT DISTINCT r.name, d.weekday, d.stream, d.window_start, d.window_end FROM neighbourhood nb
+            "SELECT DISTINCT s.route_id FROM neighbourhood nb
              JOIN segment_version s ON s.municipality_id = nb.municipality_id AND s.neighbourhood_id = nb.neighbourhood_id AND ",
             in_force!("s", "$3"),
-            " JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
-            in_force!("r", "$3"),
-            " JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id AND d.version_id = r.version_id
-             WHERE nb.municipality_id = $1 AND nb.code = $2 ORDER BY d.weekday, d.window_start, r.name"
+            " WHERE nb.municipality_id = $1 AND nb.code = $2"
         ),
         municipality,
         &area,
-        app.clock.today()
+        today
     )?;
+    let mut rounds = calendar::planned(&mut tx, municipality, today, today + Days::new(13)).await?;
+    rounds.retain(|planned| there.contains(&(planned.route_id,)));
     let name = &view.names[at];
     let split = match other[..] {
         [Some((complied, n)), Some((set_out, _))] => Some((complied, set_out, n)),
@@ -74,7 +78,7 @@ pub async fn neighbourhood(
         div.dos {
             (weeks(words, &view, &own, &whole))
             div {
-                (truck(words, &rounds))
+                (truck(words, &code, &rounds))
                 @if let Some((complied, set_out, n)) = split { (split_table(words, complied.into(), set_out.into(), n.into())) }
             }
         }
@@ -202,7 +206,9 @@ fn share_bar_plain(y: i64, n: i64) -> Markup {
     }
 }
 
-fn truck(words: &Words, rounds: &[(String, i16, String, String, String)]) -> Markup {
+/// The truck of the coming two weeks, day by day as the calendar says.
+fn truck(words: &Words, municipality: &str, rounds: &[Planned]) -> Markup {
+    let routes: BTreeMap<&str, &str> = rounds.iter().map(|planned| (planned.code.as_str(), planned.name.as_str())).collect();
     html! {
         section {
         h2 { (words.say("map-truck")) }
@@ -213,14 +219,24 @@ fn truck(words: &Words, rounds: &[(String, i16, String, String, String)]) -> Mar
                 caption { (words.say("map-truck-caption")) }
                 thead { tr { th scope="col" { (words.say("map-truck-day")) } th scope="col" { (words.say("map-truck-hours")) } th scope="col" { (words.say("map-truck-bags")) } } }
                 tbody {
-                    @for (name, weekday, stream, start, end) in rounds {
+                    @for planned in rounds {
                         tr {
-                            th scope="row" { (words.say(&format!("map-day-{weekday}"))) span.sub { (name) } }
-                            td.junto { (start) "–" (end) }
-                            td { (words.say(&format!("map-stream-{stream}"))) }
+                            th scope="row" {
+                                (words.say(&format!("map-day-{}", planned.day.weekday().number_from_monday()))) " " (planned.day.format("%d/%m"))
+                                span.sub { (planned.name) }
+                            }
+                            td.junto { @if planned.standing.runs() { (planned.window_start) "–" (planned.window_end) } @else { "–" } }
+                            td {
+                                @if planned.standing.runs() { (words.say(&format!("map-stream-{}", planned.stream))) }
+                                @if let Some(why) = feed::why(words, &planned.standing) { span.sub { (why) } }
+                            }
                         }
                     }
                 }
+            }
+            p.nota {
+                (words.say("calendar-subscribe")) ": "
+                @for (n, (code, name)) in routes.iter().enumerate() { @if n > 0 { ", " } a href=(feed::address(municipality, code)) { (name) } }
             }
         }
         }

@@ -10,6 +10,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, NormId, PlanId, SegmentId};
 use crate::registry::{Channel, Contact, Purpose, may_contact, may_contact_all};
+use crate::territory::calendar::holiday;
 use crate::territory::collection;
 use crate::territory::dated::in_force;
 use crate::trial::Trial;
@@ -59,7 +60,8 @@ pub struct WeekFacts {
     pub norms: Vec<Norm>,
     pub norms_are_stored: bool,
     by_group: BTreeMap<(GroupKey, bool), usize>,
-    collections: BTreeMap<SegmentId, Vec<(i16, u32)>>,
+    /// Days of collection of this week and the next, with the minute the window begins.
+    collections: BTreeMap<SegmentId, Vec<(NaiveDate, u32)>>,
     plans: BTreeMap<HouseholdId, Plan>,
     contacts: BTreeMap<HouseholdId, Contact>,
     /// Of homes near a cap only.
@@ -146,9 +148,11 @@ impl WeekFacts {
         for (index, norm) in norms.iter().enumerate() {
             by_group.insert(((GroupKind::parse(&norm.group_kind)?, norm.group_id), norm.kind == "dynamic"), index);
         }
-        let mut collections: BTreeMap<SegmentId, Vec<(i16, u32)>> = BTreeMap::new();
-        for (segment, weekday, start) in collection::weeks_of_segments(tx, municipality, week.monday()).await? {
-            collections.entry(segment).or_default().push((weekday, minutes(&start).unwrap_or(0)));
+        let (first, last) = (week.monday(), week.plus(1).sunday());
+        let hours = hours.quiet_on(holiday::quiet_days(tx, municipality, first, last).await?);
+        let mut collections: BTreeMap<SegmentId, Vec<(NaiveDate, u32)>> = BTreeMap::new();
+        for (segment, day, start) in collection::days_of_segments(tx, municipality, first, last).await? {
+            collections.entry(segment).or_default().push((day, minutes(&start).unwrap_or(0)));
         }
         let plans: Vec<Plan> = all!(
             tx,
@@ -290,7 +294,10 @@ impl WeekFacts {
                 return withheld("no-text-in-language");
             }
         };
-        let Some(slot) = &draft.slot else { return withheld("no-allowed-hour") };
+        let Some(slot) = &draft.slot else {
+            let collected = self.collections.contains_key(&home.segment_id);
+            return withheld(if collected { "no-allowed-hour" } else { "no-collection" });
+        };
         let earlier = self.earlier.get(&home.household_id).map_or(&[] as &[_], Vec::as_slice);
         if let Some(reason) = cap_reached(earlier, self.week, slot.due_on, &self.protocol.messages) {
             return withheld(reason);

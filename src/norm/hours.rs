@@ -2,14 +2,17 @@
 
 use crate::clock::{Week, at_local};
 use crate::error::{Error, Result};
+use crate::territory::calendar::holiday;
 use crate::trial::protocol::MessageRules;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc, Weekday};
+use std::collections::BTreeSet;
 
-/// Minutes after midnight between which messages may leave, on weekdays and on Saturdays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Minutes after midnight between which messages may leave, on weekdays and on Saturdays, and the municipality's own quiet days.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hours {
     weekday: [u32; 2],
     saturday: [u32; 2],
+    quiet: BTreeSet<NaiveDate>,
 }
 
 /// The evening before a collection, and the length of the span over which one week's messages are spread.
@@ -32,12 +35,18 @@ impl Hours {
                 format!("messages.{key}: «{}» to «{}» is not a span of at least an hour; write it like 08:00, 20:00", hours[0], hours[1]),
             )),
         };
-        Ok(Hours { weekday: span("weekday_hours", &rules.weekday_hours)?, saturday: span("saturday_hours", &rules.saturday_hours)? })
+        let (weekday, saturday) = (span("weekday_hours", &rules.weekday_hours)?, span("saturday_hours", &rules.saturday_hours)?);
+        Ok(Hours { weekday, saturday, quiet: BTreeSet::new() })
+    }
+
+    /// With holidays that were entered: nobody is written to on them.
+    pub fn quiet_on(self, quiet: BTreeSet<NaiveDate>) -> Hours {
+        Hours { quiet, ..self }
     }
 
     fn open(&self, day: NaiveDate) -> Option<[u32; 2]> {
         match day.weekday() {
-            _ if is_holiday(day) => None,
+            _ if holiday::is_quiet(day) || self.quiet.contains(&day) => None,
             Weekday::Sun => None,
             Weekday::Sat => Some(self.saturday),
             _ => Some(self.weekday),
@@ -61,17 +70,13 @@ impl Hours {
     /// When this week's message to a home leaves and when it has no more use: the evening before a collection, within the week itself
     /// (so that messages start and stop with the phase), and the start of that collection. A home collected on Mondays is told on Saturday.
     ///
-    /// `days` are the weekdays of the home's route (1 Monday to 7 Sunday) with the minute at which collection starts; `second` spreads
-    /// the sending over the hour. `None` when the route has no day, or the whole week is quiet.
-    pub fn slot(&self, week: Week, days: &[(i16, u32)], second: u32) -> Option<Slot> {
+    /// `days` are the days on which the home is collected from, in order, with the minute at which the window begins; `second` spreads the
+    /// sending over the hour. `None` when there is no collection to tell of, or the whole week is quiet.
+    pub fn slot(&self, week: Week, days: &[(NaiveDate, u32)], second: u32) -> Option<Slot> {
         let monday = week.monday();
         let collections = |from: i64, to: i64| {
-            (from..=to).filter_map(move |ahead| {
-                let day = monday + Duration::days(ahead);
-                let start =
-                    days.iter().filter(|(weekday, _)| *weekday == day.weekday().number_from_monday() as i16).map(|(_, start)| *start).min()?;
-                Some((day, at_local(day, start / 60, start % 60)))
-            })
+            let within = move |day: NaiveDate| ((from..=to).contains(&(day - monday).num_days())).then_some(day);
+            days.iter().filter_map(move |(day, start)| Some((within(*day)?, at_local(*day, start / 60, start % 60))))
         };
         for (day, start) in collections(1, 7) {
             let mut eve = day - Duration::days(1);
@@ -98,33 +103,6 @@ pub struct Slot {
     pub expires_at: DateTime<Utc>,
 }
 
-/// National public holidays (Código de Trabajo, art. 127). Decreto 19-2018 moves the rest of 30 June and 20 October to a Monday: both
-/// days are quiet then. A municipality's own fair is not known here.
-pub fn is_holiday(day: NaiveDate) -> bool {
-    const FIXED: [(u32, u32); 9] = [(1, 1), (5, 1), (6, 30), (9, 15), (10, 20), (11, 1), (12, 24), (12, 25), (12, 31)];
-    let moved = |month, date| {
-        let original = NaiveDate::from_ymd_opt(day.year(), month, date)?;
-        Some(match original.weekday() {
-            Weekday::Mon => original,
-            Weekday::Tue => original - Duration::days(1),
-            Weekday::Wed => original - Duration::days(2),
-            late => original + Duration::days(7 - i64::from(late.num_days_from_monday())),
-        })
-    };
-    let before_easter = easter(day.year()).map_or(0, |easter| (easter - day).num_days());
-    FIXED.contains(&(day.month(), day.day())) || moved(6, 30) == Some(day) || moved(10, 20) == Some(day) || (1..=3).contains(&before_easter)
-}
-
-/// Gregorian Easter (Meeus, Jones, Butcher).
-fn easter(year: i32) -> Option<NaiveDate> {
-    let (a, b, c) = (year % 19, year / 100, year % 100);
-    let h = (19 * a + b - b / 4 - (b - (b + 8) / 25 + 1) / 3 + 15) % 30;
-    let l = (32 + 2 * (b % 4) + 2 * (c / 4) - h - c % 4) % 7;
-    let m = (a + 11 * h + 22 * l) / 451;
-    let n = h + l - 7 * m + 114;
-    NaiveDate::from_ymd_opt(year, (n / 31) as u32, (n % 31 + 1) as u32)
-}
-
 /// `lunes`.
 pub fn weekday_name(day: NaiveDate) -> &'static str {
     match day.weekday() {
@@ -144,7 +122,12 @@ mod tests {
     use crate::clock::show_time;
 
     fn hours() -> Hours {
-        Hours { weekday: [8 * 60, 20 * 60], saturday: [9 * 60, 18 * 60] }
+        Hours { weekday: [8 * 60, 20 * 60], saturday: [9 * 60, 18 * 60], quiet: BTreeSet::new() }
+    }
+
+    /// The weekday's days of the two weeks, as a calendar without exceptions has them.
+    fn weekly(week: Week, weekday: i64, start: u32) -> Vec<(NaiveDate, u32)> {
+        [0, 7].map(|ahead| (week.monday() + Duration::days(weekday - 1 + ahead), start)).to_vec()
     }
 
     fn day(text: &str) -> NaiveDate {
@@ -154,7 +137,7 @@ mod tests {
     #[test]
     fn the_evening_before_or_the_last_allowed_hour_and_always_within_the_week() {
         let week = Week::of(day("2026-08-10"));
-        let slot = |weekday, second| hours().slot(week, &[(weekday, 360)], second).unwrap();
+        let slot = |weekday: i64, second| hours().slot(week, &weekly(week, weekday, 360), second).unwrap();
         assert_eq!(show_time(slot(3, 0).send_after), "11/08/2026 18:30");
         assert_eq!(show_time(slot(3, 3599).send_after), "11/08/2026 19:29");
         assert_eq!(show_time(slot(3, 0).expires_at), "12/08/2026 06:00");
@@ -169,27 +152,42 @@ mod tests {
     fn a_holiday_is_quiet() {
         // 15 September 2026 is a Tuesday: Wednesday's collection is announced on Monday.
         let week = Week::of(day("2026-09-14"));
-        let slot = hours().slot(week, &[(3, 360)], 0).unwrap();
+        let slot = hours().slot(week, &weekly(week, 3, 360), 0).unwrap();
         assert_eq!((slot.due_on, slot.collection), (day("2026-09-14"), day("2026-09-16")));
         // Monday a holiday: Tuesday's homes are told on Saturday for the next Tuesday, not after the truck.
         let week = Week::of(day("2026-10-19"));
-        let slot = hours().slot(week, &[(2, 360)], 0).unwrap();
+        let slot = hours().slot(week, &weekly(week, 2, 360), 0).unwrap();
         assert_eq!((slot.due_on, slot.collection), (day("2026-10-24"), day("2026-10-27")));
-        for quiet in ["2026-04-02", "2026-04-03", "2026-04-04", "2026-06-29", "2026-06-30", "2026-10-19", "2026-10-20", "2026-11-01", "2027-03-26"] {
-            assert!(is_holiday(day(quiet)), "{quiet}");
+        for date in ["2026-04-02", "2026-04-03", "2026-04-04", "2026-06-29", "2026-06-30", "2026-10-19", "2026-10-20", "2026-11-01", "2027-03-26"] {
+            assert!(holiday::is_quiet(day(date)), "{date}");
         }
         for open in ["2026-04-01", "2026-04-06", "2026-07-01", "2026-10-21", "2026-11-23"] {
-            assert!(!is_holiday(day(open)), "{open}");
+            assert!(!holiday::is_quiet(day(open)), "{open}");
         }
+        // A town's own fair on the evening before: the message leaves a day earlier.
+        let fair = hours().quiet_on(BTreeSet::from([day("2026-08-11")]));
+        let week = Week::of(day("2026-08-10"));
+        assert_eq!(fair.slot(week, &weekly(week, 3, 360), 0).unwrap().due_on, day("2026-08-10"));
+    }
+
+    #[test]
+    fn a_collection_that_was_cancelled_or_moved_is_not_told_of() {
+        let week = Week::of(day("2026-08-10"));
+        // Wednesday was moved to Thursday; the next week is as ever. A night round is told of the evening before.
+        let moved = hours().slot(week, &[(day("2026-08-13"), 22 * 60), (day("2026-08-19"), 360)], 0).unwrap();
+        assert_eq!((moved.due_on, show_time(moved.expires_at)), (day("2026-08-12"), "13/08/2026 22:00".to_owned()));
+        // Wednesday was cancelled: the last evening of the week tells of the next one.
+        let cancelled = hours().slot(week, &[(day("2026-08-19"), 360)], 0).unwrap();
+        assert_eq!((cancelled.due_on, cancelled.collection), (day("2026-08-15"), day("2026-08-19")));
     }
 
     #[test]
     fn every_slot_is_allowed_and_before_the_truck() {
         for start in 0..60 {
             let week = Week::of(day("2026-01-05") + Duration::weeks(start));
-            for weekday in 1..=7 {
+            for weekday in 1..=7i64 {
                 for second in [0, 1800, 3599] {
-                    let Some(slot) = hours().slot(week, &[(weekday, 330)], second) else { panic!("{week} {weekday}") };
+                    let Some(slot) = hours().slot(week, &weekly(week, weekday, 330), second) else { panic!("{week} {weekday}") };
                     assert!(hours().allows(slot.send_after) && slot.send_after < slot.expires_at, "{week} {weekday} {slot:?}");
                     assert!(Week::of(slot.due_on) == week);
                 }

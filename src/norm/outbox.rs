@@ -8,16 +8,19 @@ use super::gateway::{Answer, Gateway, Parcel};
 use super::gsm7;
 use super::hours::Hours;
 use crate::app::App;
-use crate::clock::{local_day, to_micros};
+use crate::clock::{at_local, local_day, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{HouseholdId, MessageId, MunicipalityId};
+use crate::id::{HouseholdId, MessageId, MunicipalityId, SegmentId};
 use crate::registry::{Contact, Purpose, may_contact};
+use crate::territory::calendar::holiday;
+use crate::territory::collection;
+use crate::territory::dated::in_force;
 use crate::trial::{self, Trial};
-use crate::{all, bulk, one, opt, run};
-use chrono::{DateTime, Duration, Utc};
+use crate::{all, among, bulk, one, opt, run};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Minutes until the next attempt when nothing was handed over.
 const RETRIES: [i64; 3] = [1, 5, 25];
@@ -197,6 +200,7 @@ struct Due {
     septets: Option<i32>,
     attempts: i16,
     norm_until: Option<DateTime<Utc>>,
+    expires_at: DateTime<Utc>,
 }
 
 /// Sends at most `limit` messages that are due, through one gateway; paper waits for a visitor. Called every few seconds.
@@ -208,7 +212,7 @@ pub async fn send_due(app: &App, gateway: Gateway, limit: i64) -> Result<Sent> {
     let due: Vec<Due> = all!(
         tx,
         "SELECT m.municipality_id, m.message_id, m.household_id, m.trial_id, m.campaign_id, m.channel, m.body, m.septets, m.attempts,
-                n.valid_until AS norm_until
+                n.valid_until AS norm_until, m.expires_at
            FROM message m
            JOIN campaign c ON c.municipality_id = m.municipality_id AND c.campaign_id = m.campaign_id
            LEFT JOIN norm n ON n.municipality_id = m.municipality_id AND n.norm_id = m.norm_id
@@ -223,15 +227,65 @@ pub async fn send_due(app: &App, gateway: Gateway, limit: i64) -> Result<Sent> {
             trials.insert(message.trial_id.clone(), trial::find(&mut tx, &message.trial_id).await?);
         }
     }
+    let today = local_day(now);
+    let mut quiet: BTreeMap<MunicipalityId, BTreeSet<NaiveDate>> = BTreeMap::new();
+    for municipality in due.iter().map(|message| message.municipality_id).collect::<BTreeSet<_>>() {
+        quiet.insert(municipality, holiday::quiet_days(&mut tx, municipality, today, today).await?);
+    }
+    let stale = told_otherwise(&mut tx, &due, today).await?;
     drop(tx);
     for message in &due {
         let Some(trial) = trials.get(&message.trial_id) else { continue };
+        if stale.contains(&message.message_id) {
+            withhold(app, message, "collection-changed", &mut sent).await?;
+            continue;
+        }
         // Time passes while sending: the hour is asked again for each message.
-        if Hours::of(&trial.protocol.messages)?.allows(app.clock.now()) {
+        let hours = Hours::of(&trial.protocol.messages)?.quiet_on(quiet.get(&message.municipality_id).cloned().unwrap_or_default());
+        if hours.allows(app.clock.now()) {
             send_one(app, gateway, message, &mut sent).await?;
         }
     }
     Ok(sent)
+}
+
+/// The messages that tell of a collection which is not as they say any more: its day was cancelled, moved or given other hours, or the home
+/// lies on another route. Each message ends when the collection it tells of begins.
+async fn told_otherwise(tx: &mut Tx, due: &[Due], today: NaiveDate) -> Result<BTreeSet<MessageId>> {
+    let mut stale = BTreeSet::new();
+    for municipality in due.iter().map(|message| message.municipality_id).collect::<BTreeSet<_>>() {
+        let own: Vec<&Due> = due.iter().filter(|message| message.municipality_id == municipality).collect();
+        let Some(last) = own.iter().map(|message| local_day(message.expires_at)).max() else { continue };
+        let mut begins: BTreeSet<(SegmentId, DateTime<Utc>)> = BTreeSet::new();
+        for (segment, day, start) in collection::days_of_segments(tx, municipality, today, last).await? {
+            let minute = super::hours::minutes(&start).unwrap_or(0);
+            begins.insert((segment, at_local(day, minute / 60, minute % 60)));
+        }
+        let lies: Vec<(MessageId, SegmentId, DateTime<Utc>)> = among!(
+            tx,
+            "WITH asked (municipality_id, household_id, message_id, expires_at, day) AS (",
+            own,
+            |message| [municipality, message.household_id, message.message_id, message.expires_at, local_day(message.expires_at)],
+            concat!(
+                ") SELECT asked.message_id, v.segment_id, asked.expires_at FROM asked CROSS JOIN household_version v
+                    WHERE v.municipality_id = asked.municipality_id AND v.household_id = asked.household_id AND v.segment_id IS NOT NULL AND ",
+                in_force!("v", "asked.day")
+            )
+        )?;
+        let right: BTreeSet<MessageId> =
+            lies.into_iter().filter(|(_, segment, at)| begins.contains(&(*segment, *at))).map(|(message, ..)| message).collect();
+        stale.extend(own.iter().map(|message| message.message_id).filter(|message| !right.contains(message)));
+    }
+    Ok(stale)
+}
+
+/// Keeps a message here that has become untrue.
+async fn withhold(app: &App, message: &Due, why: &str, sent: &mut Sent) -> Result<()> {
+    let mut tx = app.db.write().await?;
+    if record(&mut tx, message.municipality_id, message.message_id, State::Withheld, Some(why), None, None, to_micros(app.clock.now())).await? {
+        sent.withheld += 1;
+    }
+    tx.commit().await
 }
 
 /// Expires what is too late, and marks what an interrupted process left claimed.

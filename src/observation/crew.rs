@@ -4,7 +4,8 @@ use super::round::{self, Round};
 use crate::account::access::Routes;
 use crate::account::{Actor, audit, device};
 use crate::app::App;
-use crate::clock::show_day;
+use crate::clock::{local_day, show_day};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId, OperatorId, RouteId, sha256_hex};
 use crate::language::Words;
@@ -59,21 +60,38 @@ pub struct Day {
     pub rounds: Vec<(Round, String, String, Vec<Stop>)>,
 }
 
-/// Reads the day of an operator, or of all.
+/// Reads the day of an operator, or of all. Today begins with the rounds of last night that are still on the road.
 pub async fn day_of(app: &App, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Day> {
     let mut tx = app.db.read().await?;
+    let now = app.clock.now();
+    let mut rounds = Vec::new();
+    if day == local_day(now)
+        && let Some(yesterday) = round::night_before(&mut tx, municipality, now).await?
+    {
+        rounds.extend(rounds_of(&mut tx, municipality, operator, yesterday).await?.into_iter().filter(|(round, ..)| round.still_out(now)));
+    }
+    rounds.extend(rounds_of(&mut tx, municipality, operator, day).await?);
+    Ok(Day { day, rounds })
+}
+
+async fn rounds_of(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    operator: Option<&str>,
+    day: NaiveDate,
+) -> Result<Vec<(Round, String, String, Vec<Stop>)>> {
     let mut stops: BTreeMap<RouteId, Vec<Stop>> = BTreeMap::new();
-    for stop in collection::stops(&mut tx, municipality, operator, day).await? {
+    for stop in collection::stops(tx, municipality, operator, day).await? {
         stops.entry(stop.route_id).or_default().push(stop);
     }
-    let rounds = round::of_day(&mut tx, municipality, day).await?;
-    let mut names = round::names(&mut tx, municipality, &rounds).await?;
+    let rounds = round::of_day(tx, municipality, day).await?;
+    let mut names = round::names(tx, municipality, &rounds).await?;
     let own = rounds.into_iter().filter_map(|round| {
         let names = names.remove(&round.round_id).filter(|names| operator.is_none_or(|own| own == names.operator_code))?;
         let stops = stops.remove(&round.route_id).unwrap_or_default();
         Some((round, names.code, names.route, stops))
     });
-    Ok(Day { day, rounds: own.collect() })
+    Ok(own.collect())
 }
 
 fn day_json(day: &Day) -> Value {
@@ -89,7 +107,7 @@ fn day_json(day: &Day) -> Value {
                            "double": round::asks_second_observer(round.round_id, stop.household_id)})
                 })
                 .collect();
-            json!({"round": round.round_id, "route": code, "name": name, "stream": round.stream, "window": [round.window_start, round.window_end], "stops": stops})
+            json!({"round": round.round_id, "service_day": round.service_day, "route": code, "name": name, "stream": round.stream, "window": [round.window_start, round.window_end], "stops": stops})
         })
         .collect();
     json!({"service_day": day.day, "rounds": rounds})
@@ -333,6 +351,7 @@ fn paper(words: &Words, day: &Day) -> Markup {
             @for (round, _, name, stops) in &day.rounds {
                 section {
                     h2 { (name) }
+                    @if round.service_day != day.day { p { (show_day(round.service_day)) } }
                     p { (words.say(&format!("crew-stream-{}", round.stream.name()))) " · " (round.window_start) "–" (round.window_end) }
                     ol.tabla { @for (stop, order) in stops.iter().zip(1..) { li { (order) ". " b { (stop.code) } @if let Some(hint) = &stop.hint { " " (hint) } } } }
                 }

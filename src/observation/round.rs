@@ -4,10 +4,11 @@
 //! anew when the facts have changed. Reading makes none: a day whose rounds are not written yet is planned in memory.
 
 use super::Stream;
-use crate::clock::{Week, at_local};
+use crate::clock::{Week, at_local, local_day};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RoundId, RouteId, SegmentId, derived};
+use crate::territory::calendar;
 use crate::territory::collection::{self, Due, Dues, Running};
 use crate::{all, among, bulk, one, run};
 use chrono::{DateTime, Days, NaiveDate, Utc};
@@ -26,6 +27,30 @@ pub struct Round {
     pub planned_stops: i32,
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl Round {
+    /// Whether it began on an earlier day and is still on the road: its window runs past midnight and has not long ended.
+    pub fn still_out(&self, at: DateTime<Utc>) -> bool {
+        calendar::still_out(self.service_day, &self.window_start, &self.window_end, at)
+    }
+
+    /// When it should leave.
+    pub fn leaves_at(&self) -> DateTime<Utc> {
+        calendar::hours(self.service_day, &self.window_start, &self.window_end).0
+    }
+}
+
+/// Yesterday, when a round of it may still be on the road.
+pub async fn night_before(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>) -> Result<Option<NaiveDate>> {
+    let Some(yesterday) = local_day(at).pred_opt() else { return Ok(None) };
+    let nights: Vec<(String, String)> = all!(
+        tx,
+        "SELECT window_start, window_end FROM round WHERE municipality_id = $1 AND service_day = $2 AND window_end <= window_start",
+        municipality,
+        yesterday
+    )?;
+    Ok(nights.iter().any(|(start, end)| calendar::still_out(yesterday, start, end, at)).then_some(yesterday))
 }
 
 /// The same route on the same day is the same round, whoever asks first.
@@ -155,6 +180,40 @@ pub async fn keep_up(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate
         make(tx, municipality, *first, *last).await?;
     }
     Ok(missing.len())
+}
+
+/// Writes rounds that the calendar took back and that a phone names all the same: it had them before, and its crew drove. Nothing was due on
+/// them; what was seen counts. Answers how many.
+pub async fn revive(tx: &mut Tx, municipality: MunicipalityId, asked: &[RoundId], today: NaiveDate) -> Result<usize> {
+    let mut revived = 0;
+    for id in asked {
+        // The identity of a round begins with the moment its day does.
+        let Some(day) = id.0.get_timestamp().and_then(|at| DateTime::from_timestamp(i64::try_from(at.to_unix().0).ok()?, 0)).map(local_day) else {
+            continue;
+        };
+        if day > today {
+            continue;
+        }
+        let off = calendar::planned(tx, municipality, day, day).await?;
+        let Some(planned) = off.into_iter().find(|planned| !planned.standing.runs() && identity(municipality, planned.route_id, day) == *id) else {
+            continue;
+        };
+        run!(
+            tx,
+            "INSERT INTO round (municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT (municipality_id, round_id) DO NOTHING",
+            municipality,
+            *id,
+            planned.route_id,
+            planned.operator_id,
+            day,
+            &planned.stream,
+            &planned.window_start,
+            &planned.window_end
+        )?;
+        revived += 1;
+    }
+    Ok(revived)
 }
 
 /// The day's rounds, written where they are missing; by route code.

@@ -3,16 +3,17 @@
 use super::{Reason, round};
 use crate::account::Actor;
 use crate::account::access::Routes;
-use crate::all;
 use crate::app::App;
-use crate::clock::{at_local, local, show_day, show_time};
+use crate::clock::{local, local_day, show_day, show_time};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{MunicipalityId, RoundId};
+use crate::id::{MunicipalityId, OperatorId, RoundId};
 use crate::language::Words;
 use crate::page::{Page, Reader, count};
+use crate::territory::calendar::{self, Planned, feed};
+use crate::{all, opt};
 use axum::extract::{Query, State};
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -61,6 +62,16 @@ pub async fn progress(tx: &mut Tx, municipality: MunicipalityId, operator: Optio
         });
     }
     Ok(out)
+}
+
+/// The rounds of now: today's, after those of last night that are still on the road.
+pub async fn current(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, now: DateTime<Utc>) -> Result<Vec<Progress>> {
+    let mut rows = Vec::new();
+    if let Some(yesterday) = round::night_before(tx, municipality, now).await? {
+        rows.extend(progress(tx, municipality, operator, yesterday).await?.into_iter().filter(|row| row.round.still_out(now)));
+    }
+    rows.extend(progress(tx, municipality, operator, local_day(now)).await?);
+    Ok(rows)
 }
 
 #[derive(sqlx::FromRow)]
@@ -112,7 +123,14 @@ async fn rounds_page(State(app): State<App>, actor: Actor, reader: Reader, Query
     };
     let operator = actor.operator.as_deref();
     let mut tx = app.db.read().await?;
-    let rounds = progress(&mut tx, municipality, operator, day).await?;
+    let rounds = match day == today {
+        true => current(&mut tx, municipality, operator, app.clock.now()).await?,
+        false => progress(&mut tx, municipality, operator, day).await?,
+    };
+    let coming = match day == today {
+        true => coming(&mut tx, municipality, operator, today).await?,
+        false => Vec::new(),
+    };
     let phones = phones(&mut tx, municipality, operator).await?;
     let place: Option<(String,)> = crate::opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", municipality)?;
     let now = app.clock.now();
@@ -122,6 +140,7 @@ async fn rounds_page(State(app): State<App>, actor: Actor, reader: Reader, Query
             (missed_section(&words, &rounds, day))
             (phones_section(&words, &phones, &rounds, now, day == today))
         }
+        (coming_days(&words, &coming))
         p.botones {
             @for (key, to) in [("rounds-previous", day.pred_opt()), ("rounds-next", day.succ_opt())] {
                 @if let Some(to) = to { a.boton href=(link(to, asked.municipality.as_deref())) { (words.say(key)) } }
@@ -160,14 +179,35 @@ fn hour(at: DateTime<Utc>) -> String {
     local(at).format("%H:%M").to_string()
 }
 
-/// When the round should have left.
-fn due(row: &Progress) -> DateTime<Utc> {
-    let mut parts = row.round.window_start.split(':').map(|part| part.parse::<u32>().unwrap_or(0));
-    at_local(row.round.service_day, parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+/// What the calendar says of the next seven days, of one operator's routes or of all.
+async fn coming(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, today: NaiveDate) -> Result<Vec<Planned>> {
+    let own: Option<(OperatorId,)> = match operator {
+        Some(code) => opt!(tx, "SELECT operator_id FROM operator WHERE municipality_id = $1 AND code = $2", municipality, code)?,
+        None => None,
+    };
+    let days = calendar::planned(tx, municipality, today + Days::new(1), today + Days::new(7)).await?;
+    Ok(days.into_iter().filter(|planned| operator.is_none() || own.is_some_and(|(own,)| own == planned.operator_id)).collect())
+}
+
+fn coming_days(words: &Words, coming: &[Planned]) -> Markup {
+    if coming.is_empty() {
+        return html! {};
+    }
+    html! {
+        section { table.tabla {
+            caption { (words.say("calendar-coming-caption")) }
+            thead { tr { th scope="col" { (words.say("calendar-coming")) } th scope="col" { (words.say("rounds-route")) } th.num scope="col" { (words.say("rounds-hours")) } } }
+            tbody { @for planned in coming { tr {
+                th scope="row" { (words.say(&format!("map-day-{}", planned.day.weekday().number_from_monday()))) " " (planned.day.format("%d/%m")) }
+                td { (planned.name) @if let Some(why) = feed::why(words, &planned.standing) { span.sub { (why) } } }
+                td.num { @if planned.standing.runs() { (planned.window_start) "–" (planned.window_end) } @else { "–" } }
+            } } }
+        } }
+    }
 }
 
 fn status(words: &Words, row: &Progress, now: DateTime<Utc>) -> Markup {
-    let late = (now - due(row)).num_minutes();
+    let late = (now - row.round.leaves_at()).num_minutes();
     let complete = row.done + row.missed >= i64::from(row.round.planned_stops) && row.round.planned_stops > 0;
     match () {
         _ if row.round.ended_at.is_some() || complete => html! { span.estado { (words.say("rounds-finished")) } },
@@ -203,7 +243,7 @@ fn rounds_table(words: &Words, rounds: &[Progress], now: DateTime<Utc>, today: N
                 tr {
                     th scope="row" {
                         (row.route)
-                        span.sub { (row.operator) span.angosto { " · " (window) " · " span.junto { (words.say("rounds-missed")) " " (count(row.missed)) } @if row.last_stop.is_some() { " · " span.junto { (words.say("rounds-last")) " " (last) } } } }
+                        span.sub { @if row.round.service_day < today { (show_day(row.round.service_day)) " · " } (row.operator) span.angosto { " · " (window) " · " span.junto { (words.say("rounds-missed")) " " (count(row.missed)) } @if row.last_stop.is_some() { " · " span.junto { (words.say("rounds-last")) " " (last) } } } }
                         span.angosto { (status(words, row, now)) (bar(row)) }
                     }
                     td.num.ancho { (window) }

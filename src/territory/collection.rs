@@ -1,12 +1,13 @@
 //! What is to be collected on a day: which routes run, and at which homes they stop. Always by the facts of that day.
 
+use super::calendar::{self, Planned};
 use super::code::code_on;
 use super::dated::{Span, in_force};
 use crate::all;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use std::collections::BTreeMap;
 
 /// A route on a day it runs.
@@ -20,31 +21,18 @@ pub struct Running {
     pub window_end: String,
 }
 
-/// The routes that run on each day from `first` to `last`, by day and code.
+/// The routes that run on each day from `first` to `last` by the calendar, by day and code.
 pub async fn running(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<Running>> {
-    type Week = (RouteId, OperatorId, NaiveDate, Option<NaiveDate>, i16, String, String, String);
-    let weeks: Vec<Week> = all!(
-        tx,
-        "SELECT r.route_id, v.operator_id, v.valid_from, v.valid_to, d.weekday, d.stream, d.window_start, d.window_end FROM route r
-           JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id
-           JOIN route_day d ON d.municipality_id = v.municipality_id AND d.route_id = v.route_id AND d.version_id = v.version_id
-          WHERE r.municipality_id = $1 AND v.superseded_at IS NULL AND v.valid_from <= $3 AND (v.valid_to IS NULL OR v.valid_to >= $2)
-          ORDER BY r.code",
-        municipality,
-        first,
-        last
-    )?;
-    let mut running = Vec::new();
-    for day in first.iter_days().take_while(|day| *day <= last) {
-        let weekday = day.weekday().number_from_monday() as i16;
-        for (route_id, operator_id, from, to, of, stream, window_start, window_end) in &weeks {
-            if *of == weekday && (Span { from: *from, to: *to }).holds(day) {
-                let (stream, window_start, window_end) = (stream.clone(), window_start.clone(), window_end.clone());
-                running.push(Running { day, route_id: *route_id, operator_id: *operator_id, stream, window_start, window_end });
-            }
-        }
-    }
-    Ok(running)
+    let planned = calendar::planned(tx, municipality, first, last).await?;
+    let runs = |planned: Planned| Running {
+        day: planned.day,
+        route_id: planned.route_id,
+        operator_id: planned.operator_id,
+        stream: planned.stream,
+        window_start: planned.window_start,
+        window_end: planned.window_end,
+    };
+    Ok(planned.into_iter().filter(|planned| planned.standing.runs()).map(runs).collect())
 }
 
 /// How many served homes of one segment a route has to collect from on a day.
@@ -141,20 +129,30 @@ pub async fn stops(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&
     )
 }
 
-/// The collection days of every segment as its route's week stands on a day: segment, weekday, start of the window.
-pub async fn weeks_of_segments(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<(SegmentId, i16, String)>> {
-    all!(
+/// When every segment is collected from `first` to `last`, by the calendar and the route it lies on that day: segment, day, start of the window.
+pub async fn days_of_segments(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> Result<Vec<(SegmentId, NaiveDate, String)>> {
+    let running = running(tx, municipality, first, last).await?;
+    let lies: Vec<(RouteId, SegmentId, NaiveDate, Option<NaiveDate>)> = all!(
         tx,
-        concat!(
-            "SELECT s.segment_id, d.weekday, d.window_start FROM segment_version s
-               JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
-            in_force!("r", "$2"),
-            " JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id AND d.version_id = r.version_id
-              WHERE s.municipality_id = $1 AND ",
-            in_force!("s", "$2"),
-            " ORDER BY s.segment_id, d.weekday"
-        ),
+        "SELECT route_id, segment_id, valid_from, valid_to FROM segment_version
+          WHERE municipality_id = $1 AND superseded_at IS NULL AND valid_from <= $3 AND (valid_to IS NULL OR valid_to >= $2) ORDER BY segment_id",
         municipality,
-        day
-    )
+        first,
+        last
+    )?;
+    let mut segments: BTreeMap<RouteId, Vec<(Span, SegmentId)>> = BTreeMap::new();
+    for (route, segment, from, to) in lies {
+        segments.entry(route).or_default().push((Span { from, to }, segment));
+    }
+    let mut days = Vec::new();
+    for round in &running {
+        let there = segments.get(&round.route_id).into_iter().flatten().filter(|(span, _)| span.holds(round.day));
+        days.extend(there.map(|(_, segment)| (*segment, round.day, round.window_start.clone())));
+    }
+    Ok(days)
 }

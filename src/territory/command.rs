@@ -2,6 +2,7 @@
 
 use super::act;
 use super::assign::{self, Areas};
+use super::calendar::{command as calendar, feed};
 use super::check::{self, Report, Verdict};
 use super::export::{self, Format};
 use super::import::{self, FieldChange, Kind, Request};
@@ -55,19 +56,29 @@ pub enum Command {
     },
     #[command(flatten)]
     Act(act::command::Command),
-    /// Write out what was imported, unknown properties too
+    /// Write out what was imported, unknown properties too; or the calendar of a route (iCalendar)
     Export {
         #[arg(value_enum, ignore_case = true)]
-        kind: Kind,
+        kind: Exported,
         /// INE code; without it, everything, each feature saying its municipality
         #[arg(long, value_name = "CODE")]
         municipality: Option<String>,
-        #[arg(long, value_enum, ignore_case = true, default_value = "geojson")]
-        format: Format,
+        /// [default: geojson; of a calendar: ics]
+        #[arg(long, value_enum, ignore_case = true)]
+        format: Option<Format>,
+        /// Of a calendar: whose
+        #[arg(long, value_name = "ROUTE")]
+        route: Option<String>,
+        /// Of a calendar: how far ahead
+        #[arg(long, default_value_t = feed::WEEKS_AHEAD, value_parser = clap::value_parser!(u64).range(1..=104))]
+        weeks: u64,
         /// A file instead of stdout
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Days that are other than the week says, and holidays: list, cancel, move, add, remove
+    #[command(subcommand)]
+    Calendar(calendar::Command),
     /// Count points (CSV: lon,lat) in areas (GeoJSON). A point on a shared border belongs to the first area in the file
     Assign {
         points: PathBuf,
@@ -126,6 +137,36 @@ pub enum Command {
         #[command(flatten)]
         written: Written,
     },
+}
+
+/// What can be written out: a kind of place, or the calendar of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exported {
+    Places(Kind),
+    Calendar,
+}
+
+impl clap::ValueEnum for Exported {
+    fn value_variants<'a>() -> &'a [Exported] {
+        const ALL: [Exported; 8] = [
+            Exported::Places(Kind::Municipalities),
+            Exported::Places(Kind::Neighbourhoods),
+            Exported::Places(Kind::Segments),
+            Exported::Places(Kind::Routes),
+            Exported::Places(Kind::Points),
+            Exported::Places(Kind::Households),
+            Exported::Places(Kind::Streets),
+            Exported::Calendar,
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        match self {
+            Exported::Places(kind) => kind.to_possible_value(),
+            Exported::Calendar => Some(clap::builder::PossibleValue::new("calendar")),
+        }
+    }
 }
 
 const COLUMNS: &str = "Properties (GeoJSON) or columns (CSV; adds lon,lat or wkt). Others are kept and exported again.
@@ -240,7 +281,24 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
             };
             print(&if dry_run { format!("{line}{}dry run: nothing was stored\n", listed(&outcome.changes, &trials)) } else { line })
         }
-        Command::Export { kind, municipality, format, out } => {
+        Command::Calendar(command) => calendar::run(command, options, after.follow).await,
+        Command::Export { kind: Exported::Calendar, municipality, format, route, weeks, out } => {
+            if format.is_some_and(|format| format != Format::Ics) {
+                return Err(Error::refused("format", "a calendar is written as ics; leave --format out"));
+            }
+            let Some(route) = route else {
+                return Err(Error::refused("route-needed", "a calendar is one route's: name it with --route"));
+            };
+            let app = options.open().await?;
+            let mut tx = app.db.read().await?;
+            let municipality = calendar::named_or_only(&mut tx, municipality.as_deref()).await?;
+            deliver(&feed::text(&mut tx, municipality, &route, app.clock.today(), weeks).await?, out.as_deref())
+        }
+        Command::Export { kind: Exported::Places(kind), municipality, format, route, out, .. } => {
+            let format = format.unwrap_or(Format::Geojson);
+            if format == Format::Ics || route.is_some() {
+                return Err(Error::refused("format", format!("{}: --route and --format ics are for a calendar; leave them out", kind.name())));
+            }
             let municipality = municipality.as_deref().map(MunicipalityId::parse).transpose()?;
             let app = options.open().await?;
             let mut tx = app.db.write().await?;

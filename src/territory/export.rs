@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Format {
     Geojson,
     Csv,
+    /// The calendar of a route only
+    Ics,
 }
 
 /// One exported thing: known columns in order, then what else came with it.
@@ -64,6 +66,7 @@ pub async fn text(tx: &mut Tx, kind: Kind, municipality: Option<MunicipalityId>,
     match format {
         Format::Geojson => Ok(collection(rows)),
         Format::Csv => table(rows, kind),
+        Format::Ics => Err(Error::internal("places are not a calendar")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod assign;
+pub mod calendar;
 pub mod check;
 pub mod code;
 pub mod codes;
@@ -23,6 +24,13 @@ pub mod proposal;
 pub mod route;
 pub mod segment;
 pub mod street;
+
+use crate::account::access::Routes;
+
+/// The calendars that households subscribe to.
+pub fn routes(routes: Routes) -> Routes {
+    routes.get("/calendar/{municipality}/{route}", calendar::feed::answer)
+}
 
 /// The shipped geodata (see `geodata/README.md`): outlines are real, what was drawn says `approximate`.
 #[derive(rust_embed::RustEmbed)]

@@ -28,7 +28,7 @@ pub fn openapi() -> Value {
             "description": "What phones send, what maps read, and how errors are told. Times are RFC 3339; weeks are ISO 8601, such as 2026-W44; municipalities are the four digits of INE."
         },
         "security": [{"bearer": []}],
-        "paths": {"/api/v1/sync": {"post": sync()}, "/api/v1/rounds/today": {"get": rounds()}, "/api/v1/compliance": {"get": compliance()}},
+        "paths": {"/api/v1/sync": {"post": sync()}, "/api/v1/rounds/today": {"get": rounds()}, "/api/v1/compliance": {"get": compliance()}, "/calendar/{municipality}/{route}.ics": {"get": calendar()}},
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "A token of `vecino token create`; it says which municipality and operator are within reach."}},
             "schemas": schemas()
@@ -85,6 +85,21 @@ fn compliance() -> Value {
     })
 }
 
+fn calendar() -> Value {
+    let path = |name: &str, description: &str| json!({"name": name, "in": "path", "required": true, "description": description, "schema": {"type": "string"}});
+    json!({
+        "summary": "The days of a route, to subscribe to",
+        "description": "iCalendar (RFC 5545), two weeks back and twelve ahead, one event a day; a day on which nobody comes stands as CANCELLED with its reason. For anybody, without a token; no person is in it. Send If-None-Match with the last ETag.",
+        "security": [],
+        "parameters": [path("municipality", "Four-digit INE code"), path("route", "Code of the route")],
+        "responses": {
+            "200": {"description": "The calendar; may be cached for an hour", "headers": {"ETag": {"schema": {"type": "string"}}}, "content": {"text/calendar": {"schema": {"type": "string"}}}},
+            "304": {"description": "Unchanged"},
+            "404": {"description": "There is no such route"}
+        }
+    })
+}
+
 fn schemas() -> Value {
     let text = json!({"type": "string"});
     let time = json!({"type": "string", "format": "date-time"});
@@ -112,7 +127,7 @@ fn schemas() -> Value {
         "Rounds": {"type": "object", "properties": {
             "service_day": {"type": "string", "format": "date"},
             "rounds": {"type": "array", "items": {"type": "object", "properties": {
-                "round": id, "route": text, "stream": text, "window": {"type": "array", "items": text, "minItems": 2, "maxItems": 2},
+                "round": id, "service_day": {"type": "string", "format": "date", "description": "The day it began on; yesterday for one that runs past midnight"}, "route": text, "stream": text, "window": {"type": "array", "items": text, "minItems": 2, "maxItems": 2},
                 "stops": {"type": "array", "items": {"type": "object", "properties": {
                     "order": {"type": "integer"}, "household": text, "lon": {"type": "number"}, "lat": {"type": "number"},
                     "hint": {"type": ["string", "null"]}, "double": {"type": "boolean"}}}}}}}}},

@@ -16,7 +16,7 @@ use crate::account::access::Routes;
 use crate::account::admission::{self, Transport};
 use crate::app::App;
 use crate::error::Error;
-use crate::{account, analysis, map, norm, observation, registry, trial};
+use crate::{account, analysis, map, norm, observation, registry, territory, trial};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -40,9 +40,19 @@ pub fn routes() -> Routes {
         .get("/static/{*path}", assets::serve)
         .get("/api/openapi.json", document::json)
         .get("/api/docs", document::page);
-    [account::routes, registry::routes, trial::routes, observation::routes, norm::routes, analysis::routes, map::routes, coordinator::routes]
-        .into_iter()
-        .fold(routes, |routes, domain| domain(routes))
+    [
+        account::routes,
+        territory::routes,
+        registry::routes,
+        trial::routes,
+        observation::routes,
+        norm::routes,
+        analysis::routes,
+        map::routes,
+        coordinator::routes,
+    ]
+    .into_iter()
+    .fold(routes, |routes, domain| domain(routes))
 }
 
 /// The largest body a device or a script may send; forms are held to 2 MB at the door.

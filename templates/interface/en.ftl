@@ -801,6 +801,26 @@ rounds-never = Has sent nothing yet
 rounds-previous = Day before
 rounds-next = Day after
 
+## calendar
+calendar-title = Waste truck: { $route }, { $place }
+calendar-event = The truck comes: { $stream }
+calendar-event-none = No truck
+calendar-description = { $route }, { $window }: { $stream }.
+calendar-added = Day added: { $reason }.
+calendar-cancelled = No truck that day: { $reason }.
+calendar-moved-to = No truck that day, it comes on { $day }: { $reason }.
+calendar-moved-from = Instead of { $day }: { $reason }.
+calendar-rests = No truck that day, a holiday: { $name }.
+calendar-reason-holiday = holiday
+calendar-reason-truck = truck under repair
+calendar-reason-flood_or_landslide = flood or landslide
+calendar-reason-dump_closed = dump closed
+calendar-reason-event = event in the street
+calendar-reason-other = another reason
+calendar-subscribe = In your calendar
+calendar-coming = Coming days
+calendar-coming-caption = What the calendar says of the next seven days.
+
 ## norm
 norm-campaigns-heading = Do the messages arrive?
 norm-campaigns-answer = { $delivered } of { $due } messages due so far arrived ({ $share } %). All arms together; one a week and home.
@@ -873,7 +893,9 @@ norm-withheld-contact-changed = its contact changed since
 norm-withheld-no-text-in-language = the text is missing in its language and it did not accept Spanish
 norm-withheld-cap-week = it has had the week's most
 norm-withheld-cap-28-days = it has had the most of 28 days
-norm-withheld-no-allowed-hour = its route has no day, or the whole week is quiet
+norm-withheld-no-allowed-hour = the whole week is quiet
+norm-withheld-no-collection = its route has no collection in these two weeks
+norm-withheld-collection-changed = the collection it told of has changed in the calendar
 norm-withheld-message-value = one of its values does not fit the message and is never cut
 norm-withheld-message-character = one of its values has a letter SMS does not have
 norm-withheld-message-text = the text does not fit one SMS
@@ -1254,7 +1276,7 @@ map-split-none = Not set out
 map-split-collections = Collections
 map-truck = When does the truck come?
 map-truck-none = No route is recorded in this neighbourhood.
-map-truck-caption = Routes with stops in this neighbourhood, Guatemala time.
+map-truck-caption = The coming two weeks, routes with stops in this neighbourhood, Guatemala time.
 map-truck-day = Day
 map-truck-hours = Hours
 map-truck-bags = What it takes

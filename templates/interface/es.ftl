@@ -801,6 +801,26 @@ rounds-never = No ha enviado nada todavía
 rounds-previous = Día anterior
 rounds-next = Día siguiente
 
+## calendar
+calendar-title = Camión de basura: { $route }, { $place }
+calendar-event = Pasa el camión: { $stream }
+calendar-event-none = No pasa el camión
+calendar-description = { $route }, de { $window }: { $stream }.
+calendar-added = Día agregado: { $reason }.
+calendar-cancelled = Ese día no pasa: { $reason }.
+calendar-moved-to = Ese día no pasa, pasa el { $day }: { $reason }.
+calendar-moved-from = En lugar del { $day }: { $reason }.
+calendar-rests = Ese día no pasa, es feriado: { $name }.
+calendar-reason-holiday = feriado
+calendar-reason-truck = camión en reparación
+calendar-reason-flood_or_landslide = inundación o derrumbe
+calendar-reason-dump_closed = vertedero cerrado
+calendar-reason-event = actividad en la calle
+calendar-reason-other = otro motivo
+calendar-subscribe = En su calendario
+calendar-coming = Próximos días
+calendar-coming-caption = Lo que dice el calendario de los próximos siete días.
+
 ## norm
 norm-campaigns-heading = ¿Llegan los mensajes?
 norm-campaigns-answer = Llegaron { $delivered } de { $due } mensajes que ya tocaban ({ $share } %). Todos los brazos juntos; uno por semana y hogar.
@@ -873,7 +893,9 @@ norm-withheld-contact-changed = su contacto cambió después
 norm-withheld-no-text-in-language = falta el texto en su idioma y no aceptó español
 norm-withheld-cap-week = ya recibió el máximo de la semana
 norm-withheld-cap-28-days = ya recibió el máximo de 28 días
-norm-withheld-no-allowed-hour = su ruta no tiene día, o toda la semana es de silencio
+norm-withheld-no-allowed-hour = toda la semana es de silencio
+norm-withheld-no-collection = su ruta no tiene recolección en estas dos semanas
+norm-withheld-collection-changed = la recolección que anunciaba cambió en el calendario
 norm-withheld-message-value = un dato suyo no cabe en el mensaje y nunca se corta
 norm-withheld-message-character = un dato suyo lleva una letra que el SMS no tiene
 norm-withheld-message-text = el texto no cabe en un SMS
@@ -1254,7 +1276,7 @@ map-split-none = No la sacó
 map-split-collections = Recolecciones
 map-truck = ¿Cuándo pasa el camión?
 map-truck-none = No hay rutas registradas en este vecindario.
-map-truck-caption = Rutas con paradas en este vecindario, hora de Guatemala.
+map-truck-caption = Próximas dos semanas, rutas con paradas en este vecindario, hora de Guatemala.
 map-truck-day = Día
 map-truck-hours = Horario
 map-truck-bags = Qué recoge

@@ -74,6 +74,12 @@ impl Intake {
             if let Some(today) = today
                 && round::keep_up(tx, self.municipality, today).await? > 0
             {
+                self.look_up_rounds(tx, rounds.clone()).await?;
+            }
+            let unknown: Vec<RoundId> = asked.into_iter().filter(|round| !self.rounds.contains_key(round)).collect();
+            if let Some(today) = today.filter(|_| !unknown.is_empty())
+                && round::revive(tx, self.municipality, &unknown, today).await? > 0
+            {
                 self.look_up_rounds(tx, rounds).await?;
             }
         }
@@ -92,7 +98,7 @@ impl Intake {
             "WITH asked (municipality_id, round_id, device_id) AS (",
             asked,
             |row| [municipality, row.0, row.1],
-            ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream, asked.device_id,
+            ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream, d.window_start, d.window_end, asked.device_id,
                 (SELECT p.seen_at FROM device p WHERE p.municipality_id = asked.municipality_id AND p.device_id = asked.device_id) AS seen_at
                FROM asked CROSS JOIN round d
                JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id

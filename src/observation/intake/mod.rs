@@ -8,6 +8,7 @@ use super::receive::{Answer, Receipt, Status};
 use super::{Kind, Mark, Observation, Outcome, Stream};
 use crate::clock::{Week, local};
 use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RoundId, SegmentId};
+use crate::territory::calendar;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,6 +27,8 @@ struct RoundRow {
     operator_code: String,
     service_day: NaiveDate,
     stream: Stream,
+    window_start: String,
+    window_end: String,
     /// The phone that named the round, and when it was last heard.
     device_id: DeviceId,
     seen_at: Option<DateTime<Utc>>,
@@ -192,7 +195,7 @@ impl Intake {
                 if sender.operator.is_some() && foreign {
                     return Err(operation::HOUSEHOLD);
                 }
-                let time = timing(operation.observed_at, skew_ms, received_at, round.service_day)?;
+                let time = timing(operation.observed_at, skew_ms, received_at, round)?;
                 let week = Week::of(round.service_day);
                 let complied = if kind == Kind::StopMissed { None } else { outcome.complied(round.stream) };
                 let (round_id, service_day) = (round.round_id, round.service_day);
@@ -250,9 +253,9 @@ impl Intake {
                 }
             }
             Action::Event { kind, round } => {
-                let day = round.map(|round| self.own_round(sender, round)).transpose()?.map(|round| round.service_day);
-                let corrected_at = match day {
-                    Some(day) => timing(operation.observed_at, skew_ms, received_at, day)?.corrected_at,
+                let own = round.map(|round| self.own_round(sender, round)).transpose()?;
+                let corrected_at = match own {
+                    Some(own) => timing(operation.observed_at, skew_ms, received_at, own)?.corrected_at,
                     None => unskewed(operation.observed_at, skew_ms, received_at),
                 };
                 self.events.push(Event {
@@ -362,16 +365,18 @@ fn unskewed(observed_at: DateTime<Utc>, skew_ms: i64, received_at: DateTime<Utc>
 
 /// When a stop was made. The day is the round's; a clock that cannot be right (1970, years ahead, another day) is marked, and the
 /// stop is kept. Only a time ahead by days, from a clock that was otherwise right, is refused: nobody has seen it yet.
-fn timing(observed_at: DateTime<Utc>, skew_ms: i64, received_at: DateTime<Utc>, day: NaiveDate) -> std::result::Result<Timing, Refusal> {
+fn timing(observed_at: DateTime<Utc>, skew_ms: i64, received_at: DateTime<Utc>, round: &RoundRow) -> std::result::Result<Timing, Refusal> {
     let corrected_at = unskewed(observed_at, skew_ms, received_at);
     let ahead = observed_at.signed_duration_since(received_at) - Duration::milliseconds(skew_ms);
     if ahead > Duration::days(1) && ahead < Duration::days(365) {
         return Err(operation::FUTURE);
     }
-    // A round that ends after midnight is still that day's.
-    let same_day = plausible(observed_at, skew_ms)
-        .map(local)
-        .is_some_and(|wall| wall.date_naive() == day || (wall.hour() < 4 && wall.date_naive().pred_opt() == Some(day)));
+    // A round that ends after midnight is still that day's; one that is planned past midnight until the morning.
+    let day = round.service_day;
+    let after_midnight = |at: DateTime<Utc>| local(at).hour() < 4 && local(at).date_naive().pred_opt() == Some(day);
+    let same_day = plausible(observed_at, skew_ms).is_some_and(|at| {
+        local(at).date_naive() == day || after_midnight(at) || calendar::still_out(day, &round.window_start, &round.window_end, at)
+    });
     let clock = skew_ms.abs() > Duration::days(1).num_milliseconds() || ahead > Duration::minutes(10);
     let suspect = match (clock, same_day) {
         (true, _) => Some("clock"),

@@ -9,16 +9,18 @@ use crate::map::period::Kind;
 use crate::map::read::{self, Path};
 use crate::map::revision;
 use crate::map::subtraction::Waiting;
-use crate::observation::supervision::{Progress, progress};
+use crate::observation::supervision::{Progress, current, progress};
 use crate::registry::consent;
+use crate::territory::calendar::{self, Planned, Standing};
 use crate::territory::code::code_on;
 use crate::territory::dated::in_force;
 use crate::territory::locate::Locator;
-use crate::territory::{collection, neighbourhood, route, segment};
+use crate::territory::{neighbourhood, route, segment};
 use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::{all, one};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use geo::Coord;
+use std::collections::BTreeMap;
 
 /// One day of the current week: what was planned, done and missed; days to come only count their routes.
 pub struct DayOfWeek {
@@ -27,6 +29,8 @@ pub struct DayOfWeek {
     pub planned: i64,
     pub done: i64,
     pub missed: i64,
+    /// What is other than the routes' weeks say.
+    pub other: Vec<Planned>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -82,7 +86,7 @@ const LISTED: i64 = 25;
 impl Facts {
     pub async fn gather(tx: &mut Tx, municipality: MunicipalityId, now: DateTime<Utc>, day: NaiveDate) -> Result<Facts> {
         let this_week = Week::of(day);
-        let today = progress(tx, municipality, None, day).await?;
+        let today = current(tx, municipality, None, now).await?;
         let week = week(tx, municipality, day, &today).await?;
         let phones: Vec<Phone> = all!(
             tx,
@@ -169,12 +173,18 @@ impl Facts {
 
 async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: &[Progress]) -> Result<Vec<DayOfWeek>> {
     let monday = Week::of(day).monday();
+    let mut planned: BTreeMap<NaiveDate, Vec<Planned>> = BTreeMap::new();
+    for round in calendar::planned(tx, municipality, monday, Week::of(day).sunday()).await? {
+        planned.entry(round.day).or_default().push(round);
+    }
     let mut days = Vec::new();
     for offset in 0..7 {
         let at = monday + Duration::days(offset);
+        let planned = planned.remove(&at).unwrap_or_default();
+        let routes = planned.iter().filter(|round| round.standing.runs()).count() as i64;
+        let other = planned.into_iter().filter(|round| round.standing != Standing::Weekly).collect();
         if at > day {
-            let routes = collection::running(tx, municipality, at, at).await?.len() as i64;
-            days.push(DayOfWeek { day: at, routes, planned: 0, done: 0, missed: 0 });
+            days.push(DayOfWeek { day: at, routes, planned: 0, done: 0, missed: 0, other });
             continue;
         }
         let of_day;
@@ -185,9 +195,12 @@ async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: 
                 &of_day
             }
         };
-        let sum = |of: fn(&Progress) -> i64| rows.iter().map(of).sum();
+        // Last night's rounds are yesterday's.
+        let rows: Vec<&Progress> = rows.iter().filter(|row| row.round.service_day == at).collect();
+        let sum = |of: fn(&Progress) -> i64| rows.iter().map(|row| of(row)).sum();
         days.push(DayOfWeek {
             day: at,
+            other,
             routes: rows.len() as i64,
             planned: sum(|row| i64::from(row.round.planned_stops)),
             done: sum(|row| row.done),
@@ -268,7 +281,7 @@ async fn coverage(tx: &mut Tx, municipality: MunicipalityId, first: Week, last: 
         first,
         last
     )?;
-    let mut weeks: std::collections::BTreeMap<Week, (i64, i64)> = std::collections::BTreeMap::new();
+    let mut weeks: BTreeMap<Week, (i64, i64)> = BTreeMap::new();
     for (day, n) in planned {
         weeks.entry(Week::of(day)).or_default().0 += n;
     }

@@ -1,7 +1,7 @@
 //! What waits for a person, sorted by harm: first what may hurt people, then homes that wait, then data at risk, then order.
 
 use super::facts::{Facts, Phone};
-use crate::clock::{at_local, local, show_time};
+use crate::clock::{local, show_time};
 use crate::language::Words;
 use crate::observation::Reason;
 use crate::observation::supervision::Progress;
@@ -66,8 +66,7 @@ pub fn of(words: &Words, facts: &Facts) -> Vec<Task> {
 
 /// When the round should have left.
 pub fn due(row: &Progress) -> DateTime<Utc> {
-    let (hour, minute) = row.round.window_start.split_once(':').unwrap_or(("0", "0"));
-    at_local(row.round.service_day, hour.parse().unwrap_or(0), minute.parse().unwrap_or(0))
+    row.round.leaves_at()
 }
 
 pub fn started(row: &Progress) -> bool {

@@ -9,6 +9,7 @@ use crate::observation::Reason;
 use crate::observation::supervision::Progress;
 use crate::page::chart::{Interval, progress, sparkline};
 use crate::page::{count, points, rate};
+use crate::territory::calendar::feed;
 use chrono::Datelike;
 use maud::{Markup, html};
 
@@ -121,7 +122,7 @@ fn week(words: &Words, facts: &Facts) -> Markup {
                 tbody {
                     @for day in &facts.week {
                         tr {
-                            th scope="row" { (words.say(&format!("map-day-{}", day.day.weekday().number_from_monday()))) " " (day.day.format("%d/%m")) }
+                            th scope="row" { (words.say(&format!("map-day-{}", day.day.weekday().number_from_monday()))) " " (day.day.format("%d/%m")) @for note in feed::notes(words, &day.other) { span.sub { (note) } } }
                             td.num { (count(day.routes)) }
                             @if day.day > facts.day {
                                 td.num.suave colspan="2" { (words.say("today-to-come")) }
