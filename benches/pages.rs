@@ -254,7 +254,7 @@ async fn measure(observations: usize) -> Vec<(String, Timing)> {
     let size = Size::of(observations);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bench.db");
-    let db = Db::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    let db = Db::connect(&format!("sqlite:{}", file.display())).await.unwrap().keyed(&Keys::from_root([1; 32]));
     db.migrate().await.unwrap();
     let clock = Clock::system();
     let now = clock.now();

@@ -135,7 +135,7 @@ async fn main() {
     }
     let folder = tempfile::tempdir().unwrap();
     let url = std::env::var("BENCH_DATABASE_URL").unwrap_or_else(|_| format!("sqlite:{}", folder.path().join("bench.db").display()));
-    let db = Db::connect(&url).await.unwrap();
+    let db = Db::connect(&url).await.unwrap().keyed(&Keys::from_root([1; 32]));
     db.migrate().await.unwrap();
     let today = Clock::system().today();
     let street = street::lay(&db, today, HOMES, 25, "mixed").await;

@@ -55,8 +55,15 @@ CREATE TABLE token (
   revoked_at TIMESTAMPTZ
 );
 
--- Hash chains, one per municipality and stream; municipality 0 holds what concerns the whole installation.
--- entry_hash = SHA-256 over the previous hash and the canonical text of the entry.
+-- What this database keeps to know its own key again; the key itself is never here. One row.
+CREATE TABLE installation (
+  installation_id SMALLINT PRIMARY KEY CHECK (installation_id = 1),
+  key_check TEXT NOT NULL,
+  made_at TIMESTAMPTZ NOT NULL
+);
+
+-- Chains, one per municipality and stream; municipality 0 holds what concerns the whole installation.
+-- entry_hash = HMAC-SHA-256, keyed outside the database, over the previous hash and the canonical text of the entry.
 CREATE TABLE audit_entry (
   municipality_id SMALLINT NOT NULL,
   stream TEXT NOT NULL,

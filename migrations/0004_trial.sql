@@ -25,6 +25,9 @@ CREATE TABLE trial_segment (
   municipality_id SMALLINT NOT NULL,
   trial_id TEXT NOT NULL REFERENCES trial (trial_id),
   segment_id UUID NOT NULL,
+  -- its code on the day of the draw, by which the units were ordered, and distinct homes observed in the baseline: the draw is replayed from them
+  code TEXT,
+  homes_observed INTEGER,
   homes INTEGER NOT NULL,
   baseline_observed INTEGER NOT NULL,
   baseline_complied INTEGER NOT NULL,

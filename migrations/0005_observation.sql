@@ -66,6 +66,8 @@ CREATE TABLE observation (
   content_hash TEXT NOT NULL,
   -- fields this version does not know, kept as they came
   extra JSONB,
+  -- keyed seal of what the crew recorded (src/observation/seal_row.rs); the key is outside the database
+  row_mac BYTEA,
   PRIMARY KEY (municipality_id, op_id)
 );
 CREATE INDEX observation_by_home ON observation (municipality_id, household_id, service_day);

@@ -88,6 +88,8 @@ CREATE TABLE message (
   expires_at TIMESTAMPTZ NOT NULL,
   attempts SMALLINT NOT NULL,
   gateway_reference TEXT,
+  -- keyed seal of what was written and why, and of the state it began in; the key is outside the database
+  row_mac BYTEA,
   PRIMARY KEY (municipality_id, message_id),
   UNIQUE (municipality_id, household_id, campaign_id, step, due_on, channel)
 );
@@ -104,5 +106,6 @@ CREATE TABLE message_event (
   detail TEXT,
   gateway_at TIMESTAMPTZ,
   recorded_at TIMESTAMPTZ NOT NULL,
+  row_mac BYTEA,
   PRIMARY KEY (municipality_id, message_id, sequence)
 );

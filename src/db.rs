@@ -5,12 +5,16 @@
 //! `CAST(SUM(x) AS BIGINT)`; no `FOR UPDATE` (take the lock with an idempotent `UPDATE … RETURNING` or a no-op upsert);
 //! JSONB holds objects; never catch a database error and go on (PostgreSQL has aborted the transaction): leave with `?`.
 
+pub mod integrity;
+
 use crate::error::{Error, Result};
+use crate::seal::{Keys, RecordKeys};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Postgres, Sqlite};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -19,21 +23,47 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
-/// An open database. SQLite has one writing connection (a pool of writers stalls) and several readers.
+/// An open database, with the keys of its record when it is opened to be written.
 #[derive(Clone)]
-pub enum Db {
+pub struct Db {
+    engine: Pools,
+    record: Option<Arc<RecordKeys>>,
+}
+
+/// SQLite has one writing connection (a pool of writers stalls) and several readers.
+#[derive(Clone)]
+enum Pools {
     Sqlite { writer: sqlx::SqlitePool, readers: sqlx::SqlitePool, file: Option<PathBuf> },
     Postgres(sqlx::PgPool),
 }
 
 /// A transaction. Dropping it rolls back; only [`Tx::commit`] keeps what was written.
-pub enum Tx {
+pub struct Tx {
+    engine: Engine,
+    record: Option<Arc<RecordKeys>>,
+}
+
+/// What the macros run on.
+pub enum Engine {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
+impl From<Pools> for Db {
+    fn from(engine: Pools) -> Db {
+        Db { engine, record: None }
+    }
+}
+
+impl From<sqlx::PgPool> for Db {
+    fn from(pool: sqlx::PgPool) -> Db {
+        Pools::Postgres(pool).into()
+    }
+}
+
 impl Db {
-    /// Opens `sqlite:PATH`, `sqlite::memory:` or `postgres://…` without touching the schema.
+    /// Opens `sqlite:PATH`, `sqlite::memory:` or `postgres://…` without touching the schema and without the keys of the record:
+    /// whoever writes calls [`Db::keyed`].
     pub async fn connect(url: &str) -> Result<Db> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)
@@ -42,7 +72,7 @@ impl Db {
                 Error::refused("database-away", "PostgreSQL does not answer under the given URL; check host, database, user and that it runs")
                     .because(e)
             })?;
-            return Ok(Db::Postgres(pool));
+            return Ok(Pools::Postgres(pool).into());
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
             return Err(Error::refused("database-url", "the database URL must start with sqlite: or postgres://"));
@@ -62,11 +92,17 @@ impl Db {
         .statement_cache_capacity(256);
         let refuse = |e: sqlx::Error| {
             let place = file.as_deref().unwrap_or(Path::new(":memory:")).display();
-            Error::refused(
-                "database-file",
-                format!("{place}: the database file cannot be opened or written; check the folder, its owner and free space"),
-            )
-            .because(e)
+            match Error::from(e) {
+                damaged if damaged.code == "storage-damaged" => {
+                    let line = format!("{place}: the file is damaged or is no database; keep it, and put back a copy made before");
+                    Error::new(damaged.kind, damaged.code, line).because(damaged.context.unwrap_or_default())
+                }
+                other => Error::refused(
+                    "database-file",
+                    format!("{place}: the database file cannot be opened or written; check the folder, its owner and free space"),
+                )
+                .because(other.context.unwrap_or_default()),
+            }
         };
         // A connection inside this process needs no asking whether it is still there.
         let pool = || SqlitePoolOptions::new().test_before_acquire(false).acquire_timeout(PATIENCE);
@@ -76,16 +112,22 @@ impl Db {
             Some(_) => pool().max_connections(4).connect_lazy_with(options),
             None => writer.clone(),
         };
-        Ok(Db::Sqlite { writer, readers, file })
+        Ok(Pools::Sqlite { writer, readers, file }.into())
+    }
+
+    /// The same database, with the keys of its record.
+    pub fn keyed(mut self, keys: &Keys) -> Db {
+        self.record = Some(Arc::new(keys.record()));
+        self
     }
 
     /// Brings the schema up to date; refuses a database written by a newer version. On SQLite a file that holds data is copied first.
     pub async fn migrate(&self) -> Result<()> {
-        let applied: Vec<i64> = match self {
-            Db::Sqlite { writer, .. } => {
+        let applied: Vec<i64> = match &self.engine {
+            Pools::Sqlite { writer, .. } => {
                 sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(writer).await
             }
-            Db::Postgres(pool) => sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(pool).await,
+            Pools::Postgres(pool) => sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").fetch_all(pool).await,
         }
         .unwrap_or_default();
         let newest = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
@@ -97,7 +139,7 @@ impl Db {
                 ),
             ));
         }
-        if let (Db::Sqlite { writer, file: Some(file), .. }, Some(last)) = (self, applied.last())
+        if let (Pools::Sqlite { writer, file: Some(file), .. }, Some(last)) = (&self.engine, applied.last())
             && *last < newest
         {
             let copy = file.with_extension(format!("before-{newest}.db"));
@@ -106,9 +148,9 @@ impl Db {
                 sqlx::query("VACUUM INTO $1").bind(copy).execute(writer).await?;
             }
         }
-        match self {
-            Db::Sqlite { writer, .. } => MIGRATIONS.run(writer).await,
-            Db::Postgres(pool) => MIGRATIONS.run(pool).await,
+        match &self.engine {
+            Pools::Sqlite { writer, .. } => MIGRATIONS.run(writer).await,
+            Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
         }
         .map_err(|e| match e {
             sqlx::migrate::MigrateError::VersionMismatch(v) => Error::refused(
@@ -122,8 +164,8 @@ impl Db {
 
     /// A transaction that writes. On SQLite writers queue for the one writing connection.
     pub async fn write(&self) -> Result<Tx> {
-        Ok(match self {
-            Db::Sqlite { writer, .. } => Tx::Sqlite(match writer.begin_with("BEGIN IMMEDIATE").await {
+        let engine = match &self.engine {
+            Pools::Sqlite { writer, .. } => Engine::Sqlite(match writer.begin_with("BEGIN IMMEDIATE").await {
                 // On a full disk SQLite ends the transaction itself, and the one writing connection goes on counting it: take a new one.
                 Err(sqlx::Error::InvalidSavePointStatement) => {
                     writer.acquire().await?.close().await?;
@@ -131,44 +173,55 @@ impl Db {
                 }
                 begun => begun?,
             }),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+            Pools::Postgres(pool) => Engine::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { engine, record: self.record.clone() })
     }
 
     /// A transaction that only reads, on a consistent snapshot.
     pub async fn read(&self) -> Result<Tx> {
-        Ok(match self {
-            Db::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
-        })
+        let engine = match &self.engine {
+            Pools::Sqlite { readers, .. } => Engine::Sqlite(readers.begin().await?),
+            Pools::Postgres(pool) => Engine::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
+        };
+        Ok(Tx { engine, record: self.record.clone() })
     }
 
     pub fn is_sqlite(&self) -> bool {
-        matches!(self, Db::Sqlite { .. })
+        matches!(self.engine, Pools::Sqlite { .. })
     }
 
     /// Closes all connections; on SQLite this checkpoints the write-ahead log.
     pub async fn close(&self) {
-        match self {
-            Db::Sqlite { writer, readers, .. } => {
+        match &self.engine {
+            Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Db::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool) => pool.close().await,
         }
     }
 }
 
 impl Tx {
     /// For the macros: a transaction and a mutable borrow of one read alike.
-    pub fn open(&mut self) -> &mut Tx {
-        self
+    pub fn open(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// The keys that seal audit entries and rows. A database opened without them can be read and not recorded in.
+    pub fn record_keys(&self) -> Result<Arc<RecordKeys>> {
+        self.record.clone().ok_or_else(|| Error::internal("the database was opened without the keys of its record: Db::keyed"))
     }
 
     pub async fn commit(self) -> Result<()> {
-        match self {
-            Tx::Sqlite(tx) => tx.commit().await?,
-            Tx::Postgres(tx) => tx.commit().await?,
+        match self.engine {
+            Engine::Sqlite(tx) => tx.commit().await?,
+            Engine::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
     }
@@ -207,29 +260,29 @@ pub fn kept(rows: usize) -> bool {
 /// All rows of a query as `Vec<T>` (`T: FromRow` or a tuple).
 #[macro_export]
 macro_rules! all { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx)).await,
-    $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx).await,
+    $crate::db::Engine::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx)).await,
+    $crate::db::Engine::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_all(&mut **tx).await,
 }.map_err($crate::error::Error::from) } }
 
 /// The row of a query, if there is one.
 #[macro_export]
 macro_rules! opt { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx)).await,
-    $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx).await,
+    $crate::db::Engine::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx)).await,
+    $crate::db::Engine::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_optional(&mut **tx).await,
 }.map_err($crate::error::Error::from) } }
 
 /// The one row of a query that always has one (an aggregate).
 #[macro_export]
 macro_rules! one { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx)).await,
-    $crate::db::Tx::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx).await,
+    $crate::db::Engine::Sqlite(tx) => $crate::db::eager(sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx)).await,
+    $crate::db::Engine::Postgres(tx) => sqlx::query_as($sql)$(.bind($arg))*.fetch_one(&mut **tx).await,
 }.map_err($crate::error::Error::from) } }
 
 /// A statement; answers how many rows it touched.
 #[macro_export]
 macro_rules! run { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
-    $crate::db::Tx::Sqlite(tx) => $crate::db::eager(sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx)).await.map(|done| done.rows_affected()),
-    $crate::db::Tx::Postgres(tx) => sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+    $crate::db::Engine::Sqlite(tx) => $crate::db::eager(sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx)).await.map(|done| done.rows_affected()),
+    $crate::db::Engine::Postgres(tx) => sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
 }.map_err($crate::error::Error::from) } }
 
 /// Many rows in few statements: `bulk!(tx, "INSERT INTO t (…)", rows, |row| [row.a, row.b, …], "ON CONFLICT …")`.
@@ -242,14 +295,14 @@ macro_rules! bulk { ($tx:expr, $insert:expr, $rows:expr, |$row:ident| [$($value:
     while let (Ok(before), false) = (&touched, rest.is_empty()) {
         let before = *before;
         touched = match $tx.open() {
-            $crate::db::Tx::Sqlite(tx) => {
+            $crate::db::Engine::Sqlite(tx) => {
                 let (chunk, after) = $crate::db::portion(rest);
                 rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($insert);
                 query.push(" ").push_values(chunk, |mut tuple, $row| { $(tuple.push_bind($value);)+ }).push(" ").push($tail);
                 $crate::db::eager(query.build().persistent($crate::db::kept(chunk.len())).execute(&mut **tx)).await.map(|done| done.rows_affected())
             }
-            $crate::db::Tx::Postgres(tx) => {
+            $crate::db::Engine::Postgres(tx) => {
                 let (chunk, after) = rest.split_at(rest.len().min(60_000 / COLUMNS));
                 rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($insert);
@@ -270,14 +323,14 @@ macro_rules! among { ($tx:expr, $with:expr, $keys:expr, |$key:ident| [$($value:e
     let mut found = $crate::error::Result::Ok(Vec::new());
     while let (Ok(rows), false) = (&mut found, rest.is_empty()) {
         let more = match $tx.open() {
-            $crate::db::Tx::Sqlite(tx) => {
+            $crate::db::Engine::Sqlite(tx) => {
                 let (chunk, after) = $crate::db::portion(rest);
                 rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($with);
                 query.push_values(chunk, |mut tuple, $key| { $(tuple.push_bind($value);)+ }).push($select);
                 $crate::db::eager(query.build_query_as().persistent($crate::db::kept(chunk.len())).fetch_all(&mut **tx)).await
             }
-            $crate::db::Tx::Postgres(tx) => {
+            $crate::db::Engine::Postgres(tx) => {
                 let (chunk, after) = rest.split_at(rest.len().min(60_000 / COLUMNS));
                 rest = after;
                 let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($with);

@@ -109,17 +109,20 @@ enum Away {
     Busy,
     /// Stopped, starting, or not taking connections.
     Gone,
+    /// Its pages are not what was written.
+    Damaged,
 }
 
 impl Away {
-    /// SQLite's primary codes: 5 busy, 6 locked, 8 read-only, 10 input/output, 13 full, 14 cannot open. PostgreSQL's classes: 08
-    /// connection, 53 resources, 57P0x shutdown and start, 40001 and 40P01 conflicts, 55P03 lock not available, 57014 cancelled.
+    /// SQLite's primary codes: 5 busy, 6 locked, 8 read-only, 10 input/output, 11 malformed, 13 full, 14 cannot open, 26 no database. PostgreSQL's classes: 08
+    /// connection, 53 resources, 57P0x shutdown and start, 40001 and 40P01 conflicts, 55P03 lock not available, 57014 cancelled, XX001 and XX002 corrupted.
     fn of(code: &str) -> Option<Away> {
         if code.len() == 5 {
             return match code {
                 "53100" => Some(Away::Full),
                 "25006" => Some(Away::ReadOnly),
                 "40001" | "40P01" | "55P03" | "57014" | "53300" => Some(Away::Busy),
+                "XX001" | "XX002" => Some(Away::Damaged),
                 "57P01" | "57P02" | "57P03" | "57P05" => Some(Away::Gone),
                 _ if code.starts_with("08") || code.starts_with("53") => Some(Away::Gone),
                 _ => None,
@@ -130,6 +133,7 @@ impl Away {
             8 => Some(Away::ReadOnly),
             5 | 6 => Some(Away::Busy),
             14 => Some(Away::Gone),
+            11 | 26 => Some(Away::Damaged),
             _ => None,
         }
     }
@@ -160,6 +164,11 @@ impl From<sqlx::Error> for Error {
             Some(Away::Gone) => {
                 unavailable("database-away", "the database does not answer; nothing was stored: try the same again when it runs", LATER)
             }
+            Some(Away::Damaged) => unavailable(
+                "storage-damaged",
+                "the database is damaged; nothing was stored: stop the server, run `vecino verify`, and put back a copy made before",
+                LATER,
+            ),
             None => return Error::internal(format!("database: {error}")),
         }
         .because(error)

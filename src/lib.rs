@@ -1,10 +1,10 @@
 //! Vecino, module by module in reading order: a module may use only those above it (kept by `tests/house.rs`).
 
 pub mod error;
+pub mod seal;
 pub mod db;
 pub mod clock;
 pub mod id;
-pub mod seal;
 pub mod gsm7;
 pub mod language;
 pub mod page;

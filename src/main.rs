@@ -59,8 +59,8 @@ enum Command {
     Map(map::command::Command),
     /// Make what is due, what counts and every tally again from the rows, and say what changed
     Recount,
-    /// Recount every tally and walk every audit chain
-    Verify,
+    /// Check the whole record: pages, key, audit chains and their heads, rows, outcomes, tallies, draw, consents, accounts, messages
+    Verify(web::verify::Verify),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -104,7 +104,7 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Registry(command) => registry::command::run(command, options).await,
         Command::Map(command) => map::command::run(command, options).await,
         Command::Recount => observation::command::recount(options).await,
-        Command::Verify => web::command::verify(options).await,
+        Command::Verify(arguments) => web::verify::verify(arguments, options).await,
         Command::Openapi => {
             web::command::openapi();
             Ok(())

@@ -402,10 +402,9 @@ fn every_route_of_the_trial_is_granted_and_never_to_crews_or_mayors() {
 async fn the_command_analyses_the_frozen_protocol_only_and_opens_no_look_before_its_weeks() {
     use vecino::analysis::command::{Command, run, table};
     let folder = tempfile::tempdir().unwrap();
-    Keys::create(folder.path(), [7; 32]).unwrap();
+    let keys = Keys::create(folder.path(), [7; 32]).unwrap();
     let options = vecino::app::Options { data_dir: folder.path().to_owned(), database: None, json: true };
-    let db = Db::connect(&options.url()).await.unwrap();
-    db.migrate().await.unwrap();
+    let db = crate::pilot::installed(&options.url(), &keys).await;
     let text = text().replace("2026-W29", "2020-W29");
     let (tx, trial) = trial_of(&db, &text, 8, 18, &World { seed: 4, plan_effect: 0.1 }).await;
     tx.commit().await.unwrap();

@@ -55,8 +55,8 @@ fn acknowledged_stops_survive_kill_9() {
     let today = Clock::system().today();
     let secret = "a secret of the test";
     let street = runtime.block_on(async {
-        Keys::create(folder.path(), [7; 32]).unwrap();
-        let db = Db::connect(&url).await.unwrap();
+        let keys = Keys::create(folder.path(), [7; 32]).unwrap();
+        let db = Db::connect(&url).await.unwrap().keyed(&keys);
         db.migrate().await.unwrap();
         let street = street::lay(&db, today, 40, 10, "mixed").await;
         let mut tx = db.write().await.unwrap();
@@ -115,7 +115,7 @@ fn acknowledged_stops_survive_kill_9() {
         }
         killer.join().unwrap();
         runtime.block_on(async {
-            let db = Db::connect(&url).await.unwrap();
+            let db = Db::connect(&url).await.unwrap().keyed(&Keys::from_root([7; 32]));
             let mut tx = db.write().await.unwrap();
             let rows: Vec<(uuid::Uuid, i64)> = all!(tx, "SELECT op_id, COUNT(*) FROM observation GROUP BY op_id").unwrap();
             let stored: std::collections::BTreeSet<String> = rows.iter().map(|(op, _)| op.to_string()).collect();

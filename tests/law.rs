@@ -307,7 +307,7 @@ proptest! {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let mut pasts = Vec::new();
             for with_office in [true, false] {
-                let db = Db::connect("sqlite::memory:").await.unwrap();
+                let db = crate::pilot::open("sqlite::memory:").await;
                 db.migrate().await.unwrap();
                 pasts.push(play(&db, &steps, with_office).await.0);
             }

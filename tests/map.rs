@@ -177,7 +177,7 @@ async fn a_week_without_observations_hides_its_own_cells_only() {
 
 #[tokio::test]
 async fn the_picture_is_the_same_picture() {
-    let db = Db::connect("sqlite::memory:").await.unwrap();
+    let db = crate::pilot::open("sqlite::memory:").await;
     db.migrate().await.unwrap();
     let router = open(db, 4).await;
     let svg = get(&router, "mayor", "/map/1202.svg?period=2026-B08&rutas=1&puntos=1", "*/*").await;

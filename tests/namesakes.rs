@@ -308,7 +308,7 @@ async fn what_a_practice_town_exports_comes_in_again_and_changes_nothing() {
 #[tokio::test]
 async fn two_who_bring_the_same_list_at_once_make_nobody_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let file = Db::connect(&format!("sqlite:{}", folder.path().join("vecino.db").display())).await.unwrap();
+    let file = crate::pilot::open(&format!("sqlite:{}", folder.path().join("vecino.db").display())).await;
     file.migrate().await.unwrap();
     for db in crate::pilot::engines().await.into_iter().filter(|db| !db.is_sqlite()).chain([file]) {
         settled(&db, 1).await;
@@ -450,9 +450,8 @@ fn an_import_that_is_killed_comes_in_whole_or_not_at_all() {
     let url = format!("sqlite:{}", folder.path().join("vecino.db").display());
     let open = || runtime.block_on(Db::connect(&url)).unwrap();
     runtime.block_on(async {
-        vecino::seal::Keys::create(folder.path(), [9; 32]).unwrap();
-        let db = Db::connect(&url).await.unwrap();
-        db.migrate().await.unwrap();
+        let keys = vecino::seal::Keys::create(folder.path(), [9; 32]).unwrap();
+        let db = crate::pilot::installed(&url, &keys).await;
         settled(&db, 9).await;
         db.close().await;
     });

@@ -1,6 +1,17 @@
 //! What tests share: both engines, and a small territory.
 
 use vecino::db::Db;
+use vecino::seal::Keys;
+
+/// The key under which tests record.
+pub fn keys() -> Keys {
+    Keys::from_root([1; 32])
+}
+
+/// A database that can be recorded in, under the tests' key.
+pub async fn open(url: &str) -> Db {
+    Db::connect(url).await.unwrap().keyed(&keys())
+}
 
 /// Says what this run does not show, past the test harness, which keeps to itself what passing tests print.
 pub fn left_out(what: &str) {
@@ -8,9 +19,19 @@ pub fn left_out(what: &str) {
     let _ = writeln!(std::io::stderr(), "left out: {what}");
 }
 
+/// A migrated installation under a key of its own, as `vecino init` leaves one, without its administrator.
+pub async fn installed(url: &str, keys: &Keys) -> Db {
+    let db = Db::connect(url).await.unwrap().keyed(keys);
+    db.migrate().await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    vecino::app::claim(&mut tx, keys, chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    tx.commit().await.unwrap();
+    db
+}
+
 /// A fresh, migrated database on every engine at hand: SQLite always, PostgreSQL (a schema of its own) when `TEST_POSTGRES_URL` is set.
 pub async fn engines() -> Vec<Db> {
-    let sqlite = Db::connect("sqlite::memory:").await.unwrap();
+    let sqlite = open("sqlite::memory:").await;
     let mut engines = vec![sqlite];
     match std::env::var("TEST_POSTGRES_URL") {
         Ok(url) => {
@@ -19,7 +40,7 @@ pub async fn engines() -> Vec<Db> {
             sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&pool).await.unwrap();
             pool.close().await;
             let join = if url.contains('?') { '&' } else { '?' };
-            engines.push(Db::connect(&format!("{url}{join}options=-csearch_path%3D{schema}")).await.unwrap());
+            engines.push(open(&format!("{url}{join}options=-csearch_path%3D{schema}")).await);
         }
         Err(_) => {
             static SAID: std::sync::Once = std::sync::Once::new();

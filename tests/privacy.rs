@@ -18,7 +18,7 @@ use vecino::registry::{export, import, practice};
 use vecino::{all, one, run};
 
 pub async fn app(folder: &Path) -> App {
-    let db = Db::connect(&format!("sqlite:{}", folder.join("vecino.db").display())).await.unwrap();
+    let db = Db::connect(&format!("sqlite:{}", folder.join("vecino.db").display())).await.unwrap().keyed(&keys());
     db.migrate().await.unwrap();
     App { db, clock: Clock::Fixed(now()), keys: keys(), data_dir: Arc::new(folder.to_owned()), demo: false }
 }

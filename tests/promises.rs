@@ -33,6 +33,7 @@ mod own_municipality;
 mod places;
 mod privacy;
 mod publication;
+mod record;
 mod reference;
 mod registry;
 mod revision;

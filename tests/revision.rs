@@ -353,7 +353,7 @@ async fn live(db: &Db, seed: u64) -> (usize, usize) {
 async fn no_reader_of_all_revisions_subtracts_his_way_to_few_homes() {
     let (mut revised, mut waited) = (0, 0);
     for seed in 0..16 {
-        let db = Db::connect("sqlite::memory:").await.unwrap();
+        let db = crate::pilot::open("sqlite::memory:").await;
         db.migrate().await.unwrap();
         let (again, waits) = live(&db, seed).await;
         (revised, waited) = (revised + again, waited + waits);

@@ -5,7 +5,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use vecino::account::audit;
 use vecino::clock::Clock;
-use vecino::db::Db;
 use vecino::id::{MunicipalityId, OpId};
 use vecino::{all, bulk, one, run};
 
@@ -53,7 +52,7 @@ async fn an_altered_audit_entry_is_found() {
 #[tokio::test]
 async fn after_a_full_disk_the_next_write_goes_through() {
     let folder = tempfile::tempdir().unwrap();
-    let db = Db::connect(&format!("sqlite:{}", folder.path().join("vecino.db").display())).await.unwrap();
+    let db = crate::pilot::open(&format!("sqlite:{}", folder.path().join("vecino.db").display())).await;
     db.migrate().await.unwrap();
     let mut tx = db.write().await.unwrap();
     // The file may not grow any more.

@@ -243,9 +243,9 @@ proptest! {
     #[test]
     fn every_order_of_arrival_ends_in_the_same_state(order in Just((0..8usize).collect::<Vec<_>>()).prop_shuffle()) {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let straight = Db::connect("sqlite::memory:").await.unwrap();
+            let straight = crate::pilot::open("sqlite::memory:").await;
             straight.migrate().await.unwrap();
-            let shuffled = Db::connect("sqlite::memory:").await.unwrap();
+            let shuffled = crate::pilot::open("sqlite::memory:").await;
             shuffled.migrate().await.unwrap();
             let expected = arrive(&straight, &[0, 1, 2, 3, 4, 5, 6, 7]).await;
             assert!(expected.last().unwrap() == "waiting 0");
@@ -258,7 +258,7 @@ proptest! {
 async fn the_reverse_order_ends_in_the_same_state_on_both_engines() {
     on_both_engines!(db => {
         let backwards = arrive(&db, &[7, 6, 5, 4, 3, 2, 1, 0]).await;
-        let other = Db::connect("sqlite::memory:").await.unwrap();
+        let other = crate::pilot::open("sqlite::memory:").await;
         other.migrate().await.unwrap();
         assert_eq!(arrive(&other, &[0, 1, 2, 3, 4, 5, 6, 7]).await, backwards);
     });

@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn tallies_equal_a_recount_of_the_rows(picks in operations()) {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let db = Db::connect("sqlite::memory:").await.unwrap();
+            let db = crate::pilot::open("sqlite::memory:").await;
             db.migrate().await.unwrap();
             let (_, rows) = play(&db, &picks).await;
             let mut tx = db.write().await.unwrap();

@@ -291,7 +291,7 @@ proptest! {
         homes in prop::collection::btree_map(0u32..10_000, (-91.77f64..-91.75, 14.96f64..14.975, prop::option::of("[ -~áéñ«»]{0,12}"), prop::option::of(any::<i64>()), any::<bool>()), 1..12)
     ) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-            let db = Db::connect("sqlite::memory:").await.unwrap();
+            let db = crate::pilot::open("sqlite::memory:").await;
             db.migrate().await.unwrap();
             let mut tx = db.write().await.unwrap();
             let features: Vec<Value> = homes.iter().map(|(n, (lon, lat, note, big, flag))| {

@@ -395,9 +395,9 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     // Without an installation only the file can be checked.
     let freeze = || command::run(Command::Freeze { experiment: file.clone() }, &options, &known, "");
     assert_eq!(freeze().await.unwrap_err().code, "no-installation");
-    let db = Db::connect(&options.url()).await.unwrap();
+    let keys = Keys::create(folder.path(), [3; 32]).unwrap();
+    let db = Db::connect(&options.url()).await.unwrap().keyed(&keys);
     db.migrate().await.unwrap();
-    Keys::create(folder.path(), [3; 32]).unwrap();
     let mut tx = db.write().await.unwrap();
     territory(&mut tx, 9, 20).await;
     tx.commit().await.unwrap();

@@ -49,7 +49,7 @@ fn told((status, wait, body): (StatusCode, Option<String>, Value), code: &str) {
 async fn a_phone_that_meets_a_busy_writer_is_told_to_come_again() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("vecino.db").display());
-    let db = Db::connect(&url).await.unwrap();
+    let db = Db::connect(&url).await.unwrap().keyed(&keys());
     db.migrate().await.unwrap();
     let street = street::lay(&db, now().date_naive(), 10, 10, "mixed").await;
     let mut tx = db.write().await.unwrap();
@@ -81,7 +81,7 @@ async fn a_phone_that_meets_a_busy_writer_is_told_to_come_again() {
 async fn postgres_that_refuses_connections_is_away() {
     // Nobody listens on port 1.
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(300)).connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
-    let db = Db::Postgres(pool);
+    let db = Db::from(pool);
     let app = house(db.clone());
     let (status, wait, body) = sync(&app, json!([])).await;
     assert_eq!((status, wait.is_some()), (StatusCode::SERVICE_UNAVAILABLE, true), "{body}");

@@ -1,11 +1,20 @@
-//! Audit entries in hash chains, one per municipality and stream, written in the same transaction as what they record.
+//! Audit entries in chains, one per municipality and stream, written in the same transaction as what they record.
 //!
-//! entry_hash = SHA-256(previous_hash ‖ "\n" ‖ canonical JSON of [municipality, stream, sequence, at, actor, action, target, detail]).
+//! entry_hash = HMAC-SHA-256(chain key, previous_hash ‖ "\n" ‖ canonical JSON of [municipality, stream, sequence, at, actor, action, target,
+//! detail]). The chain key follows from the installation's root key, which is never in the database: who reaches the database alone can
+//! destroy a chain and cannot write one. [`walk`] recomputes them, [`heads`] keeps their ends outside.
+
+pub mod findings;
+pub mod heads;
+pub mod walk;
+
+pub use walk::verify;
 
 use crate::clock::to_micros;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{MunicipalityId, sha256_hex};
+use crate::id::MunicipalityId;
+use crate::seal::{Fields, RecordKeys, canonical};
 use crate::{bulk, one, run};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -18,6 +27,33 @@ pub struct Entry<'a> {
     pub action: &'a str,
     pub target: &'a str,
     pub detail: Value,
+}
+
+/// What can be done about a record that does not hold.
+pub const REMEDY: &str = "keep this database for whoever looks into it, put back a copy made before, and compare";
+
+/// The part of a detail that says how the entry leaves rows.
+const LEFT: &str = "left";
+
+/// The fact of a detail that says how many rows of its stream's table the entry stands for.
+pub const ROWS: &str = "rows";
+
+/// How a row stands, sealed: what an entry tells of it and `verify` compares.
+pub fn state(tx: &Tx, fields: &Fields) -> Result<String> {
+    Ok(hex::encode(tx.record_keys()?.row(fields)))
+}
+
+/// The same detail, which also says how the entry leaves rows: `("consent/0192…", state)`.
+pub fn leaving(mut detail: Value, rows: impl IntoIterator<Item = (String, String)>) -> Value {
+    if let Some(facts) = detail.as_object_mut() {
+        facts.insert(LEFT.into(), rows.into_iter().map(|(row, state)| (row, Value::String(state))).collect::<serde_json::Map<_, _>>().into());
+    }
+    detail
+}
+
+/// What a detail tells a reader.
+pub fn told(detail: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    detail.as_object().into_iter().flatten().filter(|(name, value)| !value.is_null() && *name != LEFT)
 }
 
 /// Takes the chain for this transaction: other writers of the same chain wait until it ends. Answers its last sequence and hash.
@@ -42,11 +78,12 @@ pub async fn record(tx: &mut Tx, municipality: MunicipalityId, at: DateTime<Utc>
 pub async fn append(tx: &mut Tx, municipality: MunicipalityId, head: (i64, String), entries: Vec<(DateTime<Utc>, Entry<'_>)>) -> Result<()> {
     let Some(stream) = entries.first().map(|(_, entry)| entry.stream) else { return Ok(()) };
     let (mut sequence, mut last) = head;
+    let keys = tx.record_keys()?;
     let mut rows = Vec::with_capacity(entries.len());
     for (at, entry) in entries {
         sequence += 1;
         let at = to_micros(at);
-        let hash = entry_hash(&last, municipality, stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);
+        let hash = entry_hash(&keys, &last, municipality, stream, sequence, at, entry.actor, entry.action, entry.target, &entry.detail);
         let previous = std::mem::replace(&mut last, hash.clone());
         rows.push((sequence, at, entry, previous, hash));
     }
@@ -70,6 +107,7 @@ pub async fn append(tx: &mut Tx, municipality: MunicipalityId, head: (i64, Strin
 
 #[expect(clippy::too_many_arguments, reason = "one argument per hashed field")]
 fn entry_hash(
+    keys: &RecordKeys,
     previous: &str,
     municipality: MunicipalityId,
     stream: &str,
@@ -80,64 +118,6 @@ fn entry_hash(
     target: &str,
     detail: &Value,
 ) -> String {
-    // serde_json keeps object keys sorted, so the same object has the same text on both engines.
-    let canonical = json!([municipality, stream, sequence, at.to_rfc3339_opts(SecondsFormat::Micros, true), actor, action, target, detail]);
-    sha256_hex(format!("{previous}\n{canonical}").as_bytes())
-}
-
-#[derive(sqlx::FromRow)]
-struct Stored {
-    municipality_id: MunicipalityId,
-    stream: String,
-    sequence: i64,
-    at: DateTime<Utc>,
-    actor: String,
-    action: String,
-    target: String,
-    detail: Value,
-    previous_hash: String,
-    entry_hash: String,
-}
-
-/// Walks every chain; answers one line for each entry that was altered, removed, reordered or cut off.
-pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
-    let mut broken = Vec::new();
-    let heads: Vec<(MunicipalityId, String, i64, String)> =
-        crate::all!(tx, "SELECT municipality_id, stream, sequence, entry_hash FROM audit_head ORDER BY municipality_id, stream")?;
-    for (municipality, stream, last, head_hash) in heads {
-        let mut previous = String::new();
-        let mut expected = 1;
-        'chain: while expected <= last {
-            let rows: Vec<Stored> = crate::all!(
-                tx,
-                "SELECT municipality_id, stream, sequence, at, actor, action, target, detail, previous_hash, entry_hash
-                FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence >= $3 ORDER BY sequence LIMIT 500",
-                municipality,
-                &stream,
-                expected
-            )?;
-            if rows.is_empty() {
-                broken.push(format!("audit {municipality}/{stream}: entry {expected} is missing; restore a backup and compare"));
-                break;
-            }
-            for row in rows {
-                if row.sequence != expected {
-                    broken.push(format!("audit {municipality}/{stream}: entry {expected} is missing; restore a backup and compare"));
-                    break 'chain;
-                }
-                let hash =
-                    entry_hash(&previous, row.municipality_id, &row.stream, row.sequence, row.at, &row.actor, &row.action, &row.target, &row.detail);
-                if row.previous_hash != previous || row.entry_hash != hash {
-                    broken.push(format!("audit {municipality}/{stream}: entry {expected} was changed; restore a backup and compare"));
-                    break 'chain;
-                }
-                previous = row.entry_hash;
-                expected += 1;
-            }
-        }
-        if expected > last && previous != head_hash {
-            broken.push(format!("audit {municipality}/{stream}: the head does not match entry {last}; restore a backup and compare"));
-        }
-    }
-    Ok(broken)
+    let entry = json!([municipality, stream, sequence, at.to_rfc3339_opts(SecondsFormat::Micros, true), actor, action, target, detail]);
+    keys.chain(&format!("{previous}\n{}", canonical(&entry)))
 }

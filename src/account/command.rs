@@ -136,7 +136,8 @@ pub async fn run_user(command: UserCommand, options: &Options) -> Result<()> {
             let operator = reach.operator.map(|(_, code)| code);
             let new = NewAccount { login: login.clone(), password: String::new(), role, municipality: reach.municipality, operator, language };
             let account = user::add_hashed(&mut tx, now, &mut Mint::system(), new, hash).await?;
-            record(&mut tx, reach.municipality, now, "account-added", &login, json!({"role": role})).await?;
+            let detail = user::leaving(&mut tx, account, json!({"role": role})).await?;
+            record(&mut tx, reach.municipality, now, "account-added", &login, detail).await?;
             tx.commit().await?;
             tell(
                 options,
@@ -154,7 +155,8 @@ pub async fn run_user(command: UserCommand, options: &Options) -> Result<()> {
                 return Err(Error::not_found("account-unknown", format!("there is no login «{login}»; see `vecino user list`")));
             };
             user::disable(&mut tx, now, account).await?;
-            record(&mut tx, municipality, now, "account-disabled", &login, json!({"account": account})).await?;
+            let detail = user::leaving(&mut tx, account, json!({"account": account})).await?;
+            record(&mut tx, municipality, now, "account-disabled", &login, detail).await?;
             tx.commit().await?;
             tell(options, &format!("{login} is shut out."), &json!({"login": login, "disabled": true}));
         }

@@ -75,7 +75,8 @@ async fn try_add(app: &App, actor: &Actor, typed: &Typed) -> Result<String> {
         language: language.into(),
     };
     let account = user::add_hashed(&mut tx, now, &mut Mint::system(), new, hash).await?;
-    record(&mut tx, app, actor, reach.municipality, "account-added", &login, json!({"account": account, "role": role})).await?;
+    let detail = user::leaving(&mut tx, account, json!({"account": account, "role": role})).await?;
+    record(&mut tx, app, actor, reach.municipality, "account-added", &login, detail).await?;
     tx.commit().await?;
     Ok(first)
 }
@@ -96,7 +97,8 @@ pub async fn disable(State(app): State<App>, actor: Actor, Path(account): Path<A
     let mut tx = app.db.write().await?;
     let found = within_reach(&mut tx, &actor, account).await?;
     user::disable(&mut tx, app.clock.now(), account).await?;
-    record(&mut tx, &app, &actor, found.municipality_id, "account-disabled", &found.login, json!({"account": account})).await?;
+    let detail = user::leaving(&mut tx, account, json!({"account": account})).await?;
+    record(&mut tx, &app, &actor, found.municipality_id, "account-disabled", &found.login, detail).await?;
     tx.commit().await?;
     Ok(Redirect::to("/accounts").into_response())
 }
@@ -111,7 +113,8 @@ pub async fn renew(State(app): State<App>, actor: Actor, reader: Reader, Path(ac
     let mut tx = app.db.write().await?;
     let found = within_reach(&mut tx, &actor, account).await?;
     user::set_password(&mut tx, account, &hash).await?;
-    record(&mut tx, &app, &actor, found.municipality_id, "password-renewed", &found.login, json!({"account": account})).await?;
+    let detail = user::leaving(&mut tx, account, json!({"account": account})).await?;
+    record(&mut tx, &app, &actor, found.municipality_id, "password-renewed", &found.login, detail).await?;
     tx.commit().await?;
     view(&app, &actor, &reader, Typed::default(), Said::Password { login: found.login, password: first }).await
 }

@@ -96,7 +96,8 @@ async fn try_change(app: &App, actor: &Actor, caller: Caller, typed: &Typed) -> 
     let mut tx = app.db.write().await?;
     limit::forgive(&mut tx, &actor.name, caller.address).await?;
     user::set_password(&mut tx, account, &hash).await?;
-    let entry = audit::Entry { stream: "account", actor: &actor.name, action: "password-changed", target: &actor.name, detail: json!({}) };
+    let detail = user::leaving(&mut tx, account, json!({})).await?;
+    let entry = audit::Entry { stream: "account", actor: &actor.name, action: "password-changed", target: &actor.name, detail };
     audit::record(&mut tx, actor.municipality.unwrap_or(MunicipalityId::NONE), now, entry).await?;
     tx.commit().await
 }

@@ -1,12 +1,13 @@
 //! The doors of the practice town: one login per role, all with one password that the landing page shows.
 
 use super::user::{self, NewAccount};
-use super::{Role, password};
+use super::{Role, audit, password};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, seeded_random};
 use chrono::{DateTime, Utc};
 use rand_chacha::rand_core::Rng;
+use serde_json::json;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Door {
@@ -57,7 +58,10 @@ pub async fn create(tx: &mut Tx, mint: &mut Mint, now: DateTime<Utc>, seed: u64)
             operator: door.operator.map(str::to_owned),
             language: "es".into(),
         };
-        user::add_hashed(tx, now, mint, new, hash.clone()).await?;
+        let account = user::add_hashed(tx, now, mint, new, hash.clone()).await?;
+        let detail = user::leaving(tx, account, json!({"role": door.role})).await?;
+        let entry = audit::Entry { stream: "account", actor: "practice", action: "account-added", target: door.login, detail };
+        audit::record(tx, door.municipality.unwrap_or(MunicipalityId::NONE), now, entry).await?;
     }
     Ok(())
 }

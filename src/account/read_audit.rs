@@ -113,7 +113,11 @@ pub async fn page(State(app): State<App>, actor: Actor, reader: Reader, Query(as
     )?;
     let total: i64 = chains.iter().map(|chain| chain.entries).sum();
     let broken = match total <= CHECK_AT_ONCE || asked.check.is_some() {
-        true => Some(audit::verify(&mut tx).await?),
+        true => {
+            let mut lines = audit::verify(&mut tx).await?;
+            lines.extend(audit::walk::missing(&mut tx).await?);
+            Some(lines)
+        }
         false => None,
     };
     drop(tx);
@@ -139,8 +143,7 @@ fn answer(words: &Words, broken: Option<&[String]>, chains: usize, total: i64) -
 
 /// What an entry says beyond its words, one fact after another.
 fn detail(value: &Value) -> Option<String> {
-    let facts: Vec<String> =
-        value.as_object()?.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}: {}", fact(value))).collect();
+    let facts: Vec<String> = audit::told(value).map(|(name, value)| format!("{name}: {}", fact(value))).collect();
     (!facts.is_empty()).then(|| facts.join(" · "))
 }
 

@@ -1,11 +1,16 @@
 //! People who sign in: adding, disabling, and checking that a role and its reach fit together.
 
-use super::{Role, password, session};
+use super::audit::walk::Standing;
+use super::{Role, audit, password, session};
+use crate::clock::to_micros;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::id::{AccountId, Mint, MunicipalityId, OperatorId};
+use crate::seal::Fields;
 use crate::{all, opt, run};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub struct NewAccount {
     pub login: String,
@@ -52,9 +57,57 @@ pub async fn add_hashed(tx: &mut Tx, now: DateTime<Utc>, mint: &mut Mint, new: N
         new.municipality,
         new.operator,
         new.language,
-        now
+        to_micros(now)
     )?;
     Ok(account)
+}
+
+#[derive(sqlx::FromRow)]
+struct Door {
+    account_id: AccountId,
+    login: String,
+    password_hash: String,
+    role: String,
+    municipality_id: Option<MunicipalityId>,
+    operator_code: Option<String>,
+    created_at: DateTime<Utc>,
+    disabled_at: Option<DateTime<Utc>>,
+}
+
+/// What decides who enters and how far, as audit entries tell it: `account/LOGIN`. Language and theme are everybody's own.
+async fn doors(tx: &mut Tx, only: Option<AccountId>) -> Result<BTreeMap<String, Standing>> {
+    let rows: Vec<Door> = all!(
+        tx,
+        "SELECT account_id, login, password_hash, role, municipality_id, operator_code, created_at, disabled_at FROM account
+          WHERE CAST($1 AS UUID) IS NULL OR account_id = $1",
+        only
+    )?;
+    let mut doors = BTreeMap::new();
+    for row in rows {
+        let fields = Fields::of("account")
+            .id(Some(row.account_id.0))
+            .text(Some(&row.login))
+            .text(Some(&row.password_hash))
+            .text(Some(&row.role))
+            .number(row.municipality_id.map(|id| i64::from(id.0)))
+            .text(row.operator_code.as_deref())
+            .at(Some(row.created_at))
+            .at(row.disabled_at);
+        let place = format!("account {}", row.login);
+        doors.insert(format!("account/{}", row.account_id), Standing { place, state: audit::state(tx, &fields)? });
+    }
+    Ok(doors)
+}
+
+/// The detail of an entry about this account, which also says how the account stands now.
+pub async fn leaving(tx: &mut Tx, account: AccountId, detail: Value) -> Result<Value> {
+    let doors = doors(tx, Some(account)).await?;
+    Ok(audit::leaving(detail, doors.into_iter().map(|(row, standing)| (row, standing.state))))
+}
+
+/// One line for each account that is not as its last audit entry left it.
+pub async fn verify(tx: &mut Tx, walked: &audit::walk::Walked) -> Result<Vec<String>> {
+    Ok(walked.differing("account", &doors(tx, None).await?))
 }
 
 /// Logins are lower-case and short, so that they can be said over the telephone.
@@ -101,7 +154,7 @@ pub async fn find(tx: &mut Tx, account: AccountId) -> Result<Account> {
 
 /// Shuts an account out at once; its history stays.
 pub async fn disable(tx: &mut Tx, now: DateTime<Utc>, account: AccountId) -> Result<()> {
-    run!(tx, "UPDATE account SET disabled_at = $2 WHERE account_id = $1 AND disabled_at IS NULL", account, now)?;
+    run!(tx, "UPDATE account SET disabled_at = $2 WHERE account_id = $1 AND disabled_at IS NULL", account, to_micros(now))?;
     session::close_all(tx, account).await
 }
 

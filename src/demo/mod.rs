@@ -4,7 +4,7 @@
 mod town;
 
 use crate::analysis::simulate::{Parameters, simulate};
-use crate::app::{App, Options, UNFINISHED};
+use crate::app::{App, Options, UNFINISHED, claim};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -157,7 +157,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
         root
     };
     let keys = Keys::create(folder, root)?;
-    let db = Db::connect(&options.url()).await?;
+    let db = Db::connect(&options.url()).await?.keyed(&keys);
     db.migrate().await?;
     let app = App { db, clock, keys, data_dir: Arc::new(folder.clone()), demo: true };
 
@@ -168,6 +168,9 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     let (rows,): (i64,) = one!(tx, "SELECT (SELECT COUNT(*) FROM household) + (SELECT COUNT(*) FROM account)")?;
     if rows > 0 {
         return Err(Error::refused("demo-occupied", "this database already holds households or accounts; name an empty one for the practice town"));
+    }
+    if !options.own_key(&app.db, &app.keys).await? {
+        claim(&mut tx, &app.keys, now).await?;
     }
     let launch = protocol.week(1).monday();
     territory::municipality::ensure_catalogue(&mut tx).await?;

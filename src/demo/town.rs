@@ -1,6 +1,7 @@
 //! The town's people at work: what the simulation says happened, written as crews, campaign and homes would have written it.
 
 use super::CAMPAIGN;
+use crate::account::audit;
 use crate::analysis::simulate::{Contact, Home, Parameters, Seen, Separated as Found, Simulated, Visit};
 use crate::app::App;
 use crate::clock::{Week, at_local};
@@ -20,6 +21,7 @@ use crate::trial::protocol::Protocol;
 use crate::{account, all, bulk, registry, trial};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use rand_chacha::rand_core::Rng;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One served home with a place on a route.
@@ -170,6 +172,13 @@ impl Town {
             }
         }
         crate::observation::store(tx, &rows).await?;
+        for municipality in &self.municipalities {
+            let own = || rows.iter().filter(|row| row.municipality_id == *municipality);
+            let Some(at) = own().map(|row| row.received_at).max() else { continue };
+            let (detail, target) = (json!({"rows": own().count()}), municipality.to_string());
+            let entry = audit::Entry { stream: crate::observation::CHAIN, actor: "practice", action: "practice.recorded", target: &target, detail };
+            audit::record(tx, *municipality, at, entry).await?;
+        }
         for municipality in &self.municipalities {
             close_rounds(tx, *municipality, today).await?;
         }

@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Outcome, WeekFacts, step_of};
 use super::record;
+use super::verify::Written;
 use crate::account::audit;
 use crate::app::App;
 use crate::clock::{Week, to_micros};
@@ -112,9 +113,10 @@ pub async fn run(
         summary.count(&draft);
         rows.push((mint.id(now), draft));
     }
-    store(tx, trial, municipality, campaign_id, week, trial_week as i32, &rows, now).await?;
-    let detail = json!({"campaign": campaign_id, "week": week.to_string(), "homes": summary.homes, "queued": summary.queued,
+    let written = store(tx, trial, municipality, campaign_id, week, trial_week as i32, &rows, now).await?;
+    let mut detail = json!({"campaign": campaign_id, "week": week.to_string(), "homes": summary.homes, "queued": summary.queued,
         "withheld": summary.withheld.values().sum::<usize>(), "norms": summary.norms});
+    detail[audit::ROWS] = json!(written);
     audit::record(
         tx,
         municipality,
@@ -190,6 +192,7 @@ pub fn would_run(facts: &WeekFacts, municipality: MunicipalityId, campaign_id: &
     summary
 }
 
+/// Answers how many rows are new.
 #[expect(clippy::too_many_arguments, reason = "the columns that all rows share")]
 async fn store(
     tx: &mut Tx,
@@ -200,7 +203,7 @@ async fn store(
     step: i32,
     rows: &[(MessageId, Draft)],
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<u64> {
     let text = |draft: &Draft| match &draft.outcome {
         Outcome::Text(rendered) => Some(rendered.text.clone()),
         Outcome::Withheld(_) => None,
@@ -218,10 +221,32 @@ async fn store(
         Outcome::Text(_) if expires(draft) <= now => ("expired", Some("too-late".to_owned())),
         Outcome::Text(_) => ("queued", None),
     };
+    let keys = tx.record_keys()?;
+    let seal = |(message, draft): &(MessageId, Draft)| {
+        let written = Written {
+            municipality_id: municipality,
+            message_id: *message,
+            household_id: draft.household,
+            trial_id: trial.id.clone(),
+            campaign_id: campaign_id.to_owned(),
+            step,
+            due_on: due(draft),
+            iso_week: week,
+            channel: draft.channel.into(),
+            arm: draft.arm.clone(),
+            wording: draft.wording.clone(),
+            rule: draft.rule.into(),
+            norm_id: draft.norm,
+            plan_id: draft.plan,
+            language: draft.language.clone(),
+            body: text(draft),
+        };
+        keys.row(&written.fields(state(draft).0))
+    };
     bulk!(
         tx,
         "INSERT INTO message (municipality_id, message_id, household_id, trial_id, campaign_id, step, due_on, iso_week, channel, arm, wording, rule,
-            norm_id, plan_id, language, body, septets, segments, state, state_reason, state_at, send_after, expires_at, attempts)",
+            norm_id, plan_id, language, body, septets, segments, state, state_reason, state_at, send_after, expires_at, attempts, row_mac)",
         rows,
         |row| [
             municipality,
@@ -247,11 +272,11 @@ async fn store(
             now,
             send(&row.1),
             expires(&row.1),
-            0i16
+            0i16,
+            seal(row)
         ],
         "ON CONFLICT (municipality_id, household_id, campaign_id, step, due_on, channel) DO NOTHING"
-    )?;
-    Ok(())
+    )
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]

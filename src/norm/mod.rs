@@ -13,6 +13,7 @@ pub mod prove;
 pub mod record;
 pub mod rule;
 pub mod share;
+pub mod verify;
 pub mod visit;
 pub mod wording;
 pub mod wordings;

@@ -13,9 +13,11 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MessageId, MunicipalityId, SegmentId};
 use crate::registry::{Contact, Purpose, may_contact};
+use crate::seal::Fields;
 use crate::territory::calendar::holiday;
 use crate::territory::collection;
 use crate::territory::dated::in_force;
+
 use crate::trial::{self, Trial};
 use crate::{all, among, bulk, one, opt, run};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
@@ -145,6 +147,57 @@ pub async fn record(
     Ok(applied)
 }
 
+/// One change of state, or one that came too late to be applied.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Event {
+    pub municipality_id: MunicipalityId,
+    pub message_id: MessageId,
+    pub sequence: i32,
+    pub state: String,
+    pub applied: bool,
+    pub detail: Option<String>,
+    pub gateway_at: Option<DateTime<Utc>>,
+    pub recorded_at: DateTime<Utc>,
+}
+
+impl Event {
+    pub fn fields(&self) -> Fields {
+        Fields::of("message_event")
+            .number(Some(i64::from(self.municipality_id.0)))
+            .id(Some(self.message_id.0))
+            .number(Some(i64::from(self.sequence)))
+            .text(Some(&self.state))
+            .number(Some(i64::from(self.applied)))
+            .text(self.detail.as_deref())
+            .at(self.gateway_at)
+            .at(Some(self.recorded_at))
+    }
+}
+
+/// Appends events, each sealed: a state that no sealed event gives is another hand's.
+async fn store(tx: &mut Tx, events: &[Event]) -> Result<()> {
+    let keys = tx.record_keys()?;
+    let sealed: Vec<(&Event, Vec<u8>)> = events.iter().map(|event| (event, keys.row(&event.fields()))).collect();
+    bulk!(
+        tx,
+        "INSERT INTO message_event (municipality_id, message_id, sequence, state, applied, detail, gateway_at, recorded_at, row_mac)",
+        sealed,
+        |row| [
+            row.0.municipality_id,
+            row.0.message_id,
+            row.0.sequence,
+            &row.0.state,
+            row.0.applied,
+            &row.0.detail,
+            row.0.gateway_at,
+            row.0.recorded_at,
+            &row.1
+        ],
+        ""
+    )?;
+    Ok(())
+}
+
 #[expect(clippy::too_many_arguments, reason = "one argument per column")]
 async fn append(
     tx: &mut Tx,
@@ -156,21 +209,18 @@ async fn append(
     gateway_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let (sequence,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message_event WHERE municipality_id = $1 AND message_id = $2", municipality, message)?;
-    run!(
-        tx,
-        "INSERT INTO message_event (municipality_id, message_id, sequence, state, applied, detail, gateway_at, recorded_at)
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        municipality,
-        message,
-        sequence as i32 + 1,
-        state.name(),
+    let (events,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message_event WHERE municipality_id = $1 AND message_id = $2", municipality, message)?;
+    let event = Event {
+        municipality_id: municipality,
+        message_id: message,
+        sequence: events as i32 + 1,
+        state: state.name().into(),
         applied,
-        detail,
-        gateway_at,
-        now
-    )?;
-    Ok(())
+        detail: detail.map(str::to_owned),
+        gateway_at: gateway_at.map(to_micros),
+        recorded_at: to_micros(now),
+    };
+    store(tx, &[event]).await
 }
 
 /// What one pass over the outbox did.
@@ -424,13 +474,17 @@ pub async fn settle_practice(
     )?;
     let events: Vec<(MessageId, State, DateTime<Utc>)> =
         queued.into_iter().filter_map(|(message, home, at)| outcome(home).map(|end| (message, end, at + Duration::seconds(2)))).collect();
-    bulk!(
-        tx,
-        "INSERT INTO message_event (municipality_id, message_id, sequence, state, applied, detail, gateway_at, recorded_at)",
-        events,
-        |event| [municipality, event.0, 1i32, event.1.name(), true, None::<String>, event.2, event.2],
-        ""
-    )?;
+    let settled = events.iter().map(|(message, state, at)| Event {
+        municipality_id: municipality,
+        message_id: *message,
+        sequence: 1,
+        state: state.name().into(),
+        applied: true,
+        detail: None,
+        gateway_at: Some(to_micros(*at)),
+        recorded_at: to_micros(*at),
+    });
+    store(tx, &settled.collect::<Vec<_>>()).await?;
     // By key, row by row: without statistics yet, PostgreSQL would join two growing tables for it.
     bulk!(
         tx,

@@ -12,8 +12,10 @@ pub mod receive;
 pub mod recount;
 pub mod restate;
 pub mod round;
+pub mod seal_row;
 pub mod supervision;
 pub mod tally;
+pub mod verify;
 
 use crate::account::access::Routes;
 use crate::clock::Week;
@@ -310,41 +312,45 @@ macro_rules! columns {
 pub(crate) use columns;
 
 /// Bulk insert. Tallies are the caller's: `tally::recompute` for the touched cells, or `tally::rebuild` after a load.
+/// So is the audit entry: the stream says in `rows` how many it stands for, and `verify` adds them up.
 pub async fn store(tx: &mut Tx, rows: &[Observation]) -> Result<()> {
+    let keys = tx.record_keys()?;
+    let sealed: Vec<(&Observation, Vec<u8>)> = rows.iter().map(|row| (row, seal_row::seal(&keys, row))).collect();
     bulk!(
         tx,
-        concat!("INSERT INTO observation (", columns!(""), ")"),
-        rows,
+        concat!("INSERT INTO observation (", columns!(""), ", row_mac)"),
+        sealed,
         |row| [
-            row.municipality_id,
-            row.op_id,
-            row.kind,
-            row.round_id,
-            row.household_id,
-            row.segment_id,
-            row.neighbourhood_id,
-            row.service_day,
-            row.iso_week,
-            row.device_id,
-            row.observed_at,
-            row.corrected_at,
-            row.received_at,
-            row.corrects,
-            &row.because,
-            row.outcome.set_out,
-            row.outcome.separated,
-            row.outcome.stream,
-            &row.outcome.contamination,
-            row.outcome.severity,
-            row.outcome.reason,
-            row.complied,
-            row.counted,
-            &row.suspect,
-            row.lon,
-            row.lat,
-            row.accuracy_m,
-            &row.content_hash,
-            &row.extra
+            row.0.municipality_id,
+            row.0.op_id,
+            row.0.kind,
+            row.0.round_id,
+            row.0.household_id,
+            row.0.segment_id,
+            row.0.neighbourhood_id,
+            row.0.service_day,
+            row.0.iso_week,
+            row.0.device_id,
+            row.0.observed_at,
+            row.0.corrected_at,
+            row.0.received_at,
+            row.0.corrects,
+            &row.0.because,
+            row.0.outcome.set_out,
+            row.0.outcome.separated,
+            row.0.outcome.stream,
+            &row.0.outcome.contamination,
+            row.0.outcome.severity,
+            row.0.outcome.reason,
+            row.0.complied,
+            row.0.counted,
+            &row.0.suspect,
+            row.0.lon,
+            row.0.lat,
+            row.0.accuracy_m,
+            &row.0.content_hash,
+            &row.0.extra,
+            &row.1
         ],
         ""
     )?;

@@ -134,7 +134,11 @@ pub async fn store(db: &Db, deliveries: &[Delivery]) -> Result<Vec<Answer>> {
             entries.push((answer.received_at, &delivery.actor, delivery.sender.device.to_string(), detail));
             answers.push((n, answer));
         }
-        intake.write(&mut tx).await?;
+        let rows = intake.write(&mut tx).await?;
+        // Rows of batches that came together are told once: a correction that waited may be written by another's batch.
+        if let (Some((_, _, _, detail)), 1..) = (entries.last_mut(), rows) {
+            detail[audit::ROWS] = json!(rows);
+        }
         let entries = entries
             .iter()
             .map(|(at, actor, target, detail)| (*at, audit::Entry { stream: super::CHAIN, actor, action: "sync", target, detail: detail.clone() }));

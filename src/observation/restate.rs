@@ -32,7 +32,7 @@ pub async fn facts_changed(tx: &mut Tx, changed: Changed<'_>) -> Result<()> {
     if since > tomorrow {
         return Ok(());
     }
-    if matches!(tx, Tx::Postgres(_)) {
+    if tx.is_postgres() {
         audit::hold(tx, municipality, CHAIN).await?;
     }
     round::make(tx, municipality, since, tomorrow).await?;

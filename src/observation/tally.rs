@@ -59,7 +59,7 @@ pub struct Key {
 
 /// Writers of one municipality's tallies follow one another on PostgreSQL; SQLite has one writer anyway.
 async fn hold(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
-    if matches!(tx, Tx::Postgres(_)) {
+    if tx.is_postgres() {
         audit::hold(tx, municipality, super::CHAIN).await?;
     }
     Ok(())

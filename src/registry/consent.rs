@@ -3,13 +3,16 @@
 use super::birth::Majority;
 use super::{STREAM, choice};
 use crate::account::audit;
-use crate::clock::at_local;
+use crate::account::audit::walk::{Standing, Walked};
+use crate::clock::{at_local, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{ConsentId, HouseholdId, Mint, MunicipalityId, PersonId};
+use crate::seal::Fields;
 use crate::{all, one, opt, run};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 choice!(Purpose {
     Messages = "messages", Research = "research", Finance = "finance", School = "school", Gender = "gender", Sharing = "sharing",
@@ -106,6 +109,75 @@ pub(crate) fn signed(majority: Majority, by_guardian: bool) -> Result<()> {
     }
 }
 
+/// A consent as it is kept: of whom, on which terms, by whom recorded.
+#[derive(sqlx::FromRow)]
+pub(super) struct Given {
+    pub municipality_id: MunicipalityId,
+    pub person_id: Option<PersonId>,
+    pub household_id: Option<HouseholdId>,
+    #[sqlx(flatten)]
+    pub terms: Consent,
+    pub recorded_by: String,
+    pub recorded_at: DateTime<Utc>,
+}
+
+impl Given {
+    /// How it stands, as an audit entry tells it.
+    pub fn state(&self, tx: &Tx) -> Result<(String, String)> {
+        Ok((format!("consent/{}", self.terms.consent_id), audit::state(tx, &self.fields())?))
+    }
+
+    fn fields(&self) -> Fields {
+        Fields::of("consent")
+            .number(Some(i64::from(self.municipality_id.0)))
+            .id(Some(self.terms.consent_id.0))
+            .id(self.person_id.map(|id| id.0))
+            .id(self.household_id.map(|id| id.0))
+            .text(Some(&self.terms.purpose))
+            .text(self.terms.channel.as_deref())
+            .day(Some(self.terms.given_on))
+            .text(Some(&self.terms.given_how))
+            .text(Some(&self.terms.text_version))
+            .text(Some(&self.terms.language))
+            .number(Some(i64::from(self.terms.by_guardian)))
+            .at(self.terms.withdrawn_at)
+            .text(self.terms.withdrawn_how.as_deref())
+            .text(Some(&self.recorded_by))
+            .at(Some(self.recorded_at))
+    }
+}
+
+/// How consents stand, as audit entries tell it: `consent/ID`. All of a municipality, or one.
+pub(super) async fn standing(tx: &mut Tx, municipality: MunicipalityId, only: Option<ConsentId>) -> Result<BTreeMap<String, Standing>> {
+    let rows: Vec<Given> = all!(
+        tx,
+        "SELECT municipality_id, consent_id, person_id, household_id, purpose, channel, given_on, given_how, text_version, language, by_guardian,
+                withdrawn_at, withdrawn_how, recorded_by, recorded_at
+           FROM consent c WHERE municipality_id = $1 AND (CAST($2 AS UUID) IS NULL OR consent_id = $2)
+            -- of somebody whose file is not written yet: nobody sees it, and an import on its way tells of it when it is done
+            AND (person_id IS NULL OR EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = c.municipality_id AND p.person_id = c.person_id))",
+        municipality,
+        only
+    )?;
+    let mut standing = BTreeMap::new();
+    for row in rows {
+        let place = format!("consent {}/{} ({})", row.municipality_id, row.terms.consent_id, row.terms.purpose);
+        let (consent, state) = row.state(tx)?;
+        standing.insert(consent, Standing { place, state });
+    }
+    Ok(standing)
+}
+
+/// One line for each consent that is not as its last audit entry left it.
+pub async fn verify(tx: &mut Tx, walked: &Walked) -> Result<Vec<String>> {
+    let mut all = BTreeMap::new();
+    let places: Vec<(MunicipalityId,)> = all!(tx, "SELECT municipality_id FROM municipality ORDER BY municipality_id")?;
+    for (municipality,) in places {
+        all.extend(standing(tx, municipality, None).await?);
+    }
+    Ok(walked.differing("consent", &all))
+}
+
 /// Records a consent; a minor's needs a guardian, and a second one for the same purpose is not opened while the first holds.
 #[expect(clippy::too_many_arguments, reason = "who, what, by whom, when")]
 pub async fn give(
@@ -130,6 +202,7 @@ pub async fn give(
         return Ok(false);
     }
     let id: ConsentId = mint.id(now);
+    let now = to_micros(now);
     let (person, home) = subject.columns();
     run!(
         tx,
@@ -151,6 +224,26 @@ pub async fn give(
     )?;
     let target = person.map(|id| id.to_string()).or(home.map(|id| id.to_string())).unwrap_or_default();
     let detail = json!({"consent": id, "purpose": consent.purpose.name(), "on": consent.given_on, "how": consent.how.name(), "by_guardian": consent.by_guardian});
+    let given = Given {
+        municipality_id: municipality,
+        person_id: person,
+        household_id: home,
+        terms: Consent {
+            consent_id: id,
+            purpose: consent.purpose.name().into(),
+            channel: consent.channel.map(str::to_owned),
+            given_on: consent.given_on,
+            given_how: consent.how.name().into(),
+            text_version: TEXT_VERSION.into(),
+            language: consent.language.into(),
+            by_guardian: consent.by_guardian,
+            withdrawn_at: None,
+            withdrawn_how: None,
+        },
+        recorded_by: actor.to_owned(),
+        recorded_at: now,
+    };
+    let detail = audit::leaving(detail, [given.state(tx)?]);
     audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action: "consent.given", target: &target, detail }).await?;
     Ok(true)
 }
@@ -195,13 +288,15 @@ pub async fn withdraw(
         "UPDATE consent SET withdrawn_at = $3, withdrawn_how = $4 WHERE municipality_id = $1 AND consent_id = $2 AND withdrawn_at IS NULL",
         municipality,
         id,
-        now,
+        to_micros(now),
         how.name()
     )?;
     if touched == 0 {
         return Err(Error::conflict("consent-withdrawn", "this consent was withdrawn already; look at the file again"));
     }
     let target = person.map(|id| id.to_string()).or(home.map(|id| id.to_string())).unwrap_or_default();
+    let standing = standing(tx, municipality, Some(id)).await?;
     let detail = json!({"consent": id, "purpose": purpose, "how": how.name()});
+    let detail = audit::leaving(detail, standing.into_iter().map(|(row, standing)| (row, standing.state)));
     audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action: "consent.withdrawn", target: &target, detail }).await
 }

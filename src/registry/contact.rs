@@ -33,7 +33,7 @@ pub enum Contact {
     },
 }
 
-const ADDRESS: &str = "contact.address";
+pub(super) const ADDRESS: &str = "contact.address";
 
 #[derive(sqlx::FromRow)]
 struct Home {

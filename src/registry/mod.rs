@@ -32,6 +32,7 @@ pub mod school;
 pub mod suppress;
 pub mod table;
 pub mod target;
+pub mod verify;
 pub mod view;
 pub mod waste;
 mod write;

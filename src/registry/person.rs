@@ -84,9 +84,9 @@ struct Stored {
     recorded_at: DateTime<Utc>,
 }
 
-const GIVEN: &str = "person.given_names";
-const SURNAMES: &str = "person.surnames";
-const CUI: &str = "person.cui";
+pub(super) const GIVEN: &str = "person.given_names";
+pub(super) const SURNAMES: &str = "person.surnames";
+pub(super) const CUI: &str = "person.cui";
 const WORD: &str = "person_word";
 const WORDS: &str = "person.words";
 const ORDER: &str = "person.order";

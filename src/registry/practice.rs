@@ -127,6 +127,13 @@ pub async fn populate(tx: &mut Tx, keys: &Keys, mint: &mut Mint, seed: u64, now:
         let target = municipality.to_string();
         let entry = audit::Entry { stream: STREAM, actor: "practice", action: "practice.populated", target: &target, detail };
         audit::record(tx, municipality, now, entry).await?;
+        let standing: Vec<(String, String)> =
+            consent::standing(tx, municipality, None).await?.into_iter().map(|(row, standing)| (row, standing.state)).collect();
+        for some in standing.chunks(250) {
+            let detail = audit::leaving(json!({"consents": some.len()}), some.iter().cloned());
+            let entry = audit::Entry { stream: STREAM, actor: "practice", action: "practice.consented", target: &target, detail };
+            audit::record(tx, municipality, now, entry).await?;
+        }
     }
     Ok(())
 }

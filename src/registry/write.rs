@@ -2,7 +2,7 @@
 //! written ahead, where nobody sees it, and their files last, all at once.
 
 use super::STREAM;
-use super::consent::{How, TEXT_VERSION};
+use super::consent::{Consent, Given, How, TEXT_VERSION};
 use super::enrolment::{Reason, Status};
 use super::import::Summary;
 use super::likeness;
@@ -131,7 +131,8 @@ pub(super) async fn write(
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<Summary> {
-    let entries = entries(municipality, &plan, source);
+    let given = given(tx, municipality, &plan.consents, actor, now)?;
+    let entries = entries(municipality, &plan, given, source);
     plan.people.sort_unstable_by_key(|row| row.key());
     if ahead.is_none() {
         person::store_words(tx, &person::words(&plan.people)).await?;
@@ -293,8 +294,32 @@ struct Told {
     detail: serde_json::Value,
 }
 
-/// What goes on record.
-fn entries(municipality: MunicipalityId, plan: &Plan<'_>, source: Option<&str>) -> Vec<Told> {
+/// How consents stand that a plan gives.
+fn given(tx: &Tx, municipality: MunicipalityId, rows: &[NewConsent], actor: &str, now: DateTime<Utc>) -> Result<Vec<(String, String)>> {
+    let row = |row: &NewConsent| Given {
+        municipality_id: municipality,
+        person_id: row.person,
+        household_id: row.home,
+        terms: Consent {
+            consent_id: row.id,
+            purpose: row.purpose.name().into(),
+            channel: None,
+            given_on: row.on,
+            given_how: How::PaperForm.name().into(),
+            text_version: TEXT_VERSION.into(),
+            language: row.language.name().into(),
+            by_guardian: row.by_guardian,
+            withdrawn_at: None,
+            withdrawn_how: None,
+        },
+        recorded_by: actor.to_owned(),
+        recorded_at: now,
+    };
+    rows.iter().map(|consent| row(consent).state(tx)).collect()
+}
+
+/// What goes on record; `given`: how the plan's consents stand, in their order.
+fn entries(municipality: MunicipalityId, plan: &Plan<'_>, given: Vec<(String, String)>, source: Option<&str>) -> Vec<Told> {
     let mut told: Vec<Told> = Vec::new();
     let mut tell = |action, target: String, detail| told.push(Told { action, target, detail });
     for (row, person) in &plan.who.taken {
@@ -307,6 +332,9 @@ fn entries(municipality: MunicipalityId, plan: &Plan<'_>, source: Option<&str>) 
         let mut detail = json!(counts(plan));
         detail["file"] = json!(source);
         tell("file.imported", municipality.to_string(), detail);
+        for some in given.chunks(500) {
+            tell("consents.given", municipality.to_string(), audit::leaving(json!({"consents": some.len(), "file": source}), some.iter().cloned()));
+        }
     } else {
         for person in &plan.people {
             tell("person.registered", person.key().1.to_string(), json!({"cui": person.has_cui(), "cui_warning": person.cui_warning()}));
@@ -320,11 +348,11 @@ fn entries(municipality: MunicipalityId, plan: &Plan<'_>, source: Option<&str>) 
             let detail = json!({"contact": row.id, "channel": row.channel.name(), "language": row.language.name(), "from": row.from});
             tell("contact.added", row.home.to_string(), detail);
         }
-        for row in &plan.consents {
+        for (row, state) in plan.consents.iter().zip(given) {
             let target = row.person.map(|id| id.to_string()).or(row.home.map(|id| id.to_string())).unwrap_or_default();
             let (purpose, how) = (row.purpose.name(), How::PaperForm.name());
             let detail = json!({"consent": row.id, "purpose": purpose, "on": row.on, "how": how, "by_guardian": row.by_guardian});
-            tell("consent.given", target, detail);
+            tell("consent.given", target, audit::leaving(detail, [state]));
         }
     }
     told

@@ -127,6 +127,7 @@ pub async fn assign(tx: &mut Tx, trial_id: &str, now: DateTime<Utc>) -> Result<T
     if !missing.is_empty() {
         return Err(Error::refused_lines("baseline-missing", missing));
     }
+    let observed: BTreeMap<SegmentId, i32> = assessed.iter().map(|one| (one.segment.segment_id, one.homes_observed)).collect();
     let drawn = draw(protocol, assessed);
     let entered = drawn.iter().filter(|segment| segment.arm.is_some()).count();
     if entered < protocol.arms.len() {
@@ -142,12 +143,15 @@ pub async fn assign(tx: &mut Tx, trial_id: &str, now: DateTime<Utc>) -> Result<T
     }
     let rows = bulk!(
         tx,
-        "INSERT INTO trial_segment (municipality_id, trial_id, segment_id, homes, baseline_observed, baseline_complied, stratum, arm, left_out)",
+        "INSERT INTO trial_segment (municipality_id, trial_id, segment_id, code, homes_observed, homes, baseline_observed, baseline_complied, stratum, arm,
+            left_out)",
         drawn,
         |row| [
             row.municipality_id,
             trial_id,
             row.segment_id,
+            &row.code,
+            observed.get(&row.segment_id).copied(),
             row.homes,
             row.baseline_observed,
             row.baseline_complied,
@@ -162,6 +166,7 @@ pub async fn assign(tx: &mut Tx, trial_id: &str, now: DateTime<Utc>) -> Result<T
     let detail = json!({
         "protocol_sha256": trial.sha256, "seed": trial.seed, "assessed": rows, "assigned": entered, "assignment_sha256": assignment_sha256(&drawn),
     });
+    let detail = super::verify::leaving(tx, trial_id, detail).await?;
     audit::record(tx, MunicipalityId::NONE, now, entry("assigned", trial_id, detail)).await?;
     find(tx, trial_id).await
 }

@@ -37,6 +37,7 @@ pub async fn freeze(tx: &mut Tx, text: &str, place: &str, now: DateTime<Utc>) ->
     )?;
     looks::plan(tx, &protocol, None).await?;
     let detail = json!({"sha256": sha256, "seed": protocol.seed});
+    let detail = super::verify::leaving(tx, &protocol.id, detail).await?;
     audit::record(tx, MunicipalityId::NONE, now, entry("frozen", &protocol.id, detail)).await?;
     find(tx, &protocol.id).await
 }
@@ -85,6 +86,7 @@ pub async fn amend(tx: &mut Tx, text: &str, place: &str, reason: &str, now: Date
     run!(tx, "UPDATE trial SET title = $2 WHERE trial_id = $1", &protocol.id, &protocol.title)?;
     looks::plan(tx, &protocol, Some(local_day(now))).await?;
     let detail = json!({"number": number, "reason": reason, "before": trial.sha256, "sha256": sha256});
+    let detail = super::verify::leaving(tx, &protocol.id, detail).await?;
     audit::record(tx, MunicipalityId::NONE, now, entry("amended", &protocol.id, detail)).await?;
     find(tx, &protocol.id).await
 }

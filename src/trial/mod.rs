@@ -12,6 +12,7 @@ pub mod page;
 pub mod protocol;
 pub mod randomise;
 pub mod status;
+pub mod verify;
 
 pub use assign::assign;
 pub use freeze::{amend, freeze};

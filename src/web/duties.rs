@@ -1,5 +1,7 @@
-//! What the house does by itself, once a minute: plan the rounds, write the week's messages and send what is due, publish, keep the reports current.
+//! What the house does by itself, once a minute: plan the rounds, write the week's messages and send what is due, publish, keep the reports
+//! current, and once a day keep the heads of the record outside the database.
 
+use crate::account::audit::heads;
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::Result;
@@ -29,7 +31,17 @@ pub async fn every_minute(app: App) -> Result<()> {
         map::publication::publish_due(&mut tx, municipality.municipality_id, now).await?;
     }
     tx.commit().await?;
-    keep_reports(&app).await
+    keep_reports(&app).await?;
+    keep_heads(&app).await
+}
+
+/// Once a day the heads of the record are written outside the database.
+async fn keep_heads(app: &App) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let heads = heads::of_database(&mut tx).await?;
+    drop(tx);
+    heads::Outside::of(&app.data_dir).keep(&app.keys.record(), app.clock.now(), &heads, true)?;
+    Ok(())
 }
 
 /// Reports are there of what was published last. Only one that is behind takes the writer.

@@ -11,6 +11,7 @@ pub mod landing;
 pub mod serve;
 pub mod settings;
 pub mod sign_in;
+pub mod verify;
 
 use crate::account::access::Routes;
 use crate::account::admission::{self, Transport};

@@ -11,7 +11,8 @@ use chrono::{Duration, NaiveDate};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Intake {
-    pub async fn write(&mut self, tx: &mut Tx) -> Result<()> {
+    /// Answers how many rows of `observation` were added.
+    pub async fn write(&mut self, tx: &mut Tx) -> Result<usize> {
         let municipality = self.municipality;
         let cells: BTreeSet<(Week, HouseholdId)> = self.rows.iter().map(|row| (row.iso_week, row.household_id)).collect();
         if !cells.is_empty() {
@@ -71,7 +72,7 @@ impl Intake {
                 run!(tx, "UPDATE device SET seen_at = $3 WHERE municipality_id = $1 AND device_id = $2", municipality, *device, *at)?;
             }
         }
-        Ok(())
+        Ok(self.rows.len())
     }
 
     /// Marks the row that stands for each touched home and day, inserts the new rows, and writes their weeks: every row of each is here.

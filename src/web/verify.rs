@@ -1,0 +1,104 @@
+//! `vecino verify`: what every domain finds when it checks its own part of the record, joined.
+
+use crate::account::audit::heads::{self, Expected, Head, Outside};
+use crate::account::audit::walk;
+use crate::account::command::tell;
+use crate::account::user;
+use crate::app::{App, Options};
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::observation::{self, tally};
+use crate::{norm, registry, trial};
+use clap::Args;
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Heads that an earlier `vecino verify` printed and that were kept elsewhere: a file (text or --json), or the lines themselves
+    #[arg(long, value_name = "HEADS")]
+    pub expect: Option<String>,
+}
+
+/// What was found: the heads as they stand, and one line for each difference.
+#[derive(Debug)]
+pub struct Verified {
+    pub heads: Vec<Head>,
+    pub differences: Vec<String>,
+    pub entries: i64,
+}
+
+/// Checks the whole record of an installation. `expected` are heads given by whoever kept them, beside those in the data folder.
+pub async fn check(app: &App, expected: Vec<Expected>) -> Result<Verified> {
+    let outside = Outside::of(&app.data_dir).read(&app.keys.record())?;
+    let mut expected = expected;
+    expected.extend(outside.expected);
+    // The rows are most of the work: they are read beside the rest, each on its own snapshot, and the engine checks its pages meanwhile.
+    let pages = tokio::spawn(pages(app.db.clone()));
+    let rows = tokio::spawn(rows(app.db.clone()));
+    let rest = rest(app, &expected).await;
+    let damaged = pages.await.map_err(|e| Error::internal(format!("verify: {e}")))??;
+    let rows = rows.await.map_err(|e| Error::internal(format!("verify: {e}")))?;
+    if !damaged.is_empty() {
+        // What else would be said comes from pages that cannot be trusted.
+        return Ok(Verified { heads: Vec::new(), differences: damaged, entries: 0 });
+    }
+    let mut verified = rest?;
+    verified.differences.extend(outside.broken);
+    verified.differences.extend(rows?);
+    Ok(verified)
+}
+
+async fn pages(db: Db) -> Result<Vec<String>> {
+    db.integrity().await
+}
+
+async fn rows(db: Db) -> Result<Vec<String>> {
+    let mut tx = db.read().await?;
+    observation::verify::rows(&mut tx).await
+}
+
+async fn rest(app: &App, expected: &[Expected]) -> Result<Verified> {
+    let mut tx = app.db.read().await?;
+    let walked = walk::walk(&mut tx, expected).await?;
+    let mut lines = walked.broken.clone();
+    lines.extend(walk::missing(&mut tx).await?);
+    lines.extend(tally::verify(&mut tx).await?);
+    lines.extend(walk::numbers(&mut tx, &walked).await?);
+    lines.extend(user::verify(&mut tx, &walked).await?);
+    lines.extend(registry::verify::verify(&mut tx, &app.keys, &walked).await?);
+    lines.extend(trial::verify::verify(&mut tx, &walked).await?);
+    lines.extend(norm::verify::verify(&mut tx).await?);
+    Ok(Verified { heads: walked.heads, differences: lines, entries: walked.entries })
+}
+
+/// Checks the record: one line for each difference, exit 1 if there is one; otherwise the heads, which are kept in the data folder too.
+pub async fn verify(arguments: Verify, options: &Options) -> Result<()> {
+    let expected = arguments.expect.as_deref().map(heads::given).transpose()?.unwrap_or_default();
+    let app = options.open().await?;
+    let verified = check(&app, expected).await?;
+    if verified.differences.is_empty() {
+        Outside::of(&app.data_dir).keep(&app.keys.record(), app.clock.now(), &verified.heads, false)?;
+    }
+    app.db.close().await;
+    let heads: Vec<_> = verified
+        .heads
+        .iter()
+        .map(|head| json!({"municipality": head.municipality_id.to_string(), "stream": head.stream, "sequence": head.sequence, "hash": head.entry_hash}))
+        .collect();
+    let document = json!({"heads": heads, "differences": verified.differences});
+    if verified.differences.is_empty() {
+        let lines: Vec<String> = verified.heads.iter().map(Head::to_string).collect();
+        let said = format!(
+            "The record is whole: the database's pages, {} audit entries, every row, tally, draw, consent, account and message.\n\
+             Its heads; keep them elsewhere and give them back with --expect:\n{}",
+            verified.entries,
+            lines.join("\n")
+        );
+        tell(options, &said, &document);
+        return Ok(());
+    }
+    if options.json {
+        tell(options, "", &document);
+    }
+    Err(Error::refused_lines("verify", verified.differences))
+}

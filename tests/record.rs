@@ -1,0 +1,481 @@
+//! A record that stands up: whoever rewrites the database without its key is found, thing by thing, on both engines.
+
+use crate::pilot::left_out;
+use crate::program::{refused, vecino};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::OnceLock;
+use vecino::account::audit::heads::{self, Head, Outside};
+use vecino::app::{App, Options};
+use vecino::db::Tx;
+use vecino::id::{MunicipalityId, sha256_hex};
+use vecino::observation::tally;
+use vecino::seal::{Keys, canonical};
+use vecino::web::verify;
+use vecino::{all, one, run};
+
+const TOWN: MunicipalityId = MunicipalityId(1202);
+
+/// A practice town made once an engine; every test takes its own copy.
+struct Made {
+    folder: tempfile::TempDir,
+    /// On PostgreSQL: the server, and the database that is copied.
+    postgres: Option<(String, String)>,
+}
+
+/// One copy: its folder and how to open it.
+struct Copy {
+    folder: tempfile::TempDir,
+    database: Option<String>,
+    /// Takes the copied database away: the server, and what to say to it.
+    away: Option<(String, String)>,
+}
+
+impl Copy {
+    async fn leave(&self) {
+        if let Some((url, drop)) = &self.away {
+            on_server(url, drop.clone()).await;
+        }
+    }
+}
+
+fn server(url: &str, database: &str) -> String {
+    let (address, options) = url.split_once('?').map_or((url, String::new()), |(address, options)| (address, format!("?{options}")));
+    format!("{}/{database}{options}", address.rsplit_once('/').unwrap().0)
+}
+
+async fn on_server(url: &str, statement: String) {
+    let pool = sqlx::PgPool::connect(url).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    pool.close().await;
+}
+
+fn made() -> &'static [Made] {
+    static MADE: OnceLock<Vec<Made>> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let demo = |folder: &Path, database: Option<&str>| {
+            let mut arguments = vec!["demo", "--no-serve", "--households", "300", "--today", "2026-11-23"];
+            arguments.extend(database.map(|url| ["--database", url]).into_iter().flatten());
+            let done = vecino(folder, &arguments);
+            assert_eq!(done.code, 0, "{}", done.err);
+        };
+        let folder = tempfile::tempdir().unwrap();
+        demo(folder.path(), None);
+        let mut made = vec![Made { folder, postgres: None }];
+        match std::env::var("TEST_POSTGRES_URL") {
+            Ok(url) => {
+                let name = format!("record_{}", uuid::Uuid::now_v7().simple());
+                let create = format!("CREATE DATABASE {name}");
+                let at = url.clone();
+                // A runtime of its own: the test that came first is inside one.
+                std::thread::spawn(move || tokio::runtime::Runtime::new().unwrap().block_on(on_server(&at, create))).join().unwrap();
+                let folder = tempfile::tempdir().unwrap();
+                demo(folder.path(), Some(&server(&url, &name)));
+                made.push(Made { folder, postgres: Some((url, name)) });
+            }
+            Err(_) => left_out("the record on PostgreSQL: TEST_POSTGRES_URL is not set"),
+        }
+        made
+    })
+}
+
+async fn copies() -> Vec<Copy> {
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let mut copies = Vec::new();
+    for made in made() {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(made.folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        let (mut database, mut away) = (None, None);
+        if let Some((url, template)) = &made.postgres {
+            let name = format!("record_{}", uuid::Uuid::now_v7().simple());
+            on_server(url, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+            database = Some(server(url, &name));
+            away = Some((url.clone(), format!("DROP DATABASE {name} WITH (FORCE)")));
+        }
+        copies.push(Copy { folder, database, away });
+    }
+    copies
+}
+
+impl Copy {
+    async fn open(&self) -> App {
+        Options { data_dir: self.folder.path().to_owned(), database: self.database.clone(), json: false }.open().await.unwrap()
+    }
+
+    /// The program over this copy.
+    fn vecino(&self, arguments: &[&str]) -> crate::program::Done {
+        let database = self.database.iter().flat_map(|url| ["--database", url.as_str()]);
+        vecino(self.folder.path(), &arguments.iter().copied().chain(database).collect::<Vec<_>>())
+    }
+}
+
+/// Runs on a copy of the town for every engine at hand, with the installation open.
+macro_rules! on_every_copy { ($copy:ident, $app:ident => $body:block) => {
+    for $copy in copies().await {
+        let $app = $copy.open().await;
+        $body
+        $app.db.close().await;
+        $copy.leave().await;
+    }
+} }
+
+async fn differences(app: &App) -> Vec<String> {
+    verify::check(app, Vec::new()).await.unwrap().differences
+}
+
+#[track_caller]
+fn told(lines: &[String], words: &[&str]) {
+    assert!(lines.iter().any(|line| words.iter().all(|word| line.contains(word))), "no line says {words:?}:\n{}", lines.join("\n"));
+}
+
+/// Every line names a remedy and no command that there is not.
+fn well_said(lines: &[String]) {
+    for line in lines {
+        assert!(line.contains(": ") && line.contains(';') && !line.contains('\n'), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_town_nobody_touched_is_whole_and_its_heads_are_kept_outside() {
+    on_every_copy!(copy, app => {
+        assert_eq!(differences(&app).await, Vec::<String>::new());
+        let done = copy.vecino(&["verify"]);
+        assert_eq!(done.code, 0, "{}", done.err);
+        assert!(done.out.contains("1202/observation "), "{}", done.out);
+        let json = copy.vecino(&["verify", "--json"]);
+        let document: Value = serde_json::from_str(&json.out).unwrap();
+        assert_eq!(document["differences"], Value::Array(vec![]));
+        assert_eq!(document["heads"].as_array().unwrap().len(), done.out.lines().filter(|line| line.contains('/') && line.len() > 70).count());
+        // One line: nothing was recorded between the two.
+        let file = copy.folder.path().join("heads.jsonl");
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1);
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777, 0o600);
+        // What was printed comes back, as a file of either kind and as it is.
+        for (name, text) in [("heads.txt", &done.out), ("heads.json", &json.out)] {
+            std::fs::write(copy.folder.path().join(name), text).unwrap();
+            let kept = copy.folder.path().join(name);
+            assert_eq!(copy.vecino(&["verify", "--expect", kept.to_str().unwrap()]).code, 0);
+        }
+        assert_eq!(copy.vecino(&["verify", "--expect", &done.out]).code, 0);
+        let another = format!("1202/observation 1 {}", "0".repeat(64));
+        let done = copy.vecino(&["verify", "--expect", &another]);
+        assert!(done.code == 1 && done.err.contains("entry 1 is not the one that --expect names"), "{}", done.err);
+        for wrong in ["no-such-file", "1202/observation 1 abc"] {
+            let done = copy.vecino(&["verify", "--expect", wrong]);
+            assert_eq!((done.code, done.err.lines().count()), (1, 1), "{}", done.err);
+        }
+    });
+}
+
+/// Each as whoever reaches the database would do it, with what follows from it put right too.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_another_hand_wrote_is_found() {
+    on_every_copy!(copy, app => {
+        let mut tx = app.db.write().await.unwrap();
+        let mut expected: Vec<Vec<String>> = Vec::new();
+        let mut expect = |words: &[&str]| expected.push(words.iter().map(|word| (*word).to_owned()).collect());
+
+        // An answer altered, its outcome with it.
+        let (op,): (uuid::Uuid,) = one!(tx, "SELECT op_id FROM observation WHERE municipality_id = $1 AND counted AND complied = 1 ORDER BY op_id LIMIT 1", TOWN).unwrap();
+        run!(tx, "UPDATE observation SET separated = 'no', complied = 0 WHERE municipality_id = $1 AND op_id = $2", TOWN, op).unwrap();
+        expect(&[&format!("observation 1202/{op}"), "is not what the crew recorded"]);
+        // Only the outcome, against what the crew recorded.
+        let (op,): (uuid::Uuid,) = one!(tx, "SELECT op_id FROM observation WHERE municipality_id = $1 AND counted AND complied = 0 ORDER BY op_id LIMIT 1", TOWN).unwrap();
+        run!(tx, "UPDATE observation SET complied = 1 WHERE municipality_id = $1 AND op_id = $2", TOWN, op).unwrap();
+        expect(&[&format!("observation 1202/{op}"), "complied is 1, and what the crew recorded gives 0"]);
+        // A second observer's row counts beside the first's; another row no longer counts.
+        let (op,): (uuid::Uuid,) = one!(tx, "SELECT op_id FROM observation WHERE municipality_id = $1 AND kind = 'double_observation' ORDER BY op_id LIMIT 1", TOWN).unwrap();
+        run!(tx, "UPDATE observation SET counted = TRUE WHERE municipality_id = $1 AND op_id = $2", TOWN, op).unwrap();
+        expect(&[&format!("observation 1202/{op}"), "a second observer's row counts"]);
+        let (op,): (uuid::Uuid,) = one!(tx, "SELECT op_id FROM observation WHERE municipality_id = $1 AND counted AND complied = 1 ORDER BY op_id DESC LIMIT 1", TOWN).unwrap();
+        run!(tx, "UPDATE observation SET counted = FALSE WHERE municipality_id = $1 AND op_id = $2", TOWN, op).unwrap();
+        expect(&[&format!("observation 1202/{op}"), "does not count"]);
+        // A row taken away in the other municipality.
+        let lake = MunicipalityId(114);
+        let (op,): (uuid::Uuid,) = one!(tx, "SELECT op_id FROM observation WHERE municipality_id = $1 AND counted ORDER BY op_id LIMIT 1", lake).unwrap();
+        run!(tx, "DELETE FROM observation WHERE municipality_id = $1 AND op_id = $2", lake, op).unwrap();
+        expect(&["observation 0114: ", "and audit 0114/observation tells of"]);
+        for place in [TOWN, lake] {
+            tally::rebuild(&mut tx, place).await.unwrap();
+        }
+
+        // Arms of two segments of one stratum swapped.
+        let drawn: Vec<(uuid::Uuid, String, String, String)> = all!(tx, "SELECT segment_id, code, stratum, arm FROM trial_segment WHERE municipality_id = $1 AND arm IS NOT NULL ORDER BY code", TOWN).unwrap();
+        let one = &drawn[0];
+        let other = drawn.iter().find(|row| row.2 == one.2 && row.3 != one.3).unwrap();
+        for (segment, arm) in [(one.0, &other.3), (other.0, &one.3)] {
+            run!(tx, "UPDATE trial_segment SET arm = $3 WHERE municipality_id = $1 AND segment_id = $2", TOWN, segment, arm).unwrap();
+        }
+        expect(&["trial norma-y-plan-2026, draw: it is not as", "(assigned"]);
+        expect(&[&format!("segment 1202/{}", one.1), &format!("it stands in arm {}", other.3), &format!("give it in arm {}", one.3)]);
+        expect(&[&format!("segment 1202/{}", other.1), &format!("it stands in arm {}", one.3)]);
+
+        // A consent that was withdrawn holds again; another is made up.
+        let (consent,): (uuid::Uuid,) = one!(tx, "SELECT consent_id FROM consent WHERE municipality_id = $1 AND withdrawn_how = 'reply' ORDER BY consent_id LIMIT 1", TOWN).unwrap();
+        run!(tx, "UPDATE consent SET withdrawn_at = NULL, withdrawn_how = NULL WHERE municipality_id = $1 AND consent_id = $2", TOWN, consent).unwrap();
+        expect(&[&format!("consent 1202/{consent} (messages)"), "(consent.withdrawn"]);
+        let forged = uuid::Uuid::now_v7();
+        run!(tx, "INSERT INTO consent SELECT municipality_id, $3, person_id, household_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how, recorded_by, recorded_at FROM consent WHERE municipality_id = $1 AND consent_id = $2", TOWN, consent, forged).unwrap();
+        expect(&[&format!("consent 1202/{forged}"), "no audit entry made it"]);
+
+        // Messages: one set to delivered, one with an event to show for it, one with another text.
+        let failed: Vec<(uuid::Uuid,)> = all!(tx, "SELECT message_id FROM message WHERE municipality_id = $1 AND state = 'failed' ORDER BY message_id LIMIT 3", TOWN).unwrap();
+        let [(plain,), (logged,), (worded,)] = failed[..] else { panic!("messages failed in the town") };
+        run!(tx, "UPDATE message SET state = 'delivered' WHERE municipality_id = $1 AND (message_id = $2 OR message_id = $3)", TOWN, plain, logged).unwrap();
+        expect(&[&format!("message 1202/{plain}"), "stands as delivered, and its log gives failed"]);
+        run!(tx, "INSERT INTO message_event SELECT municipality_id, message_id, sequence + 1, 'delivered', applied, detail, gateway_at, recorded_at, row_mac FROM message_event WHERE municipality_id = $1 AND message_id = $2", TOWN, logged).unwrap();
+        expect(&[&format!("message 1202/{logged}"), "event 2 of its log"]);
+        run!(tx, "UPDATE message SET arm = 'x' WHERE municipality_id = $1 AND message_id = $2", TOWN, worded).unwrap();
+        expect(&[&format!("message 1202/{worded}"), "not as it was written"]);
+
+        let (gone,): (uuid::Uuid,) = one!(tx, "SELECT message_id FROM message WHERE municipality_id = $1 ORDER BY message_id LIMIT 1", lake).unwrap();
+        for table in ["DELETE FROM message_event WHERE municipality_id = $1 AND message_id = $2", "DELETE FROM message WHERE municipality_id = $1 AND message_id = $2"] {
+            run!(tx, table, lake, gone).unwrap();
+        }
+        expect(&["message 0114: ", "and audit 0114/campaign tells of"]);
+
+        // An account made administrator, another given a password, one made up, one taken away.
+        run!(tx, "UPDATE account SET role = 'admin', municipality_id = NULL WHERE login = 'alcaldia'").unwrap();
+        expect(&["account alcaldia: it is not as audit 1202/account, entry"]);
+        run!(tx, "UPDATE account SET password_hash = 'x' WHERE login = 'administracion'").unwrap();
+        expect(&["account administracion: it is not as"]);
+        run!(tx, "INSERT INTO account (account_id, login, password_hash, role, language, created_at) SELECT $1, 'intruso', password_hash, role, language, created_at FROM account WHERE login = 'alcaldia'", forged).unwrap();
+        expect(&["account intruso: no audit entry made it"]);
+        run!(tx, "DELETE FROM account WHERE login = 'auditoria'").unwrap();
+        expect(&["account/", "and it is gone"]);
+
+        // A sealed name that does not open.
+        let (person,): (uuid::Uuid,) = one!(tx, "SELECT person_id FROM person WHERE municipality_id = $1 ORDER BY person_id LIMIT 1", TOWN).unwrap();
+        run!(tx, "UPDATE person SET surnames_sealed = given_names_sealed WHERE municipality_id = $1 AND person_id = $2", TOWN, person).unwrap();
+        expect(&[&format!("person 1202/{person}: person.surnames does not open")]);
+        tx.commit().await.unwrap();
+
+        let lines = differences(&app).await;
+        for words in &expected {
+            told(&lines, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        well_said(&lines);
+        let done = copy.vecino(&["verify", "--json"]);
+        let document: Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!((done.code, document["differences"].as_array().unwrap().len()), (1, lines.len()));
+        assert_eq!(done.err.lines().count(), lines.len());
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protocol_altered_with_its_hash_and_a_home_moved_in_the_draw_are_found() {
+    on_every_copy!(copy, app => {
+        let mut tx = app.db.write().await.unwrap();
+        let (protocol,): (String,) = one!(tx, "SELECT protocol FROM trial").unwrap();
+        let other = protocol.replacen("seed = ", "seed = 1", 1);
+        assert_ne!(other, protocol);
+        run!(tx, "UPDATE trial SET protocol = $1, protocol_sha256 = $2", &other, sha256_hex(other.as_bytes())).unwrap();
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        told(&lines, &["trial norma-y-plan-2026, protocol: it is not as", "(assigned"]);
+        told(&lines, &["segment 1202/", "protocol, seed and baseline give it"]);
+        // A home moved from one segment of the draw to another.
+        let mut tx = app.db.write().await.unwrap();
+        run!(tx, "UPDATE trial SET protocol = $1, protocol_sha256 = $2", &protocol, sha256_hex(protocol.as_bytes())).unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(differences(&app).await, Vec::<String>::new());
+        let mut tx = app.db.write().await.unwrap();
+        let homes: Vec<(uuid::Uuid, uuid::Uuid)> = all!(tx, "SELECT household_id, segment_id FROM trial_home WHERE municipality_id = $1 ORDER BY household_id", TOWN).unwrap();
+        let other = homes.iter().find(|home| home.1 != homes[0].1).unwrap();
+        run!(tx, "UPDATE trial_home SET segment_id = $3 WHERE municipality_id = $1 AND household_id = $2", TOWN, homes[0].0, other.1).unwrap();
+        tx.commit().await.unwrap();
+        told(&differences(&app).await, &["trial norma-y-plan-2026, draw: it is not as"]);
+        // Not the hash with it: the text alone.
+        let mut tx = app.db.write().await.unwrap();
+        run!(tx, "UPDATE trial SET protocol = $1 || '# '", &protocol).unwrap();
+        tx.commit().await.unwrap();
+        told(&differences(&app).await, &["does not give its own hash"]);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_gone_and_all_chains_gone_are_found() {
+    on_every_copy!(copy, app => {
+        let mut tx = app.db.write().await.unwrap();
+        run!(tx, "DELETE FROM audit_entry WHERE municipality_id = $1 AND stream = 'campaign'", TOWN).unwrap();
+        tx.commit().await.unwrap();
+        told(&differences(&app).await, &["audit 1202/campaign: entry 1 is missing"]);
+        let mut tx = app.db.write().await.unwrap();
+        run!(tx, "DELETE FROM audit_head WHERE municipality_id = $1 AND stream = 'campaign'", TOWN).unwrap();
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        told(&lines, &["audit 1202/campaign: the chain is gone, and there are rows of message"]);
+        let mut tx = app.db.write().await.unwrap();
+        run!(tx, "DELETE FROM audit_entry").unwrap();
+        run!(tx, "DELETE FROM audit_head").unwrap();
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        for chain in ["0000/account", "0000/trial", "1202/account", "1202/territory", "1202/registry", "1202/observation", "1202/campaign", "1202/publication", "0114/observation"] {
+            told(&lines, &[&format!("audit {chain}: the chain is gone")]);
+        }
+        well_said(&lines);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_cut_with_its_head_is_found_by_heads_kept_outside() {
+    on_every_copy!(copy, app => {
+        let mut tx = app.db.read().await.unwrap();
+        let kept = heads::of_database(&mut tx).await.unwrap();
+        drop(tx);
+        let lines: Vec<String> = kept.iter().map(Head::to_string).collect();
+        let mut tx = app.db.write().await.unwrap();
+        let (last,): (i64,) = one!(tx, "SELECT sequence FROM audit_head WHERE municipality_id = $1 AND stream = 'publication'", TOWN).unwrap();
+        run!(tx, "DELETE FROM audit_entry WHERE municipality_id = $1 AND stream = 'publication' AND sequence = $2", TOWN, last).unwrap();
+        run!(tx, "UPDATE audit_head SET sequence = $2 - 1, entry_hash = COALESCE((SELECT e.entry_hash FROM audit_entry e WHERE e.municipality_id = $1 AND e.stream = 'publication' AND e.sequence = $2 - 1), '')
+                   WHERE municipality_id = $1 AND stream = 'publication'", TOWN, last).unwrap();
+        tx.commit().await.unwrap();
+        let words = ["audit 1202/publication: it ends at entry", "its tail was cut"];
+        // Inside the database nothing is left that tells of it.
+        let inside = differences(&app).await;
+        assert!(inside.is_empty() || inside.iter().all(|line| line.contains("the chain is gone")), "{inside:?}");
+        let given = verify::check(&app, heads::given(&lines.join("\n")).unwrap()).await.unwrap();
+        told(&given.differences, &words);
+        // The same by the file in the data folder, as the server writes it once a day.
+        let outside = Outside::of(copy.folder.path());
+        assert!(outside.keep(&app.keys.record(), app.clock.now(), &kept, true).unwrap());
+        told(&differences(&app).await, &["audit 1202/publication: it ends at entry", "heads.jsonl, line 1", "its tail was cut"]);
+        // The day has its line; another hand's line is told and nothing is added to it.
+        assert!(!outside.keep(&app.keys.record(), app.clock.now(), &kept[1..], true).unwrap());
+        let file = copy.folder.path().join("heads.jsonl");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("publication", "publicatiom")).unwrap();
+        told(&differences(&app).await, &["heads.jsonl, line 1", "changed or removed"]);
+        assert!(!outside.keep(&app.keys.record(), app.clock.now(), &kept[1..], false).unwrap());
+        // A line that the machine did not finish is no line.
+        std::fs::write(&file, format!("{text}{{\"at\":\"2026")).unwrap();
+        let tomorrow = app.clock.now() + chrono::Duration::days(1);
+        assert!(outside.keep(&app.keys.record(), tomorrow, &kept[1..], true).unwrap());
+        let read = outside.read(&app.keys.record()).unwrap();
+        assert_eq!((read.broken.len(), read.expected.len()), (0, 2 * kept.len() - 1));
+    });
+}
+
+/// The chain from an entry on as another program would write it.
+async fn write_anew(tx: &mut Tx, stream: &str, hash: &dyn Fn(&str) -> String) {
+    type Row = (i64, chrono::DateTime<chrono::Utc>, String, String, String, Value);
+    let rows: Vec<Row> = all!(
+        tx,
+        "SELECT sequence, at, actor, action, target, detail FROM audit_entry WHERE municipality_id = $1 AND stream = $2 ORDER BY sequence",
+        TOWN,
+        stream
+    )
+    .unwrap();
+    let mut previous = String::new();
+    for (sequence, at, actor, action, target, detail) in rows {
+        let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let entry = serde_json::json!([TOWN, stream, sequence, at, actor, action, target, detail]);
+        let own = hash(&format!("{previous}\n{}", canonical(&entry)));
+        run!(
+            tx,
+            "UPDATE audit_entry SET previous_hash = $4, entry_hash = $5 WHERE municipality_id = $1 AND stream = $2 AND sequence = $3",
+            TOWN,
+            stream,
+            sequence,
+            &previous,
+            &own
+        )
+        .unwrap();
+        previous = own;
+    }
+    run!(tx, "UPDATE audit_head SET entry_hash = $3 WHERE municipality_id = $1 AND stream = $2", TOWN, stream, &previous).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_altered_with_its_chain_written_anew_is_found() {
+    on_every_copy!(copy, app => {
+        let right = app.keys.record();
+        let other = Keys::from_root([9; 32]).record();
+        let mut tx = app.db.write().await.unwrap();
+        // With the right key the chain comes out as it was: the test writes what the program writes.
+        write_anew(&mut tx, "campaign", &|text| right.chain(text)).await;
+        tx.commit().await.unwrap();
+        assert_eq!(differences(&app).await, Vec::<String>::new());
+        let hashes: [&dyn Fn(&str) -> String; 2] = [&|text| sha256_hex(text.as_bytes()), &|text| other.chain(text)];
+        for hash in hashes {
+            let mut tx = app.db.write().await.unwrap();
+            run!(tx, "UPDATE audit_entry SET actor = 'nobody' WHERE municipality_id = $1 AND stream = 'campaign' AND sequence = 2", TOWN).unwrap();
+            write_anew(&mut tx, "campaign", hash).await;
+            tx.commit().await.unwrap();
+            told(&differences(&app).await, &["audit 1202/campaign: entry 1 was changed, or was not written with this installation's key"]);
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_page_of_the_file_is_found() {
+    let copies = copies().await;
+    for other in &copies[1..] {
+        other.leave().await;
+    }
+    let copy = &copies[0];
+    let file = copy.folder.path().join("vecino.db");
+    let bytes = std::fs::read(&file).unwrap();
+    let page = 4096;
+    let pages = bytes.len() / page;
+    // Leaf pages of tables and indexes (13 and 10): one overwritten, and one whose cells are shuffled.
+    let leaves: Vec<usize> = (pages / 3..pages).filter(|at| matches!(bytes[at * page], 10 | 13)).collect();
+    // No database at all: told before anything is read.
+    std::fs::write(&file, [b"not a database ".repeat(400), bytes[6000..].to_vec()].concat()).unwrap();
+    refused(copy.folder.path(), &["verify"], &["vecino.db: the file is damaged or is no database", "put back a copy"]);
+    for (at, from) in [(leaves[0], 0), (leaves[leaves.len() / 2], 8)] {
+        let mut damaged = bytes.clone();
+        damaged[at * page + from..(at + 1) * page].iter_mut().enumerate().for_each(|(n, byte)| *byte ^= (n * 37 % 251) as u8 | 1);
+        std::fs::write(&file, &damaged).unwrap();
+        let done = copy.vecino(&["verify"]);
+        assert_eq!(done.code, 1, "{}", done.out);
+        assert!(done.err.lines().all(|line| line.contains("vecino.db: the file is damaged: ") && line.contains("put back a copy")), "{}", done.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_is_refused_at_start_by_every_command() {
+    for copy in copies().await {
+        let folder = copy.folder.path();
+        let key = folder.join("key");
+        let right = std::fs::read(&key).unwrap();
+        std::fs::write(&key, format!("{:064}", 7)).unwrap();
+        let people = folder.join("p.csv");
+        std::fs::write(&people, "given_names,surnames,sex,finance,finance_partner,consents,consent_on,birth_date\nNueva,Persona,female,advice,Banrural,finance,01/07/2026,1990\n").unwrap();
+        let file = people.to_str().unwrap();
+        let commands: [&[&str]; 5] = [
+            &["verify"],
+            &["registry", "import", file, "--municipality", "1202"],
+            &["serve", "--listen", "127.0.0.1:0"],
+            &["user", "list"],
+            &["demo", "--no-serve"],
+        ];
+        for arguments in commands {
+            let database = copy.database.iter().flat_map(|url| ["--database", url.as_str()]);
+            refused(
+                folder,
+                &arguments.iter().copied().chain(database).collect::<Vec<_>>(),
+                &["key: this is not the key the installation was made with"],
+            );
+        }
+        std::fs::write(&key, right).unwrap();
+        let done = copy.vecino(&["registry", "export", "--municipality", "1202"]);
+        assert!(done.code == 0 && !done.out.contains("Nueva"), "{}", done.err);
+        assert_eq!(copy.vecino(&["verify"]).code, 0);
+        // The check value taken out: it is not taken for a new installation.
+        let app = copy.open().await;
+        let mut tx = app.db.write().await.unwrap();
+        run!(tx, "DELETE FROM installation").unwrap();
+        tx.commit().await.unwrap();
+        app.db.close().await;
+        let done = copy.vecino(&["verify"]);
+        assert!(done.code == 1 && done.err.contains("no longer says with which key"), "{}", done.err);
+        copy.leave().await;
+    }
+}
