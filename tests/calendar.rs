@@ -290,7 +290,8 @@ async fn no_page_writes_a_round_and_the_house_makes_them_without_anybody_asking(
             }
         }
         assert!(opened > 60, "only {opened} pages opened");
-        duties::every_minute(app.clone()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        duties::every_minute(App { data_dir: std::sync::Arc::new(folder.path().to_path_buf()), ..app.clone() }).await.unwrap();
         let mut tx = app.db.read().await.unwrap();
         let made = rounds(&mut tx).await;
         for (on, code) in [("2026-11-26", "R1"), ("2026-11-30", "R1"), ("2026-12-01", "R2"), ("2026-12-03", "R1")] {
@@ -378,6 +379,7 @@ async fn a_household_subscribes_to_a_calendar_without_any_person_in_it() {
         assert_eq!(of(&night[0].events, "20261201T220000").unwrap().0, "CANCELLED");
         let (status, ends, _) = of(&night[0].events, "20261202T220000").unwrap();
         assert_eq!((status.as_str(), ends.as_str()), ("CONFIRMED", "20261203T040000"));
+        drop(tx);
         for gone in ["/calendar/1202/R9.ics", "/calendar/9999/R1.ics", "/calendar/x/R1.ics", "/calendar/1202/R1"] {
             assert_eq!(get(&router, gone, "").await.status, StatusCode::NOT_FOUND, "{gone}");
         }

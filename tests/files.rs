@@ -226,7 +226,7 @@ async fn what_cannot_be_right_is_refused_or_told() {
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
         }
         let mut tx = db.write().await.unwrap();
-        let spoilt = "code,name,kind,lon,lat\nB1,MarÃ­a JosÃ©,container,-91.7765,14.966\n";
+        let spoilt = "code,name,kind,lon,lat\nB1,MarÃ\u{AD}a JosÃ©,container,-91.7765,14.966\n";
         let done = bring(&mut tx, Kind::Points, "p.csv", spoilt.as_bytes()).await.unwrap();
         assert!(done.warnings.iter().any(|w| w.contains("row 2") && w.contains("«María José» was probably meant")), "{:?}", done.warnings);
         for (rows, words) in [

@@ -210,7 +210,7 @@ async fn town(db: &Db) -> (Street, Phone) {
     let mut phone = Phone::default();
     for back in (1..15).rev() {
         for home in 0..HOMES {
-            if (home + back as usize) % 4 != 0 {
+            if !(home + back as usize).is_multiple_of(4) {
                 phone.send(db, &street, &Late::See { home, back, outcome: ((home as u64 * 7 + back * 3) % 5) as u8 }).await;
             }
         }

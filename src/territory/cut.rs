@@ -330,7 +330,9 @@ mod tests {
         let homes: Vec<Coord> = (0..50).map(|n| place(f64::from(n) * 11.0 + 5.0, if n % 2 == 0 { 12.0 } else { -12.0 })).collect();
         let ways = [line(&[(0.0, 0.0), (580.0, 0.0)])];
         let made = cut(&Ask { ways: &ways, neighbourhoods: &areas, homes: &homes, size: 25, reach: 150.0 });
-        assert_eq!(made.pieces.iter().map(|piece| piece.homes.len()).collect::<Vec<_>>(), [25, 25]);
+        // Forty crossings of the border leave a few pieces of a street, not forty.
+        let sizes: Vec<usize> = made.pieces.iter().map(|piece| piece.homes.len()).collect();
+        assert!(sizes.len() <= 4 && sizes.iter().all(|homes| *homes >= 10) && sizes.iter().sum::<usize>() == 50, "{sizes:?}");
         assert_eq!(made.left, []);
     }
 

@@ -186,6 +186,7 @@ impl Desk<'_> {
     }
 
     /// What is due on one day is collected on another: of one route, or of every route that has the day.
+    #[expect(clippy::too_many_arguments, reason = "what moves, from and to, and who says so")]
     pub async fn move_day(
         &self,
         tx: &mut Tx,
@@ -260,6 +261,7 @@ impl Desk<'_> {
     }
 
     /// A route runs on a day its week has not, or on which it would rest.
+    #[expect(clippy::too_many_arguments, reason = "what is added, and who says so")]
     pub async fn add(
         &self,
         tx: &mut Tx,
