@@ -291,7 +291,8 @@ async fn no_page_writes_a_round_and_the_house_makes_them_without_anybody_asking(
         }
         assert!(opened > 60, "only {opened} pages opened");
         let folder = tempfile::tempdir().unwrap();
-        duties::every_minute(App { data_dir: std::sync::Arc::new(folder.path().to_path_buf()), ..app.clone() }).await.unwrap();
+        let app = App { data_dir: std::sync::Arc::new(folder.path().to_path_buf()), ..app };
+        duties::every_minute(app.clone()).await.unwrap();
         let mut tx = app.db.read().await.unwrap();
         let made = rounds(&mut tx).await;
         for (on, code) in [("2026-11-26", "R1"), ("2026-11-30", "R1"), ("2026-12-01", "R2"), ("2026-12-03", "R1")] {

@@ -67,3 +67,27 @@ async fn after_a_full_disk_the_next_write_goes_through() {
     run!(tx, insert, "small", "x").unwrap();
     tx.commit().await.unwrap();
 }
+
+/// A released migration is never edited: what changes afterwards is another step.
+#[test]
+fn released_migrations_stay_as_they_were() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut found: Vec<(String, String)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), vecino::id::sha256_hex(&std::fs::read(path).unwrap())[..16].to_owned())
+        })
+        .collect();
+    found.sort();
+    let released = [
+        ("0001_territory.sql", "9b81bbc63743125d"),
+        ("0002_account.sql", "e752091beed0cba9"),
+        ("0003_registry.sql", "75e4aef38d35a417"),
+        ("0004_trial.sql", "a2f345372e49fa89"),
+        ("0005_observation.sql", "1a5ad5cfb50d5611"),
+        ("0006_norm.sql", "feb049e7017a6ec6"),
+        ("0007_publication.sql", "dba729361010bf10"),
+    ];
+    assert_eq!(found, released.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
+}
