@@ -62,6 +62,17 @@ CREATE TABLE installation (
   made_at TIMESTAMPTZ NOT NULL
 );
 
+-- Keyed seals of whole tables, made by every transaction that writes to one; the key is outside the database.
+CREATE TABLE table_seal (
+  table_name TEXT PRIMARY KEY,
+  -- what was sealed: the columns the table had
+  columns TEXT NOT NULL,
+  row_count BIGINT NOT NULL,
+  -- another hand wrote to the table; under the seal too, and never taken back
+  broken BOOLEAN NOT NULL,
+  mac BYTEA
+);
+
 -- Chains, one per municipality and stream; municipality 0 holds what concerns the whole installation.
 -- entry_hash = HMAC-SHA-256, keyed outside the database, over the previous hash and the canonical text of the entry.
 CREATE TABLE audit_entry (

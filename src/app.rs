@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::seal::Keys;
 use crate::{one, opt, run};
 use chrono::{DateTime, Duration, Utc};
+use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Stands in the folder while a practice town is made; a folder with it holds nothing else of worth.
@@ -60,6 +61,29 @@ pub struct Options {
 pub async fn claim(tx: &mut Tx, keys: &Keys, now: DateTime<Utc>) -> Result<()> {
     run!(tx, "INSERT INTO installation (installation_id, key_check, made_at) VALUES (1, $1, $2)", keys.check_value(), to_micros(now))?;
     Ok(())
+}
+
+/// Takes the data folder for whoever makes an installation in it; a second one waits until the first is done. Held until it is dropped.
+pub fn take_folder(folder: &Path) -> Result<File> {
+    let failed = |e: std::io::Error| {
+        Error::refused("folder", format!("{}: cannot be made or written; check the folder, its owner and free space", folder.display())).because(e)
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    loop {
+        builder.create(folder).map_err(failed)?;
+        let held = File::open(folder).map_err(failed)?;
+        if let Err(std::fs::TryLockError::WouldBlock) = held.try_lock() {
+            let _ = writeln!(std::io::stderr(), "{}: another vecino makes an installation here; waiting until it is done", folder.display());
+            held.lock().map_err(failed)?;
+        }
+        // Whoever held it before may have failed and taken it away.
+        if folder.exists() {
+            return Ok(held);
+        }
+    }
 }
 
 impl Options {

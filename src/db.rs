@@ -6,12 +6,14 @@
 //! JSONB holds objects; never catch a database error and go on (PostgreSQL has aborted the transaction): leave with `?`.
 
 pub mod integrity;
+pub mod table_seal;
 
 use crate::error::{Error, Result};
 use crate::seal::{Keys, RecordKeys};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Postgres, Sqlite};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ enum Pools {
 pub struct Tx {
     engine: Engine,
     record: Option<Arc<RecordKeys>>,
+    /// The sealed tables it wrote to, and whether another hand did before.
+    written: BTreeMap<&'static str, bool>,
 }
 
 /// What the macros run on.
@@ -89,7 +93,9 @@ impl Db {
         .busy_timeout(PATIENCE)
         .pragma("cache_size", "-4096")
         .pragma("temp_store", "MEMORY")
-        .statement_cache_capacity(256);
+        .statement_cache_capacity(256)
+        // Rows cross from SQLite's thread; the fewer stops on the way, the sooner a million are read.
+        .row_buffer_size(1024);
         let refuse = |e: sqlx::Error| {
             let place = file.as_deref().unwrap_or(Path::new(":memory:")).display();
             match Error::from(e) {
@@ -175,7 +181,7 @@ impl Db {
             }),
             Pools::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
-        Ok(Tx { engine, record: self.record.clone() })
+        Ok(Tx { engine, record: self.record.clone(), written: BTreeMap::new() })
     }
 
     /// A transaction that only reads, on a consistent snapshot.
@@ -184,7 +190,7 @@ impl Db {
             Pools::Sqlite { readers, .. } => Engine::Sqlite(readers.begin().await?),
             Pools::Postgres(pool) => Engine::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
         };
-        Ok(Tx { engine, record: self.record.clone() })
+        Ok(Tx { engine, record: self.record.clone(), written: BTreeMap::new() })
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -218,7 +224,22 @@ impl Tx {
         self.record.clone().ok_or_else(|| Error::internal("the database was opened without the keys of its record: Db::keyed"))
     }
 
-    pub async fn commit(self) -> Result<()> {
+    /// For the macros, before a statement that writes.
+    pub async fn writes(&mut self, sql: &str) -> Result<()> {
+        match table_seal::written(sql).filter(|table| self.record.is_some() && !self.written.contains_key(table)) {
+            Some(table) => {
+                let broken = table_seal::take(self, table).await?;
+                self.written.insert(table, broken);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub async fn commit(mut self) -> Result<()> {
+        for (table, broken) in std::mem::take(&mut self.written) {
+            table_seal::leave(&mut self, table, broken).await?;
+        }
         match self.engine {
             Engine::Sqlite(tx) => tx.commit().await?,
             Engine::Postgres(tx) => tx.commit().await?,
@@ -280,7 +301,17 @@ macro_rules! one { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.op
 
 /// A statement; answers how many rows it touched.
 #[macro_export]
-macro_rules! run { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
+macro_rules! run { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {{
+    let sql = $sql;
+    match ($tx).writes($crate::db::table_seal::Statement::text(&sql)).await {
+        Ok(()) => $crate::execute!($tx, sql $(, $arg)*),
+        Err(error) => Err(error),
+    }
+}} }
+
+/// The same, of a table that is not sealed whole.
+#[macro_export]
+macro_rules! execute { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.open() {
     $crate::db::Engine::Sqlite(tx) => $crate::db::eager(sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx)).await.map(|done| done.rows_affected()),
     $crate::db::Engine::Postgres(tx) => sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
 }.map_err($crate::error::Error::from) } }
@@ -291,7 +322,13 @@ macro_rules! run { ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => { match $tx.op
 macro_rules! bulk { ($tx:expr, $insert:expr, $rows:expr, |$row:ident| [$($value:expr),+ $(,)?], $tail:expr) => {{
     const COLUMNS: usize = [$(stringify!($value)),+].len();
     let mut rest = &$rows[..];
-    let mut touched: $crate::error::Result<u64> = Ok(0);
+    let mut touched: $crate::error::Result<u64> = match rest.is_empty() {
+        true => Ok(0),
+        false => match ($tx).writes($insert).await {
+            Ok(()) => ($tx).writes($tail).await.map(|()| 0),
+            Err(error) => Err(error),
+        },
+    };
     while let (Ok(before), false) = (&touched, rest.is_empty()) {
         let before = *before;
         touched = match $tx.open() {

@@ -145,6 +145,8 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(refusal) => refusal.code().and_then(|code| Away::of(&code)),
             // Every connection is in use, or none can be made: the pool tells them apart only in its log.
             sqlx::Error::PoolTimedOut => Some(Away::Busy),
+            // What this program writes it can read.
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Some(Away::Damaged),
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Some(Away::Gone),
             _ => None,
         };

@@ -52,7 +52,7 @@ impl Keys {
         let text = std::fs::read_to_string(&file).map_err(|e| {
             Error::refused(
                 "key-missing",
-                format!("{place}: the key file cannot be read; run `vecino init`, restore it from your safe copy, or set VECINO_KEY"),
+                format!("{place}: the key file cannot be read; restore it from your safe copy or set VECINO_KEY, or, where nothing stands yet, run `vecino init`"),
             )
             .because(e)
         })?;
@@ -240,6 +240,11 @@ impl Fields {
 
     pub fn json(self, value: Option<&Value>) -> Fields {
         self.text(value.map(canonical).as_deref())
+    }
+
+    /// SHA-256 of the fields, without a key.
+    pub fn digest(&self) -> [u8; 32] {
+        <Sha256 as sha2::Digest>::digest(&self.0).into()
     }
 }
 

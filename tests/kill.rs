@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use vecino::account::{Role, token};
 use vecino::clock::Clock;
 use vecino::db::Db;
-use vecino::observation::tally;
+use vecino::observation::verify;
 use vecino::seal::Keys;
 use vecino::{all, one};
 
@@ -126,7 +126,7 @@ fn acknowledged_stops_survive_kill_9() {
             assert_eq!(stored.len() % 10, 0);
             let (counted,): (i64,) = one!(tx, "SELECT COUNT(*) FROM observation WHERE counted").unwrap();
             assert!(counted <= 40);
-            assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+            assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
             assert_eq!(vecino::account::audit::verify(&mut tx).await.unwrap(), Vec::<String>::new());
             drop(tx);
             db.close().await;

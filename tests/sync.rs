@@ -9,7 +9,7 @@ use uuid::Uuid;
 use vecino::db::Db;
 use vecino::observation::line::Line;
 use vecino::observation::receive::{Answer, Delivery, Status, receive};
-use vecino::observation::tally;
+use vecino::observation::{tally, verify};
 use vecino::{all, one, run};
 
 fn day() -> NaiveDate {
@@ -34,7 +34,7 @@ fn statuses(answer: &Answer) -> Vec<(Status, Option<&str>)> {
 
 async fn sound(db: &Db) {
     let mut tx = db.write().await.unwrap();
-    assert_eq!(tally::verify(&mut tx).await.unwrap(), Vec::<String>::new());
+    assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
 }
 
 /// Everything that must not depend on the order of arrival.
@@ -335,14 +335,14 @@ async fn a_changed_tally_is_found_and_mended() {
         let mut tx = db.write().await.unwrap();
         run!(tx, "UPDATE home_week SET complied = 7 WHERE household_id = $1", street.homes[0].0).unwrap();
         run!(tx, "DELETE FROM segment_week WHERE segment_id = $1", street.segments[1]).unwrap();
-        let lines = tally::verify(&mut tx).await.unwrap();
+        let lines = verify::rows(&mut tx).await.unwrap().tallies;
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with("home_week 1202/2026-W48/") && lines[1].starts_with("segment_week 1202/2026-W48/"), "{lines:?}");
         tally::rebuild(&mut tx, TOWN).await.unwrap();
-        assert!(tally::verify(&mut tx).await.unwrap().is_empty());
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
         run!(tx, "DELETE FROM home_week WHERE household_id = $1", street.homes[1].0).unwrap();
-        assert_eq!(tally::verify(&mut tx).await.unwrap().len(), 1);
+        assert_eq!(verify::rows(&mut tx).await.unwrap().tallies.len(), 1);
         tally::recompute(&mut tx, TOWN, &[(vecino::clock::Week(202648), street.homes[1].0)]).await.unwrap();
-        assert!(tally::verify(&mut tx).await.unwrap().is_empty());
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
     });
 }

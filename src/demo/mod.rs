@@ -4,7 +4,7 @@
 mod town;
 
 use crate::analysis::simulate::{Parameters, simulate};
-use crate::app::{App, Options, UNFINISHED, claim};
+use crate::app::{App, Options, UNFINISHED, claim, take_folder};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -71,8 +71,8 @@ pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
                 web::serve::bind(arguments.listen).await?;
             }
             let started = std::time::Instant::now();
-            let app = make(&arguments, options).await?;
-            if !options.json {
+            let (app, made) = make(&arguments, options).await?;
+            if made && !options.json {
                 println!("The practice town stands ({:.1} s).", started.elapsed().as_secs_f64());
             }
             app
@@ -88,12 +88,15 @@ pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
 
 /// The marker of a finished town; a folder with another database in it is refused.
 fn standing(options: &Options) -> Result<Option<()>> {
-    let marker = options.data_dir.join("demo");
-    if marker.exists() {
+    let marker = options.data_dir.join("demo").exists();
+    let database = options.database.is_none() && options.data_dir.join("vecino.db").exists();
+    let key = options.data_dir.join("key").exists();
+    // A marker whose town was taken away is no town.
+    if marker && (database || options.database.is_some()) && key {
         return Ok(Some(()));
     }
     // With PostgreSQL the folder of a real installation holds its key, without which its names cannot be read again.
-    let occupied = options.data_dir.join("key").exists() || (options.database.is_none() && options.data_dir.join("vecino.db").exists());
+    let occupied = !marker && (key || database);
     if occupied && !options.data_dir.join(UNFINISHED).exists() {
         return Err(Error::refused(
             "demo-occupied",
@@ -108,11 +111,14 @@ fn io(place: &Path) -> impl Fn(std::io::Error) -> Error {
     move |e| Error::refused("folder", format!("{place}: cannot be written; check the folder, its owner and free space")).because(e)
 }
 
-/// Makes the town, or leaves the folder as it was found.
-async fn make(arguments: &Arguments, options: &Options) -> Result<App> {
+/// Makes the town, or leaves the folder as it was found; answers whether it was made here: another may have made it meanwhile.
+async fn make(arguments: &Arguments, options: &Options) -> Result<(App, bool)> {
     let folder = &options.data_dir;
     let fresh = !folder.exists();
-    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    let _held = take_folder(folder)?;
+    if standing(options)?.is_some() {
+        return Ok((options.open().await?, false));
+    }
     let built = build(arguments, options).await;
     if built.is_err() {
         sweep(options);
@@ -121,7 +127,7 @@ async fn make(arguments: &Arguments, options: &Options) -> Result<App> {
             let _ = std::fs::remove_dir(folder);
         }
     }
-    built
+    Ok((built?, true))
 }
 
 /// Takes away what an unfinished town left. Only called where the folder is ours: see [`standing`].

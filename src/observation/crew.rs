@@ -183,8 +183,12 @@ async fn worker() -> Response {
     response
 }
 
-/// A signed-in crew makes its phone known: the phone gets an identity and a token of its own, shown once.
+/// A crew that signed in makes its phone known: the phone gets an identity and a token of its own, shown once.
 async fn enrol(State(app): State<App>, actor: Actor) -> Result<Response> {
+    if actor.account.is_none() {
+        // A token that could make tokens would outlive its own end.
+        return Err(Error::forbidden("phone-needs-sign-in", "a phone is made known by a person who signs in on it; sign in with login and password"));
+    }
     let municipality = actor.home()?;
     let now = app.clock.now();
     let mut secret = [0u8; 32];

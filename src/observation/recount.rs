@@ -32,18 +32,19 @@ pub async fn recount(tx: &mut Tx, municipality: MunicipalityId, actor: &str, now
             homes.len()
         ));
     }
+    let mut cells = tally::Cells::default();
     let mut week = Week::of(first);
     while week <= Week::of(last) {
-        let flags = stand_again(tx, municipality, week).await?;
+        let flags = stand_again(tx, municipality, week, &mut cells).await?;
         if flags > 0 {
             lines.push(format!("observation {municipality}/{week}: {flags} rows counted, or did not, against the rule of which row stands"));
         }
         week = week.plus(1);
     }
-    let cells = tally::differences(tx, municipality).await?;
-    if !cells.is_empty() {
+    let tallies = tally::differences(tx, municipality, cells).await?;
+    if !tallies.is_empty() {
         tally::rebuild(tx, municipality).await?;
-        lines.extend(cells);
+        lines.extend(tallies);
     }
     let detail = json!({ "changed": lines.len(), "first": first, "last": last });
     audit::record(tx, municipality, now, audit::Entry { stream: CHAIN, actor, action: "recounted", target: "tallies", detail }).await?;
@@ -54,7 +55,11 @@ pub async fn recount(tx: &mut Tx, municipality: MunicipalityId, actor: &str, now
 pub async fn places(tx: &mut Tx) -> Result<Vec<MunicipalityId>> {
     let places: Vec<(MunicipalityId,)> = all!(
         tx,
-        "SELECT municipality_id FROM round UNION SELECT municipality_id FROM home_week UNION SELECT municipality_id FROM segment_week ORDER BY 1"
+        "SELECT m.municipality_id FROM municipality m
+          WHERE EXISTS (SELECT 1 FROM round d WHERE d.municipality_id = m.municipality_id)
+             OR EXISTS (SELECT 1 FROM observation o WHERE o.municipality_id = m.municipality_id)
+             OR EXISTS (SELECT 1 FROM home_week h WHERE h.municipality_id = m.municipality_id)
+             OR EXISTS (SELECT 1 FROM segment_week s WHERE s.municipality_id = m.municipality_id) ORDER BY m.municipality_id"
     )?;
     Ok(places.into_iter().map(|(municipality,)| municipality).collect())
 }
@@ -70,18 +75,19 @@ async fn days(tx: &mut Tx, municipality: MunicipalityId) -> Result<Option<(Naive
 pub async fn due_differences(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<String>> {
     let Some((first, last)) = days(tx, municipality).await? else { return Ok(Vec::new()) };
     type Cell = (Option<i64>, Option<i64>);
-    type Stored = (RoundId, SegmentId, NeighbourhoodId, i32);
+    type Stored = (RoundId, Week, SegmentId, NeighbourhoodId, i32);
     let rounds: Vec<(RoundId, NaiveDate)> = all!(tx, "SELECT round_id, service_day FROM round WHERE municipality_id = $1", municipality)?;
     let rounds: BTreeMap<RoundId, NaiveDate> = rounds.into_iter().collect();
     let stored: Vec<Stored> =
-        all!(tx, "SELECT round_id, segment_id, neighbourhood_id, stops FROM round_segment WHERE municipality_id = $1", municipality)?;
-    let mut cells: BTreeMap<(RoundId, SegmentId, NeighbourhoodId), Cell> = BTreeMap::new();
-    for (round, segment, neighbourhood, stops) in stored {
-        cells.entry((round, segment, neighbourhood)).or_default().0 = Some(stops.into());
+        all!(tx, "SELECT round_id, iso_week, segment_id, neighbourhood_id, stops FROM round_segment WHERE municipality_id = $1", municipality)?;
+    let mut cells: BTreeMap<(RoundId, Week, SegmentId, NeighbourhoodId), Cell> = BTreeMap::new();
+    for (round, week, segment, neighbourhood, stops) in stored {
+        cells.entry((round, week, segment, neighbourhood)).or_default().0 = Some(stops.into());
     }
     for (round, due) in round::plan(tx, municipality, first, last).await? {
         for due in due.into_iter().filter(|_| rounds.contains_key(&round.round_id)) {
-            cells.entry((round.round_id, due.segment_id, due.neighbourhood_id)).or_default().1 = Some(due.homes);
+            let week = Week::of(round.service_day);
+            cells.entry((round.round_id, week, due.segment_id, due.neighbourhood_id)).or_default().1 = Some(due.homes);
         }
     }
     let codes: Vec<(SegmentId, String)> = all!(tx, "SELECT segment_id, code FROM segment WHERE municipality_id = $1", municipality)?;
@@ -90,7 +96,7 @@ pub async fn due_differences(tx: &mut Tx, municipality: MunicipalityId) -> Resul
     let mut lines: Vec<String> = cells
         .into_iter()
         .filter(|(_, (stored, due))| stored != due)
-        .map(|((round, segment, _), (stored, due))| {
+        .map(|((round, _, segment, _), (stored, due))| {
             let day = rounds.get(&round).map(NaiveDate::to_string).unwrap_or_default();
             let code = codes.get(&segment).cloned().unwrap_or_else(|| segment.to_string());
             format!("round_segment {municipality}/{day}/{code}: due says {}, the facts of its day give {}", say(stored), say(due))
@@ -100,8 +106,8 @@ pub async fn due_differences(tx: &mut Tx, municipality: MunicipalityId) -> Resul
     Ok(lines)
 }
 
-/// Marks the row that stands for each home and day of a week; answers how many marks were wrong.
-async fn stand_again(tx: &mut Tx, municipality: MunicipalityId, week: Week) -> Result<usize> {
+/// Marks the row that stands for each home and day of a week, and counts it; answers how many marks were wrong.
+async fn stand_again(tx: &mut Tx, municipality: MunicipalityId, week: Week, cells: &mut tally::Cells) -> Result<usize> {
     let rows: Vec<Mark> = all!(
         tx,
         concat!(
@@ -120,9 +126,16 @@ async fn stand_again(tx: &mut Tx, municipality: MunicipalityId, week: Week) -> R
         by_day.entry((row.household_id, row.service_day)).or_default().push(row);
     }
     let mut wrong: Vec<(OpId, bool)> = Vec::new();
-    for rows in by_day.values() {
+    for rows in by_day.values_mut() {
         let stands = standing(rows);
-        wrong.extend(rows.iter().filter(|row| row.counted != (stands == Some(row.op_id))).map(|row| (row.op_id, !row.counted)));
+        for row in rows {
+            let counts = stands == Some(row.op_id);
+            if row.counted != counts {
+                wrong.push((row.op_id, counts));
+                row.counted = counts;
+            }
+            cells.add(row);
+        }
     }
     for (op, counts) in &wrong {
         run!(tx, "UPDATE observation SET counted = $3 WHERE municipality_id = $1 AND op_id = $2", municipality, *op, *counts)?;

@@ -4,6 +4,7 @@
 //! when any of its homes has one. What a row counts for was true on its collection day and stands on the row: tallies ask no other table. On PostgreSQL two writers of one cell could each count without the other: every writer of tallies first holds the
 //! municipality's observation chain, and the next statement sees every earlier holder. SQLite has one writer and cannot race.
 
+use super::Mark;
 use crate::account::audit;
 use crate::clock::Week;
 use crate::db::Tx;
@@ -11,6 +12,7 @@ use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, SegmentId};
 use crate::{all, among, bulk, run};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 // The sums over counted rows that were observed; "observed" is complied 0 or 1.
 macro_rules! sums {
@@ -29,13 +31,13 @@ macro_rules! home_columns {
     };
 }
 
-// What home_week must hold for one municipality from a week on.
+// What home_week must hold for one municipality.
 macro_rules! expected_homes {
     () => {
         concat!(
             "SELECT o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id, ",
             sums!(),
-            " FROM observation o WHERE o.municipality_id = $1 AND o.iso_week >= $2 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
+            " FROM observation o WHERE o.municipality_id = $1 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
               GROUP BY o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id"
         )
     };
@@ -55,6 +57,12 @@ pub struct Key {
     pub home: HouseholdId,
     pub segment: SegmentId,
     pub neighbourhood: NeighbourhoodId,
+}
+
+impl Key {
+    /// Before every cell there is.
+    const FIRST: Key =
+        Key { week: Week(0), home: HouseholdId(Uuid::nil()), segment: SegmentId(Uuid::nil()), neighbourhood: NeighbourhoodId(Uuid::nil()) };
 }
 
 /// Writers of one municipality's tallies follow one another on PostgreSQL; SQLite has one writer anyway.
@@ -160,15 +168,12 @@ async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: B
     Ok(())
 }
 
-/// Before every week there is.
-const BEGINNING: Week = Week(0);
-
 /// Both tallies of one municipality from nothing: after a load, or by `vecino recount`.
 pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
     hold(tx, municipality).await?;
     run!(tx, "DELETE FROM segment_week WHERE municipality_id = $1", municipality)?;
     run!(tx, "DELETE FROM home_week WHERE municipality_id = $1", municipality)?;
-    run!(tx, concat!(home_columns!(), expected_homes!()), municipality, BEGINNING)?;
+    run!(tx, concat!(home_columns!(), expected_homes!()), municipality)?;
     run!(
         tx,
         concat!(
@@ -187,137 +192,109 @@ pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
     rewritten(tx, municipality, weeks.into_iter().map(|(week,)| week).collect()).await
 }
 
-#[derive(sqlx::FromRow)]
-struct Cell {
-    iso_week: Week,
-    /// Of the home, or of the segment.
-    id: uuid::Uuid,
-    segment_id: SegmentId,
-    neighbourhood_id: Option<NeighbourhoodId>,
-    observed: i64,
-    set_out: i64,
-    complied: i64,
-    contaminated: i64,
-}
+/// What `home_week` must hold for one municipality, by its rows.
+#[derive(Debug, Default)]
+pub struct Cells(Vec<(Key, [i32; 4])>);
 
-impl Cell {
-    fn sums(&self) -> [i64; 4] {
-        [self.observed, self.set_out, self.complied, self.contaminated]
+impl Cells {
+    pub fn add(&mut self, row: &Mark) {
+        self.0.extend(row.cell().map(|key| (key, row.adds())));
+    }
+
+    /// One sum for each cell, by its key.
+    fn summed(mut self) -> Vec<(Key, [i32; 4])> {
+        self.0.sort_unstable_by_key(|(key, _)| *key);
+        self.0.dedup_by(|(key, more), (before, sums)| {
+            let same = key == before;
+            if same {
+                sums.iter_mut().zip(*more).for_each(|(sum, more)| *sum += more);
+            }
+            same
+        });
+        self.0
     }
 }
 
-/// Recounts what is due and every cell from the rows; answers one line for each cell that differs and each home counted twice on a day.
-pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    for municipality in super::recount::places(tx).await? {
-        let mut found = super::recount::due_differences(tx, municipality).await?;
-        found.extend(differences(tx, municipality).await?);
-        wrong.extend(found.into_iter().map(|line| format!("{line}; {REMEDY}")));
-        let twice: Vec<(String, chrono::NaiveDate, i64)> = all!(
-            tx,
-            "SELECT h.code, o.service_day, COUNT(*) FROM observation o
-               JOIN household h ON h.municipality_id = o.municipality_id AND h.household_id = o.household_id
-              WHERE o.municipality_id = $1 AND o.counted GROUP BY h.code, o.service_day HAVING COUNT(*) > 1 ORDER BY h.code, o.service_day",
-            municipality
-        )?;
-        wrong.extend(
-            twice
-                .into_iter()
-                .map(|(home, day, n)| format!("observation {municipality}/{home}/{day}: {n} rows count for one home on one day; {REMEDY}")),
-        );
-    }
-    Ok(wrong)
-}
-
-const REMEDY: &str = "run `vecino recount`, which counts its rows again and says what changed";
+/// Stored cells held at a time.
+const PAGE: i64 = 5_000;
 
 /// One line for each cell of a municipality that is not what its rows give.
-pub(super) async fn differences(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    verify_homes(tx, municipality, &mut wrong).await?;
-    verify_segments(tx, municipality, &mut wrong).await?;
+pub(super) async fn differences(tx: &mut Tx, municipality: MunicipalityId, cells: Cells) -> Result<Vec<String>> {
+    let cells = cells.summed();
+    let mut wrong = home_differences(tx, municipality, &cells).await?;
+    wrong.extend(segment_differences(tx, municipality, &cells).await?);
     Ok(wrong)
 }
 
-async fn verify_homes(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut Vec<String>) -> Result<()> {
-    macro_rules! cells {
-        ($from:expr) => {
-            concat!(
-                "SELECT iso_week, household_id AS id, segment_id, neighbourhood_id, CAST(observed AS BIGINT) AS observed, CAST(set_out AS BIGINT) AS set_out,
-                   CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated FROM ",
-                $from
-            )
-        };
-    }
-    const STORED: &str = "SELECT municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated
-                  FROM home_week WHERE municipality_id = $1 AND iso_week >= $2";
-    let with = concat!(
-        "WITH expected (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) AS (",
-        expected_homes!(),
-        ") "
-    );
-    let missing: Vec<Cell> =
-        all!(tx, sqlx::AssertSqlSafe(format!("{with}{}(SELECT * FROM expected EXCEPT {STORED}) d", cells!(""))), municipality, BEGINNING)?;
-    let surplus: Vec<Cell> =
-        all!(tx, sqlx::AssertSqlSafe(format!("{with}{}({STORED} EXCEPT SELECT * FROM expected) d", cells!(""))), municipality, BEGINNING)?;
-    type Place = (Week, uuid::Uuid, SegmentId, Option<NeighbourhoodId>);
-    let mut pairs: BTreeMap<Place, [Option<Cell>; 2]> = BTreeMap::new();
-    for (side, cells) in [surplus, missing].into_iter().enumerate() {
-        for cell in cells {
-            let key = (cell.iso_week, cell.id, cell.segment_id, cell.neighbourhood_id);
-            pairs.entry(key).or_default()[side] = Some(cell);
+async fn home_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [i32; 4])]) -> Result<Vec<String>> {
+    let say = |key: &Key, stored: Option<[i32; 4]>, rows: Option<[i32; 4]>| {
+        format!("home_week {municipality}/{}/{}: {}", key.week, key.home, difference(stored, rows))
+    };
+    let mut wrong = Vec::new();
+    let mut expected = cells.iter().peekable();
+    let mut after: Option<Key> = None;
+    loop {
+        let from = after.unwrap_or(Key::FIRST);
+        // Both come in the order of the table's key.
+        type Stored = (Week, HouseholdId, SegmentId, NeighbourhoodId, i32, i32, i32, i32);
+        let page: Vec<Stored> = all!(
+            tx,
+            "SELECT iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated FROM home_week
+              WHERE municipality_id = $1 AND (iso_week, household_id, segment_id, neighbourhood_id) > ($2, $3, $4, $5)
+              ORDER BY iso_week, household_id, segment_id, neighbourhood_id LIMIT $6",
+            municipality,
+            from.week,
+            from.home,
+            from.segment,
+            from.neighbourhood,
+            PAGE
+        )?;
+        if page.is_empty() {
+            break;
+        }
+        for (week, home, segment, neighbourhood, observed, set_out, complied, contaminated) in page {
+            let key = Key { week, home, segment, neighbourhood };
+            let stored = [observed, set_out, complied, contaminated];
+            while let Some((before, rows)) = expected.next_if(|(expected, _)| *expected < key) {
+                wrong.push(say(before, None, Some(*rows)));
+            }
+            let rows = expected.next_if(|(expected, _)| *expected == key).map(|(_, rows)| *rows);
+            if rows != Some(stored) {
+                wrong.push(say(&key, Some(stored), rows));
+            }
+            after = Some(key);
         }
     }
-    for ((week, home, ..), [stored, rows]) in pairs {
-        wrong.push(format!("home_week {municipality}/{week}/{home}: {}", difference(stored.as_ref(), rows.as_ref())));
-    }
-    Ok(())
+    wrong.extend(expected.map(|(key, rows)| say(key, None, Some(*rows))));
+    Ok(wrong)
 }
 
-async fn verify_segments(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut Vec<String>) -> Result<()> {
-    let expected: Vec<Cell> = all!(
+async fn segment_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [i32; 4])]) -> Result<Vec<String>> {
+    let stored: Vec<(Week, SegmentId, i32, i32, i32, i32)> = all!(
         tx,
-        concat!(
-            "WITH h (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) AS (",
-            expected_homes!(),
-            "), t (iso_week, segment_id, observed, set_out, complied, contaminated) AS (SELECT h.iso_week, h.segment_id, ",
-            segment_sums!(),
-            " FROM h GROUP BY h.iso_week, h.segment_id)
-             SELECT t.iso_week, t.segment_id AS id, t.segment_id, NULL AS neighbourhood_id, CAST(t.observed AS BIGINT) AS observed,
-               CAST(t.set_out AS BIGINT) AS set_out, CAST(t.complied AS BIGINT) AS complied, CAST(t.contaminated AS BIGINT) AS contaminated FROM t"
-        ),
-        municipality,
-        BEGINNING
-    )?;
-    let stored: Vec<Cell> = all!(
-        tx,
-        "SELECT iso_week, segment_id AS id, segment_id, NULL AS neighbourhood_id, CAST(observed AS BIGINT) AS observed,
-           CAST(set_out AS BIGINT) AS set_out, CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated
-         FROM segment_week WHERE municipality_id = $1",
+        "SELECT iso_week, segment_id, observed, set_out, complied, contaminated FROM segment_week WHERE municipality_id = $1",
         municipality
     )?;
-    let mut pairs: BTreeMap<(Week, uuid::Uuid), [Option<Cell>; 2]> = BTreeMap::new();
-    for (side, cells) in [stored, expected].into_iter().enumerate() {
-        for cell in cells {
-            let key = (cell.iso_week, cell.id);
-            pairs.entry(key).or_default()[side] = Some(cell);
-        }
+    let mut pairs: BTreeMap<(Week, SegmentId), [Option<[i32; 4]>; 2]> = BTreeMap::new();
+    for (week, segment, observed, set_out, complied, contaminated) in stored {
+        pairs.entry((week, segment)).or_default()[0] = Some([observed, set_out, complied, contaminated]);
     }
-    for ((week, segment), [stored, rows]) in pairs {
-        // A segment whose homes moved away keeps an empty cell: nothing and no cell are the same.
-        let sums = |cell: &Option<Cell>| cell.as_ref().map_or([0; 4], Cell::sums);
-        if sums(&stored) != sums(&rows) {
-            wrong.push(format!("segment_week {municipality}/{week}/{segment}: {}", difference(stored.as_ref(), rows.as_ref())));
-        }
+    for (key, sums) in cells {
+        let cell = pairs.entry((key.week, key.segment)).or_default()[1].get_or_insert_default();
+        cell.iter_mut().zip(sums).for_each(|(sum, more)| *sum += more);
     }
-    Ok(())
+    // A segment whose homes moved away keeps an empty cell: nothing and no cell are the same.
+    let differ = pairs.into_iter().filter(|(_, [stored, rows])| stored.unwrap_or_default() != rows.unwrap_or_default());
+    Ok(differ
+        .map(|((week, segment), [stored, rows])| format!("segment_week {municipality}/{week}/{segment}: {}", difference(stored, rows)))
+        .collect())
 }
 
-fn difference(stored: Option<&Cell>, rows: Option<&Cell>) -> String {
-    let say = |cell: Option<&Cell>| match cell {
+fn difference(stored: Option<[i32; 4]>, rows: Option<[i32; 4]>) -> String {
+    let say = |sums: Option<[i32; 4]>| match sums {
         None => "nothing".to_owned(),
-        Some(cell) => {
-            format!("observed {}, set out {}, complied {}, contaminated {}", cell.observed, cell.set_out, cell.complied, cell.contaminated)
+        Some([observed, set_out, complied, contaminated]) => {
+            format!("observed {observed}, set out {set_out}, complied {complied}, contaminated {contaminated}")
         }
     };
     format!("the tally says {}, its rows say {}", say(stored), say(rows))

@@ -1,5 +1,7 @@
-//! Rows as the crews recorded them: each against its seal, its outcome derived anew, and which row counts for a home and day.
+//! Rows as the crews recorded them: each against its seal, its outcome and its place derived anew, and which row counts for a home and day;
+//! then the tallies against the rows. One pass over the rows.
 
+use super::tally::{self, Cells};
 use super::{Kind, Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, seal_row, standing};
 use crate::account::audit::REMEDY;
 use crate::account::audit::findings::Findings;
@@ -7,8 +9,9 @@ use crate::all;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{DeviceId, HouseholdId, MunicipalityId, OpId, RoundId};
+use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, RoundId, SegmentId};
 use crate::seal::RecordKeys;
+use crate::territory::collection::Served;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -23,6 +26,8 @@ struct Plain {
     kind: Kind,
     round_id: RoundId,
     household_id: HouseholdId,
+    segment_id: Option<SegmentId>,
+    neighbourhood_id: Option<NeighbourhoodId>,
     service_day: NaiveDate,
     iso_week: Week,
     device_id: DeviceId,
@@ -70,9 +75,8 @@ impl Whole {
             kind: plain.kind,
             round_id: plain.round_id,
             household_id: plain.household_id,
-            // What it counts for is no part of what is checked here.
-            segment_id: None,
-            neighbourhood_id: None,
+            segment_id: plain.segment_id,
+            neighbourhood_id: plain.neighbourhood_id,
             service_day: plain.service_day,
             iso_week: plain.iso_week,
             device_id: plain.device_id,
@@ -106,7 +110,7 @@ impl Whole {
 macro_rules! page_sql {
     ($from:literal, $columns:literal, $rare:literal) => {
         concat!(
-            "SELECT op_id, kind, round_id, household_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out,
+            "SELECT op_id, kind, round_id, household_id, segment_id, neighbourhood_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out,
                     separated, stream, complied, counted, content_hash, row_mac",
             $columns,
             " FROM observation WHERE municipality_id = $1 AND op_id ",
@@ -127,25 +131,27 @@ macro_rules! whole_sql {
 
 type Day = (HouseholdId, NaiveDate);
 
-async fn places(tx: &mut Tx) -> Result<Vec<MunicipalityId>> {
-    let found: Vec<(MunicipalityId,)> = all!(
-        tx,
-        "SELECT m.municipality_id FROM municipality m
-          WHERE EXISTS (SELECT 1 FROM observation o WHERE o.municipality_id = m.municipality_id) ORDER BY m.municipality_id"
-    )?;
-    Ok(found.into_iter().map(|(place,)| place).collect())
+/// What the rows say.
+#[derive(Debug, Default, PartialEq)]
+pub struct Rows {
+    /// One line for each row that is not what a crew recorded, whose outcome does not follow, or that counts where another should.
+    pub altered: Vec<String>,
+    /// One line for each row, round and cell of a tally that does not follow from rows and facts.
+    pub tallies: Vec<String>,
 }
 
-/// One line for each row that is not what a crew recorded, whose outcome does not follow from it, or that counts where another should.
-pub async fn rows(tx: &mut Tx) -> Result<Vec<String>> {
-    let mut found = Findings::default();
-    for municipality in places(tx).await? {
-        rows_of(tx, municipality, &mut found).await?;
+pub async fn rows(tx: &mut Tx) -> Result<Rows> {
+    let (mut found, mut places) = (Findings::default(), Findings::default());
+    let mut tallies = Vec::new();
+    for municipality in super::recount::places(tx).await? {
+        let cells = rows_of(tx, municipality, &mut found, &mut places).await?;
+        tallies.extend(super::recount::due_differences(tx, municipality).await?);
+        tallies.extend(tally::differences(tx, municipality, cells).await?);
     }
-    Ok(found.lines())
+    Ok(Rows { altered: found.lines(), tallies: places.bare().into_iter().chain(tallies).collect() })
 }
 
-async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings) -> Result<()> {
+async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings, places: &mut Findings) -> Result<Cells> {
     let keys = tx.record_keys()?;
     let rounds: Vec<(RoundId, Stream)> = all!(tx, "SELECT round_id, stream FROM round WHERE municipality_id = $1", municipality)?;
     let streams: HashMap<RoundId, Stream> = rounds.into_iter().collect();
@@ -156,14 +162,19 @@ async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings
         municipality
     )?;
     let several: HashSet<Day> = several.into_iter().collect();
+    let served = Served::read(tx, municipality).await?;
     let mut together: HashMap<Day, Vec<Mark>> = HashMap::new();
+    let mut cells = Cells::default();
     let mut check = |page: Vec<Whole>, found: &mut Findings| {
         for (row, row_mac) in page.into_iter().map(|whole| whole.row(municipality)) {
             one(&keys, municipality, &row, row_mac, &streams, found);
+            let mark = row.mark();
+            place(municipality, &mark, &served, places);
+            cells.add(&mark);
             let day = (row.household_id, row.service_day);
             match several.contains(&day) {
-                true => together.entry(day).or_default().push(row.mark()),
-                false => counts(municipality, &[row.mark()], found),
+                true => together.entry(day).or_default().push(mark),
+                false => counts(municipality, &[mark], found),
             }
         }
     };
@@ -184,7 +195,20 @@ async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings
     for (_, marks) in days {
         counts(municipality, &marks, found);
     }
-    Ok(())
+    Ok(cells)
+}
+
+/// What a collection counts for: where its home lay, and was served, on its day.
+fn place(municipality: MunicipalityId, row: &Mark, served: &Served, found: &mut Findings) {
+    let given = served.on(row.household_id, row.service_day);
+    if (row.segment_id, row.neighbourhood_id) != (given.map(|(segment, _)| segment), given.map(|(_, neighbourhood)| neighbourhood)) {
+        found.add("observation, place", || {
+            format!(
+                "observation {municipality}/{}: it does not count for the segment and neighbourhood its home {} was served in on {}",
+                row.op_id, row.household_id, row.service_day
+            )
+        });
+    }
 }
 
 /// One row by itself: its seal, its outcome, its week.
@@ -196,24 +220,24 @@ fn one(
     streams: &HashMap<RoundId, Stream>,
     found: &mut Findings,
 ) {
-    let place = || format!("observation {municipality}/{}", row.op_id);
+    let name = || format!("observation {municipality}/{}", row.op_id);
     if row_mac.as_ref() != Some(&seal_row::seal(keys, row)) {
-        found.add("observation, seal", || format!("{}: it is not what the crew recorded, so another hand changed or made it; {REMEDY}", place()));
+        found.add("observation, seal", || format!("{}: it is not what the crew recorded, so another hand changed or made it; {REMEDY}", name()));
     }
     match streams.get(&row.round_id) {
-        None => found.add("observation, round", || format!("{}: its round {} is gone; {REMEDY}", place(), row.round_id)),
+        None => found.add("observation, round", || format!("{}: its round {} is gone; {REMEDY}", name(), row.round_id)),
         Some(stream) => {
             let complied = row.outcome.complied(*stream);
             if row.complied != complied {
                 let say = |complied: Option<i16>| complied.map_or("not observed".to_owned(), |complied| complied.to_string());
                 found.add("observation, outcome", || {
-                    format!("{}: complied is {}, and what the crew recorded gives {}; {REMEDY}", place(), say(row.complied), say(complied))
+                    format!("{}: complied is {}, and what the crew recorded gives {}; {REMEDY}", name(), say(row.complied), say(complied))
                 });
             }
         }
     }
     if row.iso_week != Week::of(row.service_day) {
-        found.add("observation, week", || format!("{}: it stands in week {}, and its day is {}; {REMEDY}", place(), row.iso_week, row.service_day));
+        found.add("observation, week", || format!("{}: it stands in week {}, and its day is {}; {REMEDY}", name(), row.iso_week, row.service_day));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
 use chrono::NaiveDate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A route on a day it runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,39 @@ impl Dues {
             Due { segment_id: *segment_id, neighbourhood_id: *neighbourhood_id, homes }
         });
         due.filter(|due| due.homes > 0).collect()
+    }
+}
+
+/// Where every home of a municipality was served, for many days at once.
+pub struct Served {
+    homes: HashMap<HouseholdId, Vec<(Span, SegmentId)>>,
+    segments: HashMap<SegmentId, Vec<(Span, NeighbourhoodId)>>,
+}
+
+impl Served {
+    pub async fn read(tx: &mut Tx, municipality: MunicipalityId) -> Result<Served> {
+        let served: Vec<(HouseholdId, NaiveDate, Option<NaiveDate>, SegmentId)> = all!(
+            tx,
+            "SELECT household_id, valid_from, valid_to, segment_id FROM household_version
+              WHERE municipality_id = $1 AND superseded_at IS NULL AND service_status = 'served' AND segment_id IS NOT NULL",
+            municipality
+        )?;
+        let lies: Vec<(SegmentId, NaiveDate, Option<NaiveDate>, NeighbourhoodId)> = all!(
+            tx,
+            "SELECT segment_id, valid_from, valid_to, neighbourhood_id FROM segment_version WHERE municipality_id = $1 AND superseded_at IS NULL",
+            municipality
+        )?;
+        let (mut homes, mut segments) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        served.into_iter().for_each(|(home, from, to, segment)| homes.entry(home).or_default().push((Span { from, to }, segment)));
+        lies.into_iter().for_each(|(segment, from, to, there)| segments.entry(segment).or_default().push((Span { from, to }, there)));
+        Ok(Served { homes, segments })
+    }
+
+    /// The segment and the neighbourhood a collection at a home counts for on a day.
+    pub fn on(&self, home: HouseholdId, day: NaiveDate) -> Option<(SegmentId, NeighbourhoodId)> {
+        let (_, segment) = self.homes.get(&home)?.iter().find(|(span, _)| span.holds(day))?;
+        let (_, neighbourhood) = self.segments.get(segment)?.iter().find(|(span, _)| span.holds(day))?;
+        Some((*segment, *neighbourhood))
     }
 }
 

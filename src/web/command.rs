@@ -18,7 +18,6 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 #[derive(Debug, Args)]
 pub struct Init {
@@ -37,21 +36,10 @@ pub struct Serve {
     pub trusted_proxy: Option<IpAddr>,
 }
 
-/// Makes the data folder, for its owner only.
-pub fn make_data_dir(folder: &Path) -> Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|e| {
-        Error::refused("data-dir", format!("{}: the data folder cannot be made; check the path and its owner", folder.display())).because(e)
-    })
-}
-
 /// An empty installation with its first administrator. Refuses where somebody can sign in already.
 pub async fn init(arguments: Init, options: &Options) -> Result<()> {
     let login = user::login(&arguments.admin)?;
-    make_data_dir(&options.data_dir)?;
+    let _held = app::take_folder(&options.data_dir)?;
     let db = Db::connect(&options.url()).await?;
     db.migrate().await?;
     let mut tx = db.read().await?;

@@ -18,9 +18,18 @@ impl Findings {
     }
 
     pub fn lines(self) -> Vec<String> {
+        self.with(&format!("; {}", super::REMEDY))
+    }
+
+    /// The same for lines to which the one who asks adds what can be done.
+    pub fn bare(self) -> Vec<String> {
+        self.with("")
+    }
+
+    fn with(self, remedy: &str) -> Vec<String> {
         let each = self.0.into_iter().flat_map(|(kind, (mut lines, more))| {
             if more > 0 {
-                lines.push(format!("{kind}: {more} more rows of this kind; {}", super::REMEDY));
+                lines.push(format!("{kind}: {more} more rows of this kind{remedy}"));
             }
             lines
         });

@@ -134,6 +134,10 @@ impl Outside {
         Outside { place: data_dir.join("heads.jsonl") }
     }
 
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
     pub fn read(&self, keys: &RecordKeys) -> Result<Kept> {
         match std::fs::read_to_string(&self.place) {
             Ok(text) => Ok(self.parse(&text, keys)),
