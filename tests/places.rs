@@ -244,6 +244,27 @@ async fn an_end_that_is_planned_stands_when_a_file_does_not_speak_of_it() {
 }
 
 #[tokio::test]
+async fn a_line_that_is_drawn_anew_takes_no_end_back_and_reaches_what_comes_to_it() {
+    on_both_engines!(db => {
+        town(&db).await;
+        act(&db, Thing::Household, Deed::Retire { codes: &codes(&[&home(0)]), with_homes: false }, "2026-12-01", None).await.unwrap();
+        act(&db, Thing::Segment, Deed::Retire { codes: &codes(&["S4"]), with_homes: true }, "2026-12-01", None).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        // Home 4 of S2 will stand on S1.
+        bring(&mut tx, Kind::Households, &format!("code,segment,lon,lat,valid_from\n{},S1,-91.7765,14.9621,2026-12-01\n", home(4)), TODAY, None).await.unwrap();
+        let along = async |tx: &mut Tx, code: &str, on: &str| household::of(tx, TOWN, day(on)).await.unwrap().into_iter().find(|h| h.code == code).map(|h| h.along_m);
+        let (on_s2, on_s1) = (along(&mut tx, &home(4), TODAY).await, along(&mut tx, &home(4), "2026-12-07").await.unwrap());
+        bring(&mut tx, Kind::Routes, "code,wkt\nR1,\"LINESTRING (-91.78 14.962, -91.761 14.962)\"\n", TODAY, None).await.unwrap();
+        bring(&mut tx, Kind::Segments, "code,wkt\nS1,\"LINESTRING (-91.7795 14.962, -91.775 14.962)\"\n", TODAY, None).await.unwrap();
+        let segments: Vec<String> = segment::of(&mut tx, TOWN, day("2026-12-07")).await.unwrap().into_iter().map(|s| s.code).collect();
+        assert_eq!(segments, ["S1", "S2", "S3", "S5"]);
+        assert_eq!(along(&mut tx, &home(0), "2026-12-07").await, None);
+        assert_eq!(along(&mut tx, &home(4), TODAY).await, on_s2, "on S2 nothing is other");
+        assert!(along(&mut tx, &home(4), "2026-12-07").await.unwrap() > on_s1 + 40.0, "S1 begins farther back");
+    });
+}
+
+#[tokio::test]
 async fn a_new_name_holds_from_its_day_and_every_code_finds_its_thing() {
     on_both_engines!(db => {
         town(&db).await;

@@ -6,14 +6,14 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, OperatorId, RouteId, SegmentId};
 use crate::territory::code::Thing;
-use crate::territory::dated::{self, Span, Version};
+use crate::territory::dated::{self, Change, Version, recast};
 use crate::territory::household::{self, Household, STATUSES, has_shape, is_code, is_own};
 use crate::territory::route::{self, Planned};
 use crate::territory::segment::{self, Lane, Segment};
 use chrono::NaiveDate;
 use geo::Coord;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A home farther from its segment than this is refused, in metres: it was put on the wrong one, or its position is wrong.
 const FAR: f64 = 3_000.0;
@@ -234,27 +234,29 @@ pub(super) fn merged(before: Option<&Value>, told: serde_json::Map<String, Value
     Value::Object(all)
 }
 
-/// From a day on, where the homes of these segments are met: their lines have changed.
+/// Where the homes of these segments are met from the day on which a segment's line is another.
 pub(super) async fn along_again(
     tx: &mut Tx,
     mint: &mut Mint,
     request: &Request<'_>,
     ground: &Ground,
-    changed: &BTreeMap<SegmentId, (Span, Segment)>,
+    redrawn: &BTreeMap<SegmentId, (NaiveDate, Segment)>,
 ) -> Result<()> {
     let id = ground.id();
-    let lanes: BTreeMap<SegmentId, (Span, Lane)> = changed.iter().map(|(id, (days, segment))| (*id, (*days, segment.lane()))).collect();
+    let lanes: BTreeMap<SegmentId, (NaiveDate, Lane)> = redrawn.iter().map(|(id, (from, segment))| (*id, (*from, segment.lane()))).collect();
     let stored = by_code(household::history(tx, id).await?, |home| &home.code);
     let mut changes = Vec::new();
     for history in stored.values() {
-        let Some((days, lane)) = history.last().and_then(|last| last.facts.segment_id).and_then(|segment| lanes.get(&segment)) else { continue };
-        let Some(now) = dated::latest(history, days.from).filter(|version| version.span().holds(days.from)) else { continue };
-        let (along_m, _) = lane.meets(Coord { x: now.facts.lon, y: now.facts.lat });
-        let change = dated::hold(history, *days, Household { along_m, ..now.facts.clone() }, request.from);
-        if !change.is_nothing() {
-            changes.push((now.facts.household_id.0, change));
-        }
+        let on: BTreeSet<SegmentId> = history.iter().filter_map(|version| version.facts.segment_id).collect();
+        let met = on.into_iter().filter_map(|segment| lanes.get(&segment).map(|(from, lane)| (segment, *from, lane)));
+        let change = met.fold(Change::nothing(), |whole, (segment, from, lane)| {
+            whole.with(recast(history, from, request.from, |home| {
+                let (along_m, _) = lane.meets(Coord { x: home.lon, y: home.lat });
+                (home.segment_id == Some(segment)).then(|| Household { along_m, ..home.clone() })
+            }))
+        });
+        changes.extend(history.first().filter(|_| !change.is_nothing()).map(|first| (first.facts.household_id.0, change)));
     }
     dated::write(tx, "household", id, request.now, &changes).await?;
-    household::add(tx, mint, request.now, &changes.iter().flat_map(|(_, change)| change.added.clone()).collect::<Vec<_>>()).await
+    household::add(tx, mint, request.now, &changes.into_iter().flat_map(|(_, change)| change.added).collect::<Vec<_>>()).await
 }

@@ -7,7 +7,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
 use crate::territory::code::Thing;
-use crate::territory::dated::{self, Change, Span, Version};
+use crate::territory::dated::{self, Change, Span, Version, recast};
 use crate::territory::geometry::{self, Plane};
 use crate::territory::municipality::{Inside, TOLERANCE};
 use crate::territory::neighbourhood;
@@ -234,20 +234,21 @@ async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, routes: &BTreeSe
 /// From the day a route is drawn anew, where it meets its segments.
 async fn laid_again(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, ground: &Ground, routes: &[(uuid::Uuid, Change<Planned>)]) -> Result<()> {
     let id = ground.id();
-    let redrawn: BTreeMap<RouteId, (Span, &Route)> =
-        routes.iter().filter_map(|(_, change)| change.added.last()).map(|(days, (route, _))| (route.route_id, (*days, route))).collect();
+    let redrawn: BTreeMap<RouteId, (NaiveDate, &Route)> =
+        routes.iter().filter_map(|(_, change)| change.added.last()).map(|(days, (route, _))| (route.route_id, (days.from, route))).collect();
     let stored = by_code(segment::history(tx, id).await?, |segment| &segment.code);
     let mut changes = Vec::new();
     for history in stored.values() {
-        let Some((days, route)) = history.last().and_then(|last| redrawn.get(&last.facts.route_id)) else { continue };
-        let Some(now) = dated::latest(history, days.from).filter(|version| version.span().holds(days.from)) else { continue };
-        let laid = now.facts.clone().laid_along(route);
-        if laid != now.facts {
-            changes.push((now.facts.segment_id.0, dated::hold(history, Span { to: None, ..*days }, laid, request.from)));
-        }
+        let on: BTreeSet<RouteId> = history.iter().map(|version| version.facts.route_id).collect();
+        let met = on.into_iter().filter_map(|route| redrawn.get(&route));
+        let change = met.fold(Change::nothing(), |whole, (from, route)| {
+            let laid = |lies: &Segment| (lies.route_id == route.route_id).then(|| lies.clone().laid_along(route));
+            whole.with(recast(history, *from, request.from, laid))
+        });
+        changes.extend(history.first().filter(|_| !change.is_nothing()).map(|first| (first.facts.segment_id.0, change)));
     }
     dated::write(tx, "segment", id, request.now, &changes).await?;
-    segment::add(tx, mint, request.now, &changes.iter().flat_map(|(_, change)| change.added.clone()).collect::<Vec<_>>()).await
+    segment::add(tx, mint, request.now, &changes.into_iter().flat_map(|(_, change)| change.added).collect::<Vec<_>>()).await
 }
 
 pub(super) async fn segments(
@@ -320,8 +321,7 @@ pub(super) async fn segments(
     dated::write(tx, "segment", id, request.now, &settled.changes).await?;
     segment::add(tx, mint, request.now, &settled.added()).await?;
     let redrawn = settled.changes.iter().filter_map(|(_, change)| change.added.last().cloned());
-    let redrawn: BTreeMap<SegmentId, (Span, Segment)> =
-        redrawn.map(|(days, segment)| (segment.segment_id, (Span { to: None, ..days }, segment))).collect();
+    let redrawn: BTreeMap<SegmentId, (NaiveDate, Segment)> = redrawn.map(|(days, segment)| (segment.segment_id, (days.from, segment))).collect();
     if redrawn.len() > settled.new.len() {
         homes::along_again(tx, mint, request, ground, &redrawn).await?;
     }
