@@ -29,13 +29,13 @@ macro_rules! home_columns {
     };
 }
 
-// What home_week must hold for one municipality from a week on.
+// What home_week must hold for one municipality.
 macro_rules! expected_homes {
     () => {
         concat!(
             "SELECT o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id, ",
             sums!(),
-            " FROM observation o WHERE o.municipality_id = $1 AND o.iso_week >= $2 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
+            " FROM observation o WHERE o.municipality_id = $1 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
               GROUP BY o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id"
         )
     };
@@ -160,15 +160,12 @@ async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: B
     Ok(())
 }
 
-/// Before every week there is.
-const BEGINNING: Week = Week(0);
-
 /// Both tallies of one municipality from nothing: after a load, or by `vecino recount`.
 pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
     hold(tx, municipality).await?;
     run!(tx, "DELETE FROM segment_week WHERE municipality_id = $1", municipality)?;
     run!(tx, "DELETE FROM home_week WHERE municipality_id = $1", municipality)?;
-    run!(tx, concat!(home_columns!(), expected_homes!()), municipality, BEGINNING)?;
+    run!(tx, concat!(home_columns!(), expected_homes!()), municipality)?;
     run!(
         tx,
         concat!(
@@ -241,25 +238,21 @@ pub(super) async fn differences(tx: &mut Tx, municipality: MunicipalityId) -> Re
 
 async fn verify_homes(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut Vec<String>) -> Result<()> {
     macro_rules! cells {
-        ($from:expr) => {
+        ($of:literal) => {
             concat!(
-                "SELECT iso_week, household_id AS id, segment_id, neighbourhood_id, CAST(observed AS BIGINT) AS observed, CAST(set_out AS BIGINT) AS set_out,
-                   CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated FROM ",
-                $from
+                "WITH expected (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) AS (",
+                expected_homes!(),
+                "), stored AS (SELECT municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated
+                    FROM home_week WHERE municipality_id = $1)
+                 SELECT iso_week, household_id AS id, segment_id, neighbourhood_id, CAST(observed AS BIGINT) AS observed, CAST(set_out AS BIGINT) AS set_out,
+                   CAST(complied AS BIGINT) AS complied, CAST(contaminated AS BIGINT) AS contaminated FROM (",
+                $of,
+                ") d"
             )
         };
     }
-    const STORED: &str = "SELECT municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated
-                  FROM home_week WHERE municipality_id = $1 AND iso_week >= $2";
-    let with = concat!(
-        "WITH expected (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) AS (",
-        expected_homes!(),
-        ") "
-    );
-    let missing: Vec<Cell> =
-        all!(tx, sqlx::AssertSqlSafe(format!("{with}{}(SELECT * FROM expected EXCEPT {STORED}) d", cells!(""))), municipality, BEGINNING)?;
-    let surplus: Vec<Cell> =
-        all!(tx, sqlx::AssertSqlSafe(format!("{with}{}({STORED} EXCEPT SELECT * FROM expected) d", cells!(""))), municipality, BEGINNING)?;
+    let missing: Vec<Cell> = all!(tx, cells!("SELECT * FROM expected EXCEPT SELECT * FROM stored"), municipality)?;
+    let surplus: Vec<Cell> = all!(tx, cells!("SELECT * FROM stored EXCEPT SELECT * FROM expected"), municipality)?;
     type Place = (Week, uuid::Uuid, SegmentId, Option<NeighbourhoodId>);
     let mut pairs: BTreeMap<Place, [Option<Cell>; 2]> = BTreeMap::new();
     for (side, cells) in [surplus, missing].into_iter().enumerate() {
@@ -286,8 +279,7 @@ async fn verify_segments(tx: &mut Tx, municipality: MunicipalityId, wrong: &mut 
              SELECT t.iso_week, t.segment_id AS id, t.segment_id, NULL AS neighbourhood_id, CAST(t.observed AS BIGINT) AS observed,
                CAST(t.set_out AS BIGINT) AS set_out, CAST(t.complied AS BIGINT) AS complied, CAST(t.contaminated AS BIGINT) AS contaminated FROM t"
         ),
-        municipality,
-        BEGINNING
+        municipality
     )?;
     let stored: Vec<Cell> = all!(
         tx,

@@ -8,7 +8,6 @@ use crate::id::{Mint, MunicipalityId};
 use crate::sheet::{Written, words};
 use crate::territory::check;
 use crate::territory::command::After;
-
 use crate::territory::municipality;
 use clap::{Args, Subcommand};
 use serde_json::json;
