@@ -12,8 +12,8 @@ use vecino::observation::receive::{Status, receive};
 use vecino::observation::{restate, tally};
 use vecino::sheet::Written;
 use vecino::territory::act::{Act, Deed, Done, Parts, Thing, perform};
+use vecino::territory::change::After;
 use vecino::territory::collection as collecting;
-use vecino::territory::command::After;
 use vecino::territory::export::{self, Format};
 use vecino::territory::import::{self, Kind, Outcome, Request};
 use vecino::territory::{code, household, neighbourhood, route, segment};
@@ -261,6 +261,27 @@ async fn a_line_that_is_drawn_anew_takes_no_end_back_and_reaches_what_comes_to_i
         assert_eq!(along(&mut tx, &home(0), "2026-12-07").await, None);
         assert_eq!(along(&mut tx, &home(4), TODAY).await, on_s2, "on S2 nothing is other");
         assert!(along(&mut tx, &home(4), "2026-12-07").await.unwrap() > on_s1 + 40.0, "S1 begins farther back");
+    });
+}
+
+#[tokio::test]
+async fn an_empty_cell_that_must_not_be_empty_is_refused_and_a_column_left_out_is_not() {
+    on_both_engines!(db => {
+        town(&db).await;
+        for (kind, column, text) in [
+            (Kind::Segments, "route", "code,route\nS1,\n"),
+            (Kind::Segments, "neighbourhood", "code,neighbourhood\nS1,\n"),
+            (Kind::Routes, "operator", "code,operator,name\nR1,,Otro\n"),
+            (Kind::Neighbourhoods, "name", "code,name\nN1,\n"),
+            (Kind::Points, "kind", "code,kind\nC1,\n"),
+        ] {
+            let mut tx = db.write().await.unwrap();
+            let refused = bring(&mut tx, kind, text, TODAY, None).await.unwrap_err();
+            assert!(refused.lines.len() == 1 && refused.lines[0].contains(&format!("«{column}» is missing; fill it in")), "{refused}");
+        }
+        let mut tx = db.write().await.unwrap();
+        let outcome = bring(&mut tx, Kind::Routes, "code,name\nR1,Otro\n", TODAY, None).await.unwrap();
+        assert_eq!((outcome.new, outcome.changed), (0, 1));
     });
 }
 

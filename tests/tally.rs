@@ -13,7 +13,7 @@ use vecino::id::{HouseholdId, SegmentId};
 use vecino::observation::receive::receive;
 use vecino::observation::recount::recount;
 use vecino::observation::{Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, restate, round, standing, tally};
-use vecino::territory::command::Changed;
+use vecino::territory::change::Changed;
 use vecino::{all, one, run};
 
 fn day() -> NaiveDate {

@@ -8,7 +8,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OpId, RoundId, SegmentId};
 use crate::observation::Stream;
-use crate::territory::command::Changed;
+use crate::territory::change::Changed;
 use crate::territory::dated::in_force;
 use crate::{all, one, run};
 use chrono::{Days, NaiveDate};

@@ -9,9 +9,9 @@ mod rename;
 mod retire;
 mod split;
 
+use super::change::{After, Changed, Drawn};
 use super::code::Codes;
 pub use super::code::Thing;
-use super::command::{After, Changed, Drawn};
 use super::dated::{self, Change, Span, Version, recast};
 use super::household::{self, Household};
 use super::neighbourhood::{self, Neighbourhood};

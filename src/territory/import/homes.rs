@@ -1,7 +1,7 @@
 //! Homes: what a file says of them from a day on. What held before stays as it was written.
 
 use super::fields::Item;
-use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, places, settle, there_on};
+use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, places, settle, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, OperatorId, RouteId, SegmentId};
@@ -12,7 +12,6 @@ use crate::territory::route::{self, Planned};
 use crate::territory::segment::{self, Lane, Segment};
 use chrono::NaiveDate;
 use geo::Coord;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A home farther from its segment than this is refused, in metres: it was put on the wrong one, or its position is wrong.
@@ -54,11 +53,6 @@ impl Streets {
     }
 }
 
-/// A column that the file has: empty empties, absent leaves what stands.
-pub(super) fn kept(item: &mut Item, column: &str, before: Option<String>) -> Option<String> {
-    if item.properties.contains_key(column) { item.text(column) } else { before }
-}
-
 pub(super) async fn households(
     tx: &mut Tx,
     mint: &mut Mint,
@@ -86,7 +80,7 @@ pub(super) async fn households(
         let Some(code) = code else { continue };
         let history = stored.get(&code);
         let (days, dated) = days(&mut item, history, request, lines);
-        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let before = stands(history, days);
         let place = match (&item.shape, before) {
             (None, Some(home)) => Some(Coord { x: home.lon, y: home.lat }),
             _ => {
@@ -112,12 +106,6 @@ pub(super) async fn households(
     household::add(tx, mint, request.now, &settled.added()).await
 }
 
-/// Whether the row says that its place is approximate, or else what stands.
-pub(super) fn approximate(item: &mut Item, before: Option<bool>) -> bool {
-    let says = ["approximate", "geometria"].iter().any(|column| item.properties.contains_key(*column));
-    before.filter(|_| !says).unwrap_or_else(|| item.approximate())
-}
-
 /// One home as the row, and where it is silent what stands, say.
 #[expect(clippy::too_many_arguments, reason = "a row, where it stands, and what it may refer to")]
 fn home(
@@ -134,7 +122,7 @@ fn home(
 ) -> Option<Household> {
     let id = ground.id();
     let says_segment = item.properties.contains_key("segment");
-    let named = kept(item, "segment", before.and_then(|home| home.segment_id).and_then(|segment| streets.by_id.get(&segment).cloned()));
+    let named = item.kept("segment", before.and_then(|home| home.segment_id).and_then(|segment| streets.by_id.get(&segment).cloned()));
     let mut on = None;
     if let Some(name) = &named {
         match streets.segments.get(name) {
@@ -156,7 +144,7 @@ fn home(
     }
     let operator_id = operator(item, streets, ground, on.map(|version| &version.facts), day, before, lines);
     let default = || if on.is_some() { "served".into() } else { "no_route".into() };
-    let service_status = kept(item, "service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default).to_lowercase();
+    let service_status = item.kept("service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default).to_lowercase();
     if !STATUSES.contains(&service_status.as_str()) {
         lines.refuse(&item.place, format!("service_status «{service_status}» is not one of {}; mend it", STATUSES.join(", ")));
     }
@@ -169,8 +157,8 @@ fn home(
         let name = named.as_deref().unwrap_or_default();
         lines.warn(&item.place, format!("household «{code}» is {beside:.0} m from its segment «{name}»; see whether both are right"));
     }
-    let hint = kept(item, "hint", before.and_then(|home| home.hint.clone()));
-    let approximate = approximate(item, before.map(|home| home.approximate));
+    let hint = item.kept("hint", before.and_then(|home| home.hint.clone()));
+    let approximate = item.approximate(before.map(|home| home.approximate));
     Some(Household {
         municipality_id: id,
         household_id: before.map_or_else(|| mint.id::<HouseholdId>(request.now), |home| home.household_id),
@@ -183,7 +171,7 @@ fn home(
         lat: place.y,
         hint,
         approximate,
-        properties: merged(before.map(|home| &home.properties), std::mem::take(&mut item.properties)),
+        properties: item.others(before.map(|home| &home.properties)),
     })
 }
 
@@ -225,13 +213,6 @@ fn operator(
         None if says => known,
         None => before.and_then(|home| home.operator_id),
     }
-}
-
-/// Properties nobody here knows: those of the file over those that stand.
-pub(super) fn merged(before: Option<&Value>, told: serde_json::Map<String, Value>) -> Value {
-    let mut all = before.and_then(Value::as_object).cloned().unwrap_or_default();
-    all.extend(told);
-    Value::Object(all)
 }
 
 /// Where the homes of these segments are met from the day on which a segment's line is another.
