@@ -1,6 +1,6 @@
 //! One row against what stands: home, numbers, consents and enrolments, each written into the plan or asked about.
 
-use super::standing::{Present, Standing, Way, short};
+use super::standing::{Present, Standing, Way};
 use super::{NewConsent, NewEnrolment, NewMember, NewWay, Plan};
 use crate::clock::show_day;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::registry::contact::{self, Channel};
 use crate::registry::cui::Warning;
 use crate::registry::enrolment::{self, Status};
 use crate::registry::entry::Entry;
-use crate::seal::{Keys, Lookup};
+use crate::seal::{Keys, Lookup, short};
 use chrono::{DateTime, Utc};
 use std::borrow::Cow;
 

@@ -7,7 +7,7 @@ use crate::id::{ContactId, HouseholdId, MunicipalityId, PersonId, SegmentId};
 use crate::registry::consent::Purpose;
 use crate::registry::entry::Entry;
 use crate::registry::identify::People;
-use crate::seal::Lookup;
+use crate::seal::{Lookup, short};
 use crate::territory::dated::in_force;
 use crate::territory::household;
 use chrono::NaiveDate;
@@ -24,7 +24,7 @@ pub(super) struct Way {
     pub id: ContactId,
     pub person: Option<PersonId>,
     pub channel: String,
-    pub number: Option<u64>,
+    pub number: Option<i64>,
     /// Its place among the plan's new ones.
     pub new: Option<usize>,
 }
@@ -39,14 +39,9 @@ pub(super) struct Standing<'a> {
     pub consents: HashSet<(PersonId, &'static str)>,
     pub enrolments: HashMap<(PersonId, &'static str), Vec<Cow<'a, [String; 3]>>>,
     /// Homes where a number stands.
-    pub numbers: HashMap<u64, Vec<HouseholdId>>,
+    pub numbers: HashMap<i64, Vec<HouseholdId>>,
     pub segments: HashMap<HouseholdId, SegmentId>,
     pub codes: HashMap<HouseholdId, String>,
-}
-
-/// The first 64 bits of a number's keyed hash: enough to tell the numbers of one file apart, at an eighth of the memory.
-pub(super) fn short(hash: &str) -> u64 {
-    u64::from_str_radix(hash.get(..16).unwrap_or_default(), 16).unwrap_or_default()
 }
 
 /// The homes that the rows name, by the code as it is written there, in any spelling.

@@ -136,6 +136,11 @@ impl Town {
     }
 }
 
+/// What a history says on the day of the act.
+fn now<'a, T>(histories: &'a Histories<T>, id: Uuid, act: &Act<'_>) -> Option<&'a T> {
+    histories.get(&id)?.iter().find(|version| version.span().holds(act.from)).map(|version| &version.facts)
+}
+
 /// One kind's part of a [`Writing`].
 type Changes<T> = BTreeMap<Uuid, Change<T>>;
 
