@@ -144,7 +144,7 @@ async fn main() {
     // Two collections a week, going back: each home is seen once on each.
     for back in 0..60 {
         let day = today - chrono::Duration::days(back / 2 * 7 + back % 2 * 3);
-        rounds.push((day, vecino::observation::round::ensure(&mut tx, street::TOWN, day).await.unwrap()[0].round_id));
+        rounds.push((day, street::rounds(&mut tx, day).await[0].round_id));
     }
     let phone = token::NewToken {
         role: Role::Crew,

@@ -88,7 +88,7 @@ async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Device(command) => account::command::run_device(command, options).await,
         Command::Demo(arguments) => demo::run(arguments, options).await,
         Command::Geo(command) => {
-            let after = territory::command::After {
+            let after = territory::change::After {
                 follow: |tx, changed| Box::pin(web::duties::facts_changed(tx, changed)),
                 drawn: |tx, municipality, segments, day| Box::pin(trial::drawn(tx, municipality, segments, day)),
             };

@@ -1,6 +1,6 @@
 //! The report says what the tallies hold, through the last published week, and no arm between looks.
 
-use crate::ground::Ground;
+use crate::ground::{Ground, rehome};
 use crate::on_both_engines;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 use vecino::account::access::{Routes, find};
 use vecino::account::{Actor, Role};
+use vecino::analysis::load::{Data, load};
 use vecino::analysis::report::{current, refresh, stored};
 use vecino::app::App;
 use vecino::clock::Clock;
@@ -269,6 +270,60 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         assert_eq!(count(&mut tx).await, before + 2);
         let again = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap();
         assert_eq!((again.source_hash, text(&again.report)), (first.source_hash, text(&first.report)));
+    });
+}
+
+#[tokio::test]
+async fn a_home_keeps_the_arm_of_the_draw_and_one_that_comes_counts_from_then_on() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 16, 12, &World { seed: 2, plan_effect: 0.0 }).await;
+        let (town, week) = (MunicipalityId(PLACES[0].0), |number: i64| trial.protocol.week(number));
+        let (here, there, edge) = (SegmentId(id(100)), SegmentId(id(101)), SegmentId(id(99)));
+        let before = load(&mut tx, &trial, week(12)).await.unwrap();
+        // A home of the draw moves in week 8; in week 10 something else about it is other.
+        let mover = HouseholdId(id(10_000));
+        rehome(&mut tx, town, mover, week(8).monday(), |home| home.segment_id = Some(there)).await;
+        rehome(&mut tx, town, mover, week(10).monday(), |home| home.hint = Some("portón".into())).await;
+        run!(tx, "UPDATE home_week SET segment_id = $3 WHERE municipality_id = $1 AND household_id = $2 AND iso_week >= $4", town, mover, there, week(8)).unwrap();
+        let count = async |tx: &mut Tx| {
+            run!(
+                tx,
+                "UPDATE segment_week SET
+                   observed = (SELECT SUM(h.observed) FROM home_week h WHERE h.municipality_id = $1 AND h.segment_id = segment_week.segment_id AND h.iso_week = segment_week.iso_week),
+                   set_out = (SELECT SUM(h.set_out) FROM home_week h WHERE h.municipality_id = $1 AND h.segment_id = segment_week.segment_id AND h.iso_week = segment_week.iso_week),
+                   complied = (SELECT SUM(h.complied) FROM home_week h WHERE h.municipality_id = $1 AND h.segment_id = segment_week.segment_id AND h.iso_week = segment_week.iso_week)
+                 WHERE municipality_id = $1",
+                town
+            )
+            .unwrap();
+            vecino::observation::round::make(tx, town, week(1).monday(), week(12).sunday()).await.unwrap();
+        };
+        count(&mut tx).await;
+        let moved = load(&mut tx, &trial, week(12)).await.unwrap();
+        assert_eq!(moved.tallies, before.tallies);
+        assert_eq!(format!("{:?}", moved.homes), format!("{:?}", before.homes));
+        // A home that was collected from on a segment nobody drew comes to a drawn one in week 9.
+        let comer = HouseholdId(id(9_999));
+        let ground = Ground::since(town, NaiveDate::from_ymd_opt(2020, 1, 1).unwrap());
+        ground.segment(&mut tx, edge, "S999", RouteId(id(1)), NeighbourhoodId(id(1))).await;
+        ground.homes(&mut tx, &[(comer, "comer".into(), Some(edge))]).await;
+        rehome(&mut tx, town, comer, week(9).monday(), |home| home.segment_id = Some(here)).await;
+        let seen: Vec<i64> = (1..=12).collect();
+        bulk!(
+            tx,
+            "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated)",
+            seen,
+            |number| [town, week(*number), comer, if *number < 9 { edge } else { here }, id(1), 1, 1, 1, 0],
+            ""
+        )
+        .unwrap();
+        count(&mut tx).await;
+        let came = load(&mut tx, &trial, week(12)).await.unwrap();
+        let observed = |data: &Data, number: i64| data.tallies.iter().filter(|tally| tally.week == number).map(|tally| tally.observed).sum::<f64>();
+        for number in 1..=12 {
+            assert_eq!(observed(&came, number) - observed(&moved, number), f64::from(number >= 9), "week {number}");
+        }
+        assert!(came.homes.iter().any(|home| home.weeks == [(9, 1, 1), (10, 1, 1), (11, 1, 1), (12, 1, 1)]), "{:?}", came.homes);
     });
 }
 

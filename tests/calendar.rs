@@ -26,7 +26,7 @@ use vecino::observation::{crew, round};
 use vecino::sheet::Written;
 use vecino::territory::calendar::act::{Because, Desk, Done};
 use vecino::territory::calendar::{self, Reason, feed, holiday};
-use vecino::territory::command::Changed;
+use vecino::territory::change::Changed;
 use vecino::web::duties;
 use vecino::{all, one, run};
 

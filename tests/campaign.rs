@@ -340,6 +340,32 @@ async fn a_correction_of_places_is_named_and_a_closing_of_today_leaves_the_proof
 }
 
 #[tokio::test]
+async fn a_norm_is_proven_by_the_routes_that_were_known_when_it_was_told() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        // Three segments of the first route were the second's all along.
+        for segment in 0..3usize {
+            let (segment, version) = (SegmentId(id(4, segment)), id(14, segment));
+            run!(tx, "UPDATE segment_version SET superseded_at = $2 WHERE segment_id = $1", segment, monday() + Duration::hours(30)).unwrap();
+            run!(
+                tx,
+                "INSERT INTO segment_version (municipality_id, segment_id, version_id, valid_from, recorded_at, route_id, neighbourhood_id, begins_m, reversed, approximate, geometry, properties)
+                 SELECT municipality_id, segment_id, $2, valid_from, $3, $4, neighbourhood_id, begins_m, reversed, approximate, geometry, properties FROM segment_version WHERE segment_id = $1",
+                segment,
+                version,
+                monday() + Duration::hours(30),
+                RouteId(id(2, 1))
+            )
+            .unwrap();
+        }
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.norms > 0 && proof.differing.is_empty(), "{proof:?}");
+    });
+}
+
+#[tokio::test]
 async fn caps_hold_over_all_campaigns() {
     on_both_engines!(db => {
         let town = town(db).await;

@@ -69,7 +69,8 @@ async fn a_stop_without_data_is_not_a_stop_that_was_missed() {
     on_both_engines!(db => {
         let router = open(db, async |tx: &mut Tx| {
             let day = FIRST.plus(4).monday();
-            let rounds = vecino::observation::round::ensure(tx, TOWN, day).await.unwrap();
+            vecino::observation::round::make(tx, TOWN, day, day).await.unwrap();
+            let rounds = vecino::observation::round::of_day(tx, TOWN, day).await.unwrap();
             let homes: Vec<(Uuid,)> = vecino::all!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 ORDER BY household_id", TOWN).unwrap();
             let device = Uuid::now_v7();
             run!(tx, "INSERT INTO device (municipality_id, device_id, name, operator_id, enrolled_at, seen_at) VALUES ($1, $2, 'Teléfono 1', (SELECT operator_id FROM operator WHERE municipality_id = $1), $3, $4)",

@@ -19,7 +19,7 @@ use vecino::observation::crew;
 use vecino::observation::receive::receive;
 use vecino::observation::restate::facts_changed;
 use vecino::sheet::Written;
-use vecino::territory::command::Changed;
+use vecino::territory::change::Changed;
 use vecino::territory::dated::Span;
 use vecino::territory::import::{self, Kind, Request};
 use vecino::territory::practice;

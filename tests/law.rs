@@ -15,7 +15,7 @@ use vecino::observation::receive::receive;
 use vecino::observation::restate::facts_changed;
 use vecino::observation::{round, tally, verify};
 use vecino::sheet::Written;
-use vecino::territory::command::Changed;
+use vecino::territory::change::Changed;
 use vecino::territory::export::{self, Format};
 use vecino::territory::import::{self, Kind, Request};
 use vecino::trial::protocol::{DEFAULT, Protocol};

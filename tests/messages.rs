@@ -1,7 +1,7 @@
 //! Texts people can receive and read: one SMS each, no strange characters, always with the way out.
 
 use std::collections::BTreeMap;
-use vecino::norm::gsm7;
+use vecino::gsm7;
 use vecino::norm::wording::{self, Form, PLACEHOLDERS, WAY_OUT};
 use vecino::trial::protocol::Protocol;
 

@@ -12,8 +12,8 @@ use vecino::observation::receive::{Status, receive};
 use vecino::observation::{restate, verify};
 use vecino::sheet::Written;
 use vecino::territory::act::{Act, Deed, Done, Parts, Thing, perform};
+use vecino::territory::change::After;
 use vecino::territory::collection as collecting;
-use vecino::territory::command::After;
 use vecino::territory::export::{self, Format};
 use vecino::territory::import::{self, Kind, Outcome, Request};
 use vecino::territory::{code, household, neighbourhood, route, segment};
@@ -240,6 +240,48 @@ async fn an_end_that_is_planned_stands_when_a_file_does_not_speak_of_it() {
         let outcome = bring(&mut tx, Kind::Households, &format!("code,hint\n{},portón\n", home(0)), TODAY, None).await.unwrap();
         assert_eq!(outcome.changed, 1);
         assert!(stops(&mut tx, "2026-11-30").await.contains(&home(0)) && !stops(&mut tx, "2026-12-07").await.contains(&home(0)));
+    });
+}
+
+#[tokio::test]
+async fn a_line_that_is_drawn_anew_takes_no_end_back_and_reaches_what_comes_to_it() {
+    on_both_engines!(db => {
+        town(&db).await;
+        act(&db, Thing::Household, Deed::Retire { codes: &codes(&[&home(0)]), with_homes: false }, "2026-12-01", None).await.unwrap();
+        act(&db, Thing::Segment, Deed::Retire { codes: &codes(&["S4"]), with_homes: true }, "2026-12-01", None).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        // Home 4 of S2 will stand on S1.
+        bring(&mut tx, Kind::Households, &format!("code,segment,lon,lat,valid_from\n{},S1,-91.7765,14.9621,2026-12-01\n", home(4)), TODAY, None).await.unwrap();
+        let along = async |tx: &mut Tx, code: &str, on: &str| household::of(tx, TOWN, day(on)).await.unwrap().into_iter().find(|h| h.code == code).map(|h| h.along_m);
+        let (on_s2, on_s1) = (along(&mut tx, &home(4), TODAY).await, along(&mut tx, &home(4), "2026-12-07").await.unwrap());
+        bring(&mut tx, Kind::Routes, "code,wkt\nR1,\"LINESTRING (-91.78 14.962, -91.761 14.962)\"\n", TODAY, None).await.unwrap();
+        bring(&mut tx, Kind::Segments, "code,wkt\nS1,\"LINESTRING (-91.7795 14.962, -91.775 14.962)\"\n", TODAY, None).await.unwrap();
+        let segments: Vec<String> = segment::of(&mut tx, TOWN, day("2026-12-07")).await.unwrap().into_iter().map(|s| s.code).collect();
+        assert_eq!(segments, ["S1", "S2", "S3", "S5"]);
+        assert_eq!(along(&mut tx, &home(0), "2026-12-07").await, None);
+        assert_eq!(along(&mut tx, &home(4), TODAY).await, on_s2, "on S2 nothing is other");
+        assert!(along(&mut tx, &home(4), "2026-12-07").await.unwrap() > on_s1 + 40.0, "S1 begins farther back");
+    });
+}
+
+#[tokio::test]
+async fn an_empty_cell_that_must_not_be_empty_is_refused_and_a_column_left_out_is_not() {
+    on_both_engines!(db => {
+        town(&db).await;
+        for (kind, column, text) in [
+            (Kind::Segments, "route", "code,route\nS1,\n"),
+            (Kind::Segments, "neighbourhood", "code,neighbourhood\nS1,\n"),
+            (Kind::Routes, "operator", "code,operator,name\nR1,,Otro\n"),
+            (Kind::Neighbourhoods, "name", "code,name\nN1,\n"),
+            (Kind::Points, "kind", "code,kind\nC1,\n"),
+        ] {
+            let mut tx = db.write().await.unwrap();
+            let refused = bring(&mut tx, kind, text, TODAY, None).await.unwrap_err();
+            assert!(refused.lines.len() == 1 && refused.lines[0].contains(&format!("«{column}» is missing; fill it in")), "{refused}");
+        }
+        let mut tx = db.write().await.unwrap();
+        let outcome = bring(&mut tx, Kind::Routes, "code,name\nR1,Otro\n", TODAY, None).await.unwrap();
+        assert_eq!((outcome.new, outcome.changed), (0, 1));
     });
 }
 

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vecino::account::{Actor, Role};
-use vecino::db::Db;
+use vecino::db::{Db, Tx};
 use vecino::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RoundId, RouteId, SegmentId};
 use vecino::observation::round;
 use vecino::run;
@@ -33,6 +33,12 @@ pub fn home_code(n: usize) -> String {
 }
 
 /// `homes` on the municipal route in segments of `size`, four on the other operator's; stream of every day as given.
+/// Writes the rounds of a day; answers them by route code.
+pub async fn rounds(tx: &mut Tx, day: NaiveDate) -> Vec<round::Round> {
+    round::make(tx, TOWN, day, day).await.unwrap();
+    round::of_day(tx, TOWN, day).await.unwrap()
+}
+
 pub async fn lay(db: &Db, day: NaiveDate, homes: usize, size: usize, stream: &str) -> Street {
     let mut tx = db.write().await.unwrap();
     for (m, code) in [(TOWN, "1202"), (LAKE, "0114")] {
@@ -59,7 +65,7 @@ pub async fn lay(db: &Db, day: NaiveDate, homes: usize, size: usize, stream: &st
     let on = |n: usize| if n < homes { segments[n / size] } else { segments[count] };
     let placed: Vec<_> = all.iter().enumerate().map(|(n, (home, code))| (*home, code.clone(), Some(on(n)))).collect();
     ground.homes(&mut tx, &placed).await;
-    let rounds = round::ensure(&mut tx, TOWN, day).await.unwrap();
+    let rounds = rounds(&mut tx, day).await;
     let mut phones = Vec::new();
     for (n, m, operator) in [(1u128, TOWN, "muni"), (2, TOWN, "muni"), (3, TOWN, "otra"), (4, LAKE, "lago")] {
         run!(

@@ -202,6 +202,22 @@ async fn another_company_neither_corrects_nor_learns() {
     });
 }
 
+#[tokio::test]
+async fn a_home_that_is_closed_is_no_more_another_companys_than_before() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let mut tx = db.write().await.unwrap();
+        run!(tx, "UPDATE household_version SET valid_to = $2 WHERE household_id = $1", street.homes[0].0, day().pred_opt()).unwrap();
+        tx.commit().await.unwrap();
+        let stop = || street.op("observation", 0, "07:00:00", json!({"round": street.rounds[1], "set_out": "no"}));
+        let alone = send(&db, &street, 2, &[stop()]).await;
+        let event = json!({"op": Uuid::now_v7(), "kind": "route_started", "round": street.rounds[1], "observed_at": "2026-11-23T07:00:00-06:00"});
+        let beside = send(&db, &street, 2, &[stop(), event]).await;
+        assert_eq!(statuses(&alone)[0], statuses(&beside)[0]);
+        assert_ne!(statuses(&alone)[0].0, Status::Stored);
+    });
+}
+
 /// Eight operations of two phones about the same homes: seen twice, missed and seen, a correction, a correction of the correction,
 /// a second observer, start and end.
 fn eight(street: &Street) -> Vec<(usize, Value)> {

@@ -12,7 +12,10 @@ use vecino::db::Db;
 use vecino::id::{HouseholdId, SegmentId};
 use vecino::observation::receive::receive;
 use vecino::observation::recount::recount;
-use vecino::observation::{Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, round, standing, tally, verify};
+use vecino::observation::{
+    Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, restate, round, standing, tally, verify,
+};
+use vecino::territory::change::Changed;
 use vecino::{all, one, run};
 
 fn day() -> NaiveDate {
@@ -64,7 +67,7 @@ async fn play(db: &Db, picks: &[(u8, u8, u8, u8, u8)]) -> (street::Street, Vec<O
     let street = street::lay(db, day(), 6, 2, "organic").await;
     let mut tx = db.write().await.unwrap();
     let before = day() - Duration::days(2);
-    let earlier = round::ensure(&mut tx, TOWN, before).await.unwrap()[0].round_id;
+    let earlier = street::rounds(&mut tx, before).await[0].round_id;
     tx.commit().await.unwrap();
     let mut ops: Vec<Value> = Vec::new();
     for (home, which, kind, minute, of) in picks {
@@ -150,8 +153,8 @@ async fn each_collection_of_a_home_that_moved_counts_where_it_was_that_day() {
         let mut tx = db.write().await.unwrap();
         // From Wednesday on the first home belongs to the second segment: Monday counts where it was on Monday.
         rehome(&mut tx, TOWN, street.homes[0].0, wednesday, |home| home.segment_id = Some(street.segments[1])).await;
-        let later = round::ensure(&mut tx, TOWN, wednesday).await.unwrap()[0].round_id;
-        let next = round::ensure(&mut tx, TOWN, day() + Duration::days(7)).await.unwrap()[0].round_id;
+        let later = street::rounds(&mut tx, wednesday).await[0].round_id;
+        let next = street::rounds(&mut tx, day() + Duration::days(7)).await[0].round_id;
         tx.commit().await.unwrap();
         let ops = [(street.rounds[0], day()), (later, wednesday), (next, day() + Duration::days(7))].map(|(round, date)| {
             street.op("observation", 0, "", json!({"round": round, "set_out": "no", "observed_at": format!("{date}T07:00:00-06:00")}))
@@ -217,15 +220,71 @@ async fn homes_without_service_count_nowhere() {
 }
 
 #[tokio::test]
+async fn only_a_change_of_counted_days_needs_a_reason() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let ops = [street.op("observation", 0, "07:00:00", json!({"set_out": "no"}))];
+        receive(&db, "2026-11-23T18:00:00Z".parse().unwrap(), &street.phones[0], &street.batch(&ops)).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        let changed = |since| Changed { municipality: TOWN, since, reason: None, now: "2026-11-27T15:00:00Z".parse().unwrap(), today: day() + Duration::days(4), what: "f.csv" };
+        restate::facts_changed(&mut tx, changed(day() + Duration::days(1))).await.unwrap();
+        let refused = restate::facts_changed(&mut tx, changed(day())).await.unwrap_err();
+        assert!(refused.code == "past-needs-reason" && refused.lines[0].contains("on which 1 collections were counted"), "{refused}");
+    });
+}
+
+#[tokio::test]
+async fn a_day_that_takes_another_stream_is_judged_again() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "organic").await;
+        let ops = [street.op("observation", 0, "07:00:00", json!({"set_out": "yes", "separated": "yes", "stream": "organic"}))];
+        receive(&db, "2026-11-23T18:00:00Z".parse().unwrap(), &street.phones[0], &street.batch(&ops)).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        let complied = async |tx: &mut vecino::db::Tx| -> i32 { let (n,): (i32,) = one!(tx, "SELECT complied FROM segment_week").unwrap(); n };
+        assert_eq!(complied(&mut tx).await, 1);
+        let changed = Changed { municipality: TOWN, since: day(), reason: Some("test"), now: "2026-11-27T15:00:00Z".parse().unwrap(), today: day() + Duration::days(4), what: "f.csv" };
+        for (stream, counts) in [("residual", 0), ("organic", 1)] {
+            run!(tx, "UPDATE route_day SET stream = $1", stream).unwrap();
+            restate::facts_changed(&mut tx, changed).await.unwrap();
+            assert_eq!(complied(&mut tx).await, counts, "{stream}");
+            assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_gap_is_filled_and_rounds_that_stand_are_left_alone() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let mut tx = db.write().await.unwrap();
+        round::keep_up(&mut tx, TOWN, day()).await.unwrap();
+        assert!(round::missing(&mut tx, TOWN, day()).await.unwrap().is_empty());
+        run!(tx, "DELETE FROM round_segment WHERE round_id = $1", round::identity(TOWN, street.routes[0], day() - Duration::days(2))).unwrap();
+        for back in [1, 3] {
+            let gone = round::identity(TOWN, street.routes[0], day() - Duration::days(back));
+            run!(tx, "DELETE FROM round_segment WHERE round_id = $1", gone).unwrap();
+            run!(tx, "DELETE FROM round WHERE round_id = $1", gone).unwrap();
+        }
+        assert_eq!(round::keep_up(&mut tx, TOWN, day()).await.unwrap(), 2);
+        let due = async |tx: &mut vecino::db::Tx, back: i64| -> i64 {
+            let round = round::identity(TOWN, street.routes[0], day() - Duration::days(back));
+            let (n,): (i64,) = one!(tx, "SELECT CAST(COALESCE(SUM(stops), 0) AS BIGINT) FROM round_segment WHERE round_id = $1", round).unwrap();
+            n
+        };
+        assert_eq!([due(&mut tx, 1).await, due(&mut tx, 2).await, due(&mut tx, 3).await], [2, 0, 2], "a day between is not written again");
+    });
+}
+
+#[tokio::test]
 async fn a_round_is_the_same_whoever_asks_first_and_follows_the_calendar() {
     on_both_engines!(db => {
         let street = street::lay(&db, day(), 6, 3, "organic").await;
         let mut tx = db.write().await.unwrap();
-        let again = round::ensure(&mut tx, TOWN, day()).await.unwrap();
+        let again = street::rounds(&mut tx, day()).await;
         assert_eq!(again.iter().map(|round| round.round_id).collect::<Vec<_>>(), street.rounds);
         assert_eq!(again.iter().map(|round| round.planned_stops).collect::<Vec<_>>(), [6, 4]);
         assert_eq!(again[0].round_id, round::identity(TOWN, again[0].route_id, day()));
         vecino::run!(tx, "DELETE FROM route_day WHERE weekday = 2").unwrap();
-        assert!(round::ensure(&mut tx, TOWN, day() + Duration::days(1)).await.unwrap().is_empty());
+        assert!(street::rounds(&mut tx, day() + Duration::days(1)).await.is_empty());
     });
 }

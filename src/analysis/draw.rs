@@ -1,5 +1,5 @@
-//! Where a home counts: in the segment, and so the arm, of the draw, wherever it moves afterwards. A home that comes later counts in the
-//! segment it came to first. Tallies are by where homes lie; what movers did elsewhere is taken out there and put back here.
+//! Where a home counts: in the segment, and so the arm, of the draw, wherever it moves afterwards. A home that comes later counts from then on
+//! in the segment it came to first. Tallies are by where homes lie; what movers did elsewhere is taken out there and put back here.
 
 use super::load::{Data, Tally};
 use crate::clock::Week;
@@ -34,6 +34,8 @@ struct Away {
 /// The homes of one municipality since the draw.
 pub struct Homes {
     counts_in: BTreeMap<HouseholdId, SegmentId>,
+    /// The day on which a home that is not of the draw came to a drawn segment.
+    arrived: BTreeMap<HouseholdId, NaiveDate>,
     away: Vec<Away>,
     pub since: BTreeMap<SegmentId, Since>,
 }
@@ -58,6 +60,7 @@ impl Homes {
             last
         )?;
         let mut since: BTreeMap<SegmentId, Since> = BTreeMap::new();
+        let mut arrived: BTreeMap<HouseholdId, NaiveDate> = BTreeMap::new();
         let mut away = Vec::new();
         let mut still: BTreeSet<HouseholdId> = BTreeSet::new();
         let of_the_draw: BTreeSet<HouseholdId> = counts_in.keys().copied().collect();
@@ -69,14 +72,16 @@ impl Homes {
             let own = match counts_in.get(&home) {
                 Some(own) => *own,
                 None => {
-                    let Some((_, first, ..)) = stays.iter().find(|(_, segment, ..)| drawn_segments.contains(segment)) else { continue };
+                    let Some((_, first, came, _)) = stays.iter().find(|(_, segment, ..)| drawn_segments.contains(segment)) else { continue };
                     since.entry(*first).or_default().arrived += 1;
                     counts_in.insert(home, *first);
+                    arrived.insert(home, *came);
                     *first
                 }
             };
             let before = away.len();
-            let elsewhere = stays.iter().filter(|(_, segment, ..)| *segment != own);
+            let came = arrived.get(&home);
+            let elsewhere = stays.iter().filter(|(_, segment, from, _)| *segment != own && came.is_none_or(|came| from > came));
             away.extend(elsewhere.map(|(_, lies_in, from, to)| Away {
                 home,
                 counts_in: own,
@@ -92,12 +97,13 @@ impl Homes {
                 since.entry(*own).or_default().closed += 1;
             }
         }
-        Ok(Homes { counts_in, away, since })
+        Ok(Homes { counts_in, arrived, away, since })
     }
 
-    /// The segment a home counts in; `lies_in` where it was observed.
-    pub fn counts_in(&self, home: HouseholdId, lies_in: SegmentId) -> SegmentId {
-        self.counts_in.get(&home).copied().unwrap_or(lies_in)
+    /// The segment a home counts in; `lies_in` where it was observed in that week.
+    pub fn counts_in(&self, home: HouseholdId, lies_in: SegmentId, week: Week) -> SegmentId {
+        let before = self.arrived.get(&home).is_some_and(|came| week < Week::of(*came));
+        self.counts_in.get(&home).copied().filter(|_| !before).unwrap_or(lies_in)
     }
 
     /// What movers did and were due elsewhere, as tallies to add: taken out where they lie, put in where they count. `place` names a drawn
@@ -128,10 +134,13 @@ impl Homes {
                 }
             }
         };
-        let by_home: BTreeMap<(HouseholdId, SegmentId), &Away> = self.away.iter().map(|away| ((away.home, away.lies_in), away)).collect();
+        // Stays of a home come oldest first: of several on one segment the first tells from when to ask.
+        let mut by_home: BTreeMap<(HouseholdId, SegmentId), &Away> = BTreeMap::new();
+        for away in &self.away {
+            by_home.entry((away.home, away.lies_in)).or_insert(away);
+        }
         let mut asked: Vec<(Week, HouseholdId, SegmentId)> = Vec::new();
         for ((home, segment), away) in &by_home {
-            // What it did there before the draw stays where the draw saw it.
             let mut at = first.max(Week::of(away.days.from));
             while at <= last {
                 asked.push((at, *home, *segment));

@@ -5,7 +5,7 @@ use crate::all;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{MunicipalityId, SegmentId, sha256_hex};
+use crate::id::{HouseholdId, MunicipalityId, SegmentId, sha256_hex};
 use crate::trial::protocol::{Phase, Protocol};
 use crate::trial::{Trial, segments};
 use sha2::{Digest, Sha256};
@@ -103,14 +103,7 @@ pub async fn stamp(tx: &mut Tx, trial: &Trial, look: i32, through: Week, publish
             weeks.0,
             weeks.1
         )?;
-        let due: Vec<(SegmentId, Week, i64)> = all!(
-            tx,
-            "SELECT segment_id, iso_week, CAST(SUM(stops) AS BIGINT) FROM round_segment
-              WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 GROUP BY segment_id, iso_week ORDER BY segment_id, iso_week",
-            municipality,
-            weeks.0,
-            weeks.1
-        )?;
+        let due = due(tx, municipality, weeks).await?;
         let messages: Vec<(String, String, i64, i64)> = all!(
             tx,
             "SELECT arm, state, COUNT(*), COUNT(DISTINCT household_id) FROM message
@@ -226,6 +219,18 @@ pub async fn load(tx: &mut Tx, trial: &Trial, through: Week) -> Result<Data> {
     Ok(data)
 }
 
+/// The served homes that rounds had to collect from, by the facts of each day.
+async fn due(tx: &mut Tx, municipality: MunicipalityId, (from, to): (Week, Week)) -> Result<Vec<(SegmentId, Week, i64)>> {
+    all!(
+        tx,
+        "SELECT segment_id, iso_week, CAST(SUM(stops) AS BIGINT) FROM round_segment
+          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 GROUP BY segment_id, iso_week ORDER BY segment_id, iso_week",
+        municipality,
+        from,
+        to
+    )
+}
+
 async fn tallies(
     tx: &mut Tx,
     data: &mut Data,
@@ -234,7 +239,7 @@ async fn tallies(
     municipality: MunicipalityId,
 ) -> Result<()> {
     let (from, to) = (data.protocol.week(1), data.protocol.week(data.through.max(0)));
-    let rows: Vec<(SegmentId, i32, i32, i32, i32)> = all!(
+    let rows: Vec<(SegmentId, Week, i32, i32, i32)> = all!(
         tx,
         "SELECT segment_id, iso_week, observed, set_out, complied FROM segment_week
           WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3",
@@ -246,22 +251,13 @@ async fn tallies(
     let empty = |segment, week| Tally { segment, week, due: 0.0, observed: 0.0, set_out: 0.0, complied: 0.0 };
     for (segment, week, observed, set_out, complied) in rows {
         let Some(place) = places.get(&(municipality, segment)) else { continue };
-        let week = data.protocol.trial_week(Week(week));
+        let week = data.protocol.trial_week(week);
         let cell = cells.entry((*place, week)).or_insert_with(|| empty(*place, week));
         cell.observed += f64::from(observed);
         cell.set_out += f64::from(set_out);
         cell.complied += f64::from(complied);
     }
-    // Due: the served homes that rounds had to collect from, by the facts of each day.
-    let due: Vec<(SegmentId, Week, i64)> = all!(
-        tx,
-        "SELECT segment_id, iso_week, CAST(SUM(stops) AS BIGINT) FROM round_segment
-          WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 GROUP BY segment_id, iso_week",
-        municipality,
-        from,
-        to
-    )?;
-    for (segment, week, stops) in due {
+    for (segment, week, stops) in due(tx, municipality, (from, to)).await? {
         let Some(place) = places.get(&(municipality, segment)) else { continue };
         let week = data.protocol.trial_week(week);
         cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += stops as f64;
@@ -288,7 +284,7 @@ async fn homes(
 ) -> Result<()> {
     let from = data.protocol.phase_weeks(Phase::Messages).0;
     let to = data.protocol.week(data.through.max(0));
-    let rows: Vec<(crate::id::HouseholdId, SegmentId, i32, i32, i32)> = all!(
+    let rows: Vec<(HouseholdId, SegmentId, Week, i32, i32)> = all!(
         tx,
         "SELECT household_id, segment_id, iso_week, observed, complied FROM home_week
           WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3 AND observed > 0
@@ -300,8 +296,8 @@ async fn homes(
     let mut last = None;
     for (household, segment, week, observed, complied) in rows {
         // A home is one home, in the arm of the draw, wherever it moves.
-        let Some(place) = places.get(&(municipality, drawn.counts_in(household, segment))) else { continue };
-        let week = data.protocol.trial_week(Week(week));
+        let Some(place) = places.get(&(municipality, drawn.counts_in(household, segment, week))) else { continue };
+        let week = data.protocol.trial_week(week);
         if last != Some(household) {
             data.homes.push(Home { segment: *place, weeks: Vec::new() });
             last = Some(household);

@@ -14,8 +14,7 @@ use crate::observation::{Kind, Observation, Outcome, Reason, Separated, SetOut, 
 use crate::registry::Purpose;
 use crate::registry::consent::{self, How, Subject};
 use crate::seal::Keys;
-use crate::territory::dated::in_force;
-use crate::territory::segment;
+use crate::territory::{collection, household, route, segment};
 use crate::trial::Trial;
 use crate::trial::protocol::Protocol;
 use crate::{account, all, bulk, registry, trial};
@@ -38,8 +37,6 @@ struct Stop {
     stop_order: i32,
 }
 
-type Placed = (HouseholdId, SegmentId, RouteId, OperatorId, i16, String);
-
 /// The town as the simulation sees it: homes and segments by number, and who collects where.
 pub struct Town {
     pub municipalities: Vec<MunicipalityId>,
@@ -57,43 +54,7 @@ impl Town {
         }
         let (mut stops, mut phones) = (Vec::new(), BTreeMap::new());
         for municipality in &municipalities {
-            let own: Vec<Placed> = all!(
-                tx,
-                concat!(
-                    "SELECT v.household_id, v.segment_id, r.route_id, r.operator_id, d.weekday, d.window_start
-                       FROM household_version v
-                       JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
-                    in_force!("s", "$2"),
-                    " JOIN route i ON i.municipality_id = s.municipality_id AND i.route_id = s.route_id
-                       JOIN route_version r ON r.municipality_id = i.municipality_id AND r.route_id = i.route_id AND ",
-                    in_force!("r", "$2"),
-                    " JOIN route_day d ON d.municipality_id = r.municipality_id AND d.route_id = r.route_id AND d.version_id = r.version_id
-                      WHERE v.municipality_id = $1 AND v.service_status = 'served' AND ",
-                    in_force!("v", "$2"),
-                    " ORDER BY i.code, s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, v.household_id"
-                ),
-                *municipality,
-                launch
-            )?;
-            let areas: BTreeMap<SegmentId, NeighbourhoodId> =
-                segment::of(tx, *municipality, launch).await?.into_iter().map(|s| (s.segment_id, s.neighbourhood_id)).collect();
-            let mut order: BTreeMap<RouteId, i32> = BTreeMap::new();
-            for (household_id, segment_id, route_id, operator_id, weekday, window_start) in own {
-                let order = order.entry(route_id).or_default();
-                *order += 1;
-                let neighbourhood_id = areas.get(&segment_id).copied();
-                stops.push(Stop {
-                    municipality_id: *municipality,
-                    household_id,
-                    segment_id,
-                    neighbourhood_id,
-                    route_id,
-                    operator_id,
-                    weekday,
-                    window_start,
-                    stop_order: *order,
-                });
-            }
+            stops.extend(stops_of(tx, *municipality, launch).await?);
             let operators: Vec<(OperatorId, String)> =
                 all!(tx, "SELECT operator_id, code FROM operator WHERE municipality_id = $1 ORDER BY code", *municipality)?;
             for (operator, code) in operators {
@@ -295,6 +256,39 @@ impl Town {
         )?;
         Ok(())
     }
+}
+
+/// The stops of a town as crews drive them, route by route in the order of their codes; a home counts once for each day of its route's week.
+async fn stops_of(tx: &mut Tx, municipality: MunicipalityId, launch: NaiveDate) -> Result<Vec<Stop>> {
+    let mut driven: BTreeMap<RouteId, Vec<HouseholdId>> = BTreeMap::new();
+    for stop in collection::stops(tx, municipality, None, launch).await? {
+        driven.entry(stop.route_id).or_default().push(stop.household_id);
+    }
+    let lies: BTreeMap<HouseholdId, SegmentId> =
+        household::of(tx, municipality, launch).await?.into_iter().filter_map(|home| Some((home.household_id, home.segment_id?))).collect();
+    let areas: BTreeMap<SegmentId, NeighbourhoodId> =
+        segment::of(tx, municipality, launch).await?.into_iter().map(|s| (s.segment_id, s.neighbourhood_id)).collect();
+    let days = route::days(tx, municipality, launch).await?;
+    let mut stops = Vec::new();
+    for route in route::of(tx, municipality, launch).await? {
+        let homes = driven.remove(&route.route_id).unwrap_or_default();
+        let each = homes.iter().flat_map(|home| days.iter().filter(|day| day.route_id == route.route_id).map(move |day| (*home, day)));
+        for ((household_id, day), stop_order) in each.zip(1..) {
+            let Some(segment_id) = lies.get(&household_id).copied() else { continue };
+            stops.push(Stop {
+                municipality_id: municipality,
+                household_id,
+                segment_id,
+                neighbourhood_id: areas.get(&segment_id).copied(),
+                route_id: route.route_id,
+                operator_id: route.operator_id,
+                weekday: day.weekday,
+                window_start: day.window_start.clone(),
+                stop_order,
+            });
+        }
+    }
+    Ok(stops)
 }
 
 fn round_of(stop: &Stop, day: NaiveDate) -> RoundId {

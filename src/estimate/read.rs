@@ -74,7 +74,6 @@ pub fn file(path: &Path) -> Result<File> {
 struct Opened {
     source: Source,
     lines: usize,
-    delimiter: u8,
 }
 
 /// The first bytes, and the whole again.
@@ -132,7 +131,7 @@ fn open(path: &Path, kind: &Kind, asked: Option<Encoding>, block: usize) -> Resu
     if dialect.start > 3 {
         io::copy(&mut from.by_ref().take(dialect.start as u64), &mut io::sink()).map_err(why)?;
     }
-    Ok(Opened { source: Source::new(from, delimiter, block), lines, delimiter })
+    Ok(Opened { source: Source::new(from, delimiter, block), lines })
 }
 
 fn reading(path: &Path, error: &io::Error) -> Error {
@@ -192,13 +191,13 @@ pub fn table(rows: usize, names: Vec<String>, places: &[usize], columns: Vec<sup
 fn rows(path: &Path, kind: &Kind, encoding: Option<Encoding>, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
     let mut text = Vec::new();
     loop {
-        let Opened { mut source, lines, delimiter } = open(path, kind, encoding, block)?;
+        let Opened { mut source, lines } = open(path, kind, encoding, block)?;
         let (names, header_lines) = header(path, &mut source)?;
         let columns = places(path, &names, wanted)?;
         text.resize(columns.len(), false);
         let size = if matches!(kind, Kind::Plain) { std::fs::metadata(path).ok().map(|about| about.len()) } else { None };
         let header_lines = header_lines + lines;
-        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size, delimiter };
+        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size, delimiter: source.delimiter };
         match separated::read(source, &wanted, threads) {
             Ok((rows, held, doubts)) => {
                 let doubts = doubts.into_iter().map(|(at, doubt)| (names[columns[at]].clone(), doubt)).collect();

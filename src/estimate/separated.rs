@@ -101,13 +101,11 @@ pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<Found, Fa
         }
     });
     let join = join.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match join.fault {
-        Some(fault) => Err(fault),
-        None if wanted.commas() && join.columns.iter().any(Joined::mixed) => {
-            let at = join.columns.iter().position(Joined::mixed).unwrap_or(0);
-            Err(Fault::Column(at, "holds numbers with a decimal comma and numbers with a point; write them all one way"))
-        }
-        None => {
+    let mixed = join.columns.iter().position(Joined::mixed).filter(|_| wanted.commas());
+    match (join.fault, mixed) {
+        (Some(fault), _) => Err(fault),
+        (None, Some(at)) => Err(Fault::Column(at, "holds numbers with a decimal comma and numbers with a point; write them all one way")),
+        (None, None) => {
             let doubts = join.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.doubt(wanted.commas())?))).collect();
             Ok((join.rows, join.columns.into_iter().map(Joined::finish).collect(), doubts))
         }

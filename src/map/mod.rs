@@ -14,6 +14,7 @@ pub mod read;
 pub mod revision;
 pub mod shape;
 pub mod subtraction;
+mod table;
 pub mod view;
 
 use crate::account::access::Routes;

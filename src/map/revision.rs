@@ -6,8 +6,9 @@
 
 use super::basis::{self, Basis};
 use super::period::{Name, Span};
-use super::publication::{Table, protocols, shown_in};
+use super::publication::protocols;
 use super::subtraction::{Published, Standing, Verdict, Waiting, judge};
+use super::table::{Table, shown_in};
 use crate::account::audit;
 use crate::clock::Week;
 use crate::db::Tx;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, sha256_hex};
 use crate::language::Words;
 use crate::page::{count, points};
-use crate::territory::dated::in_force;
+use crate::territory::{point, route};
 use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::Value;
@@ -161,43 +161,21 @@ fn days(current: Option<&Published>, today: NaiveDate) -> (NaiveDate, NaiveDate)
 /// The municipality's shapes in pixels as they were in the period, drawn once.
 pub async fn base(tx: &mut Tx, municipality: MunicipalityId, view: &View, today: NaiveDate) -> Result<Arc<Option<Base>>> {
     let (_, day) = days(view.current.as_ref(), today);
+    // As text: it is large, and only read where nothing was drawn of it yet.
     let outline: Vec<(Option<String>,)> = all!(tx, "SELECT CAST(geometry AS TEXT) FROM municipality WHERE municipality_id = $1", municipality)?;
     let areas: Vec<(&str, &Value)> = view.names.iter().map(|area| (area.code.as_str(), &area.geometry)).collect();
-    let mut routes: Vec<(String, String, String)> = all!(
-        tx,
-        concat!(
-            "SELECT r.code, v.name, CAST(v.geometry AS TEXT) FROM route r
-               JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id AND ",
-            in_force!("v", "$2"),
-            " WHERE r.municipality_id = $1"
-        ),
-        municipality,
-        day
-    )?;
-    routes.sort();
-    let mut points: Vec<(String, String, String, f64, f64)> = all!(
-        tx,
-        concat!(
-            "SELECT p.code, v.name, v.kind, v.lon, v.lat FROM point p
-               JOIN point_version v ON v.municipality_id = p.municipality_id AND v.point_id = p.point_id AND ",
-            in_force!("v", "$2"),
-            " WHERE p.municipality_id = $1"
-        ),
-        municipality,
-        day
-    )?;
-    points.sort_by(|a, b| a.0.cmp(&b.0));
+    let routes = route::of(tx, municipality, day).await?;
+    let points = point::of(tx, municipality, day).await?;
     let key = sha256_hex(format!("{outline:?}{areas:?}{routes:?}{points:?}").as_bytes());
     let found = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|(of, _)| *of == key).map(|(_, base)| base.clone());
     if let Some(base) = found {
         return Ok(base);
     }
-    let read = |text: String| serde_json::from_str::<Value>(&text).unwrap_or_default();
     let territory = Territory {
         neighbourhoods: areas.into_iter().map(|(code, geometry)| (code.to_owned(), geometry.clone())).collect(),
-        outline: outline.into_iter().next().and_then(|(geometry,)| geometry).map(read),
-        routes: routes.into_iter().map(|(_, name, geometry)| (name, read(geometry))).collect(),
-        points: points.into_iter().map(|(_, name, kind, lon, lat)| (name, kind, lon, lat)).collect(),
+        outline: outline.into_iter().next().and_then(|(text,)| serde_json::from_str(&text?).ok()),
+        routes: routes.into_iter().map(|route| (route.name, route.geometry)).collect(),
+        points: points.into_iter().map(|point| (point.name, point.kind, point.lon, point.lat)).collect(),
     };
     let base = Arc::new(Base::of(&territory));
     let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -18,8 +18,6 @@ pub mod visit;
 pub mod wording;
 pub mod wordings;
 
-pub use crate::gsm7;
-
 use crate::account::access::Routes;
 use crate::app::App;
 use crate::error::Result;

@@ -5,19 +5,18 @@
 
 use super::campaign::paused;
 use super::gateway::{Answer, Gateway, Parcel};
-use super::gsm7;
 use super::hours::Hours;
 use crate::app::App;
 use crate::clock::{at_local, local_day, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Result};
+use crate::gsm7;
 use crate::id::{HouseholdId, MessageId, MunicipalityId, SegmentId};
 use crate::registry::{Contact, Purpose, may_contact};
 use crate::seal::Fields;
 use crate::territory::calendar::holiday;
 use crate::territory::collection;
 use crate::territory::dated::in_force;
-
 use crate::trial::{self, Trial};
 use crate::{all, among, bulk, one, opt, run};
 use chrono::{DateTime, Duration, NaiveDate, Utc};

@@ -171,6 +171,11 @@ impl Place {
 
 /// Where every segment lay on a day, or, when it ended before, on its last, as it was known at a moment. Names are those of that day.
 pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, known_at: DateTime<Utc>) -> Result<BTreeMap<SegmentId, Place>> {
+    macro_rules! known {
+        ($alias:literal) => {
+            concat!($alias, ".recorded_at <= $3 AND (", $alias, ".superseded_at IS NULL OR ", $alias, ".superseded_at > $3)")
+        };
+    }
     macro_rules! last {
         ($table:literal, $alias:literal, $key:literal, $of:literal) => {
             concat!(
@@ -187,8 +192,8 @@ pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, k
                 " = ",
                 $of,
                 " AND ",
-                $alias,
-                ".superseded_at IS NULL AND ",
+                known!($alias),
+                " AND ",
                 $alias,
                 ".valid_from = (SELECT MAX(x.valid_from) FROM ",
                 $table,
@@ -196,7 +201,9 @@ pub async fn places(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, k
                 $key,
                 " = ",
                 $of,
-                " AND x.superseded_at IS NULL AND x.valid_from <= $2)"
+                " AND ",
+                known!("x"),
+                " AND x.valid_from <= $2)"
             )
         };
     }

@@ -4,10 +4,10 @@
 //! A text is canonical Spanish with its accents. For SMS it is transliterated and must be one part in the 7-bit alphabet with every
 //! placeholder at its limit; after substitution it is measured again. Nothing is ever cut: what does not fit is refused.
 
-use super::gsm7;
 use super::rule::Text;
 use crate::app::own_file;
 use crate::error::{Error, Result};
+use crate::gsm7;
 use crate::id::sha256_hex;
 use minijinja::{Environment, UndefinedBehavior};
 use rust_embed::RustEmbed;

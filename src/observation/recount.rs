@@ -1,7 +1,7 @@
 //! Counting again, from the rows and the facts of each day: what is due, what a collection counts for, which row stands, and both tallies.
 //! Says what was other than it should be, one line a cell.
 
-use super::{CHAIN, Mark, mark_columns, restate, round, standing, tally};
+use super::{CHAIN, Mark, Stream, mark_columns, restate, round, standing, tally};
 use crate::account::audit;
 use crate::clock::Week;
 use crate::db::Tx;
@@ -23,7 +23,10 @@ pub async fn recount(tx: &mut Tx, municipality: MunicipalityId, actor: &str, now
         lines.extend(due);
     }
     let mut judged: BTreeMap<Week, BTreeSet<HouseholdId>> = BTreeMap::new();
-    for (week, home) in restate::restamp(tx, municipality, first).await? {
+    let rounds: Vec<(RoundId, Stream)> = all!(tx, "SELECT round_id, stream FROM round WHERE municipality_id = $1", municipality)?;
+    let mut touched = restate::place_again(tx, municipality, first).await?;
+    touched.extend(restate::judge_again(tx, municipality, &rounds.into_iter().collect()).await?);
+    for (week, home) in touched {
         judged.entry(week).or_default().insert(home);
     }
     for (week, homes) in judged {

@@ -7,12 +7,12 @@ use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OpId, RoundId, SegmentId};
-use crate::observation::{Outcome, Stream};
-use crate::territory::command::Changed;
+use crate::observation::Stream;
+use crate::territory::change::Changed;
 use crate::territory::dated::in_force;
 use crate::{all, one, run};
 use chrono::{Days, NaiveDate};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans the rounds from the change to tomorrow anew and counts again what they stand on. Days that were counted change only for a reason.
 pub async fn facts_changed(tx: &mut Tx, changed: Changed<'_>) -> Result<()> {
@@ -35,24 +35,29 @@ pub async fn facts_changed(tx: &mut Tx, changed: Changed<'_>) -> Result<()> {
     if tx.is_postgres() {
         audit::hold(tx, municipality, CHAIN).await?;
     }
-    round::make(tx, municipality, since, tomorrow).await?;
-    let touched = restamp(tx, municipality, since).await?;
+    let turned = round::make(tx, municipality, since, tomorrow).await?;
+    let mut touched = place_again(tx, municipality, since).await?;
+    touched.extend(judge_again(tx, municipality, &turned).await?);
     tally::recompute(tx, municipality, &touched.into_iter().collect::<Vec<_>>()).await
 }
 
 async fn counted_since(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<i64> {
     let (counted,): (i64,) = one!(
         tx,
-        "SELECT CAST(COALESCE(SUM(observed), 0) AS BIGINT) FROM segment_week WHERE municipality_id = $1 AND iso_week >= $2",
+        "SELECT COUNT(*) FROM round d CROSS JOIN observation o
+          WHERE d.municipality_id = $1 AND d.service_day >= $2 AND o.municipality_id = d.municipality_id AND o.round_id = d.round_id
+            AND o.counted AND o.complied IS NOT NULL AND o.segment_id IS NOT NULL",
         municipality,
-        Week::of(day)
+        day
     )?;
     Ok(counted)
 }
 
-/// Gives every observation since a day the segment, the neighbourhood and the outcome that the facts of its day give; answers the cells it
-/// touched.
-pub async fn restamp(tx: &mut Tx, municipality: MunicipalityId, since: NaiveDate) -> Result<BTreeSet<(Week, HouseholdId)>> {
+/// The cells of homes that other facts of a day concern.
+type Touched = BTreeSet<(Week, HouseholdId)>;
+
+/// Gives every observation since a day the segment and the neighbourhood that the facts of its day give; answers the cells it touched.
+pub(super) async fn place_again(tx: &mut Tx, municipality: MunicipalityId, since: NaiveDate) -> Result<Touched> {
     type Row = (OpId, Week, HouseholdId, Option<SegmentId>, Option<NeighbourhoodId>);
     let other: Vec<Row> = all!(
         tx,
@@ -70,7 +75,7 @@ pub async fn restamp(tx: &mut Tx, municipality: MunicipalityId, since: NaiveDate
         municipality,
         since
     )?;
-    let mut touched = BTreeSet::new();
+    let mut touched = Touched::new();
     for (op, week, home, segment, neighbourhood) in other {
         run!(
             tx,
@@ -82,25 +87,19 @@ pub async fn restamp(tx: &mut Tx, municipality: MunicipalityId, since: NaiveDate
         )?;
         touched.insert((week, home));
     }
-    let rounds: Vec<(RoundId, Stream)> =
-        all!(tx, "SELECT round_id, stream FROM round WHERE municipality_id = $1 AND service_day >= $2", municipality, since)?;
+    Ok(touched)
+}
+
+/// Gives the observations of these rounds the outcome that the round's stream gives; answers the cells it touched.
+pub(super) async fn judge_again(tx: &mut Tx, municipality: MunicipalityId, rounds: &BTreeMap<RoundId, Stream>) -> Result<Touched> {
+    let mut touched = Touched::new();
     for (round, stream) in rounds {
-        type Judged = (OpId, Week, HouseholdId, Option<i16>);
-        let rows: Vec<(OpId, Week, HouseholdId, Option<i16>, Outcome)> = super::of_round(tx, municipality, round)
-            .await?
-            .into_iter()
-            .map(|row| (row.op_id, row.iso_week, row.household_id, row.complied, row.outcome))
-            .collect();
-        let other: Vec<Judged> = rows
-            .into_iter()
-            .filter_map(|(op, week, home, complied, outcome)| {
-                let again = outcome.complied(stream);
-                (again != complied).then_some((op, week, home, again))
-            })
-            .collect();
-        for (op, week, home, complied) in other {
-            run!(tx, "UPDATE observation SET complied = $3 WHERE municipality_id = $1 AND op_id = $2", municipality, op, complied)?;
-            touched.insert((week, home));
+        for row in super::of_round(tx, municipality, *round).await? {
+            let complied = row.outcome.complied(*stream);
+            if complied != row.complied {
+                run!(tx, "UPDATE observation SET complied = $3 WHERE municipality_id = $1 AND op_id = $2", municipality, row.op_id, complied)?;
+                touched.insert((row.iso_week, row.household_id));
+            }
         }
     }
     Ok(touched)

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RoundId, RouteId, SegmentId, derived};
 use crate::territory::calendar;
 use crate::territory::collection::{self, Due, Dues, Running};
+use crate::territory::dated::in_force;
 use crate::{all, among, bulk, one, run};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,32 +91,55 @@ pub(super) async fn plan(tx: &mut Tx, municipality: MunicipalityId, first: Naive
 }
 
 /// Writes the rounds of a stretch of days as the facts give them. A round that is no longer due goes, unless a crew recorded something on it.
-pub async fn make(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<()> {
+/// Answers the rounds that were there and take another stream now.
+pub async fn make(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<BTreeMap<RoundId, Stream>> {
     let plan = plan(tx, municipality, first, last).await?;
-    let due: BTreeSet<RoundId> = plan.iter().map(|(round, _)| round.round_id).collect();
-    let stored: Vec<(RoundId,)> = all!(
+    let due: BTreeMap<RoundId, Stream> = plan.iter().map(|(round, _)| (round.round_id, round.stream)).collect();
+    let stored: Vec<(RoundId, Stream)> = all!(
         tx,
-        "SELECT round_id FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3 ORDER BY round_id",
+        "SELECT round_id, stream FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3 ORDER BY round_id",
         municipality,
         first,
         last
     )?;
-    for (round,) in &stored {
-        run!(tx, "DELETE FROM round_segment WHERE municipality_id = $1 AND round_id = $2", municipality, *round)?;
-    }
-    for (round,) in stored.into_iter().filter(|(round,)| !due.contains(round)) {
-        let gone = run!(
-            tx,
-            "DELETE FROM round WHERE municipality_id = $1 AND round_id = $2
-               AND NOT EXISTS (SELECT 1 FROM observation o WHERE o.municipality_id = $1 AND o.round_id = $2)
-               AND NOT EXISTS (SELECT 1 FROM round_event e WHERE e.municipality_id = $1 AND e.round_id = $2)",
-            municipality,
-            round
-        )?;
-        if gone == 0 {
-            run!(tx, "UPDATE round SET planned_stops = 0 WHERE municipality_id = $1 AND round_id = $2", municipality, round)?;
+    run!(
+        tx,
+        "DELETE FROM round_segment WHERE municipality_id = $1 AND round_id IN
+           (SELECT d.round_id FROM round d WHERE d.municipality_id = $1 AND d.service_day >= $2 AND d.service_day <= $3)",
+        municipality,
+        first,
+        last
+    )?;
+    let mut turned = BTreeMap::new();
+    for (round, stream) in stored {
+        match due.get(&round) {
+            Some(now) if *now == stream => {}
+            Some(now) => drop(turned.insert(round, *now)),
+            None => take_back(tx, municipality, round).await?,
         }
     }
+    put(tx, municipality, &plan).await?;
+    Ok(turned)
+}
+
+/// Takes out a round that is not due; one on which something was recorded stays, and nothing was due on it.
+async fn take_back(tx: &mut Tx, municipality: MunicipalityId, round: RoundId) -> Result<()> {
+    let gone = run!(
+        tx,
+        "DELETE FROM round WHERE municipality_id = $1 AND round_id = $2
+           AND NOT EXISTS (SELECT 1 FROM observation o WHERE o.municipality_id = $1 AND o.round_id = $2)
+           AND NOT EXISTS (SELECT 1 FROM round_event e WHERE e.municipality_id = $1 AND e.round_id = $2)",
+        municipality,
+        round
+    )?;
+    if gone == 0 {
+        run!(tx, "UPDATE round SET planned_stops = 0 WHERE municipality_id = $1 AND round_id = $2", municipality, round)?;
+    }
+    Ok(())
+}
+
+/// Writes rounds with what each has to collect from; what is stored of their due is taken out before.
+async fn put(tx: &mut Tx, municipality: MunicipalityId, plan: &[(Round, Vec<Due>)]) -> Result<()> {
     let rounds: Vec<&Round> = plan.iter().map(|(round, _)| round).collect();
     bulk!(
         tx,
@@ -151,8 +175,8 @@ pub async fn make(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, l
     Ok(())
 }
 
-/// The days up to tomorrow on which a round is due and not written, since the first home stands.
-pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<BTreeSet<NaiveDate>> {
+/// The routes and days up to tomorrow on which a round is due and not written, since the first home stands.
+pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<BTreeSet<(NaiveDate, RouteId)>> {
     let (first,): (Option<NaiveDate>,) =
         one!(tx, "SELECT MIN(valid_from) FROM household_version WHERE municipality_id = $1 AND superseded_at IS NULL", municipality)?;
     let tomorrow = today + Days::new(1);
@@ -161,23 +185,24 @@ pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate
     if running.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let stored: Vec<(RouteId, NaiveDate)> = all!(
+    let stored: Vec<(NaiveDate, RouteId)> = all!(
         tx,
-        "SELECT route_id, service_day FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3",
+        "SELECT service_day, route_id FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3",
         municipality,
         first,
         tomorrow
     )?;
-    let stored: BTreeSet<(RouteId, NaiveDate)> = stored.into_iter().collect();
-    Ok(running.into_iter().filter(|running| !stored.contains(&(running.route_id, running.day))).map(|running| running.day).collect())
+    let stored: BTreeSet<(NaiveDate, RouteId)> = stored.into_iter().collect();
+    Ok(running.into_iter().map(|running| (running.day, running.route_id)).filter(|due| !stored.contains(due)).collect())
 }
 
-/// Makes the rounds that are missing, up to tomorrow; answers for how many days.
+/// Makes the rounds that are missing, up to tomorrow; answers how many.
 pub async fn keep_up(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<usize> {
     let missing = missing(tx, municipality, today).await?;
-    if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
-        // One pass over the whole gap; a day within it that has its rounds gets the same again.
-        make(tx, municipality, *first, *last).await?;
+    if let (Some((first, _)), Some((last, _))) = (missing.first(), missing.last()) {
+        let mut plan = plan(tx, municipality, *first, *last).await?;
+        plan.retain(|(round, _)| missing.contains(&(round.service_day, round.route_id)));
+        put(tx, municipality, &plan).await?;
     }
     Ok(missing.len())
 }
@@ -216,16 +241,8 @@ pub async fn revive(tx: &mut Tx, municipality: MunicipalityId, asked: &[RoundId]
     Ok(revived)
 }
 
-/// The day's rounds, written where they are missing; by route code.
-pub async fn ensure(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Round>> {
-    let (stored, planned) = both(tx, municipality, day).await?;
-    if planned.iter().any(|(round, _)| !stored.contains_key(&round.round_id)) {
-        make(tx, municipality, day, day).await?;
-    }
-    of_day(tx, municipality, day).await
-}
-
-async fn both(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(BTreeMap<RoundId, Round>, Vec<(Round, Vec<Due>)>)> {
+/// The rounds of a day, by route code; those not written yet as they are planned.
+pub async fn of_day(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Round>> {
     let stored: Vec<Round> = all!(
         tx,
         "SELECT municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops, started_at, ended_at
@@ -233,20 +250,13 @@ async fn both(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Resu
         municipality,
         day
     )?;
-    let stored: BTreeMap<RoundId, Round> = stored.into_iter().map(|round| (round.round_id, round)).collect();
+    let mut rounds: BTreeMap<RoundId, Round> = stored.into_iter().map(|round| (round.round_id, round)).collect();
     let running = collection::running(tx, municipality, day, day).await?;
     // What is due is asked only where a round is not written yet.
-    if running.iter().all(|running| stored.contains_key(&identity(municipality, running.route_id, day))) {
-        return Ok((stored, Vec::new()));
-    }
-    Ok((stored, plan(tx, municipality, day, day).await?))
-}
-
-/// The rounds of a day, by route code; those not written yet as they are planned.
-pub async fn of_day(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Round>> {
-    let (mut rounds, planned) = both(tx, municipality, day).await?;
-    for (round, _) in planned {
-        rounds.entry(round.round_id).or_insert(round);
+    if running.iter().any(|running| !rounds.contains_key(&identity(municipality, running.route_id, day))) {
+        for (round, _) in plan(tx, municipality, day, day).await? {
+            rounds.entry(round.round_id).or_insert(round);
+        }
     }
     let codes: Vec<(RouteId, String)> = all!(tx, "SELECT route_id, code FROM route WHERE municipality_id = $1", municipality)?;
     let codes: BTreeMap<RouteId, String> = codes.into_iter().collect();
@@ -262,14 +272,16 @@ pub async fn names(tx: &mut Tx, municipality: MunicipalityId, rounds: &[Round]) 
         "WITH asked (municipality_id, round_id, route_id, operator_id, day) AS (",
         rounds,
         |round| [municipality, round.round_id, round.route_id, round.operator_id, round.service_day],
-        ") SELECT asked.round_id, r.code, v.name, o.code, w.name FROM asked
-             CROSS JOIN route r
-             JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id AND v.superseded_at IS NULL
-              AND v.valid_from <= asked.day AND (v.valid_to IS NULL OR v.valid_to >= asked.day)
-             JOIN operator o ON o.municipality_id = asked.municipality_id AND o.operator_id = asked.operator_id
-             JOIN operator_version w ON w.municipality_id = o.municipality_id AND w.operator_id = o.operator_id AND w.superseded_at IS NULL
-              AND w.valid_from <= asked.day AND (w.valid_to IS NULL OR w.valid_to >= asked.day)
-            WHERE r.municipality_id = asked.municipality_id AND r.route_id = asked.route_id"
+        concat!(
+            ") SELECT asked.round_id, r.code, v.name, o.code, w.name FROM asked
+                 CROSS JOIN route r
+                 JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id AND ",
+            in_force!("v", "asked.day"),
+            " JOIN operator o ON o.municipality_id = asked.municipality_id AND o.operator_id = asked.operator_id
+                 JOIN operator_version w ON w.municipality_id = o.municipality_id AND w.operator_id = o.operator_id AND ",
+            in_force!("w", "asked.day"),
+            " WHERE r.municipality_id = asked.municipality_id AND r.route_id = asked.route_id"
+        )
     )?;
     let names = found.into_iter().map(|(round, code, route, operator_code, operator)| (round, Names { code, route, operator_code, operator }));
     Ok(names.collect())

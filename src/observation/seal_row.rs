@@ -5,7 +5,6 @@ use super::Observation;
 use crate::seal::{Fields, RecordKeys};
 
 pub fn seal(keys: &RecordKeys, row: &Observation) -> Vec<u8> {
-    let word = |word: Option<&'static str>| word;
     let outcome = &row.outcome;
     let fields = Fields::of("observation")
         .number(Some(i64::from(row.municipality_id.0)))
@@ -20,12 +19,12 @@ pub fn seal(keys: &RecordKeys, row: &Observation) -> Vec<u8> {
         .at(Some(row.received_at))
         .id(row.corrects.map(|op| op.0))
         .text(row.because.as_deref())
-        .text(word(outcome.set_out.map(|it| it.name())))
-        .text(word(outcome.separated.map(|it| it.name())))
-        .text(word(outcome.stream.map(|it| it.name())))
+        .text(outcome.set_out.map(|it| it.name()))
+        .text(outcome.separated.map(|it| it.name()))
+        .text(outcome.stream.map(|it| it.name()))
         .text(outcome.contamination.as_deref())
-        .text(word(outcome.severity.map(|it| it.name())))
-        .text(word(outcome.reason.map(|it| it.name())))
+        .text(outcome.severity.map(|it| it.name()))
+        .text(outcome.reason.map(|it| it.name()))
         .text(row.suspect.as_deref())
         .real(row.lon)
         .real(row.lat)

@@ -123,13 +123,9 @@ async fn rounds_page(State(app): State<App>, actor: Actor, reader: Reader, Query
     };
     let operator = actor.operator.as_deref();
     let mut tx = app.db.read().await?;
-    let rounds = match day == today {
-        true => current(&mut tx, municipality, operator, app.clock.now()).await?,
-        false => progress(&mut tx, municipality, operator, day).await?,
-    };
-    let coming = match day == today {
-        true => coming(&mut tx, municipality, operator, today).await?,
-        false => Vec::new(),
+    let (rounds, coming) = match day == today {
+        true => (current(&mut tx, municipality, operator, app.clock.now()).await?, coming(&mut tx, municipality, operator, today).await?),
+        false => (progress(&mut tx, municipality, operator, day).await?, Vec::new()),
     };
     let phones = phones(&mut tx, municipality, operator).await?;
     let place: Option<(String,)> = crate::opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", municipality)?;

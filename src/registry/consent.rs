@@ -74,26 +74,25 @@ impl Consent {
     }
 }
 
+macro_rules! given_by {
+    ($column:literal) => {
+        concat!(
+            "SELECT consent_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how
+             FROM consent WHERE municipality_id = $1 AND ",
+            $column,
+            " = $2 ORDER BY given_on DESC, consent_id DESC"
+        )
+    };
+}
+
 /// Every consent of a person, the newest first.
 pub async fn of_person(tx: &mut Tx, municipality: MunicipalityId, person: PersonId) -> Result<Vec<Consent>> {
-    all!(
-        tx,
-        "SELECT consent_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how
-         FROM consent WHERE municipality_id = $1 AND person_id = $2 ORDER BY given_on DESC, consent_id DESC",
-        municipality,
-        person
-    )
+    all!(tx, given_by!("person_id"), municipality, person)
 }
 
 /// Every consent of a home, the newest first.
 pub async fn of_home(tx: &mut Tx, municipality: MunicipalityId, home: HouseholdId) -> Result<Vec<Consent>> {
-    all!(
-        tx,
-        "SELECT consent_id, purpose, channel, given_on, given_how, text_version, language, by_guardian, withdrawn_at, withdrawn_how
-         FROM consent WHERE municipality_id = $1 AND household_id = $2 ORDER BY given_on DESC, consent_id DESC",
-        municipality,
-        home
-    )
+    all!(tx, given_by!("household_id"), municipality, home)
 }
 
 /// Whether a consent may stand: a minor's needs a guardian, and nobody is taken for an adult before somebody says so.

@@ -109,20 +109,27 @@ fn person_id(text: &str) -> Result<PersonId> {
     uuid::Uuid::parse_str(text).map(PersonId).map_err(|_| person::unknown())
 }
 
-async fn show(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Path<(String, String)>) -> Result<Page> {
-    let mut tx = app.db.write().await?;
-    let place = place(&mut tx, &actor, &code).await?;
-    let file = load(&mut tx, &app, place, person_id(&id)?).await?;
-    let target = file.person.id.to_string();
+/// Reads a file, on record that this person read it.
+async fn opened(mut tx: Tx, app: &App, actor: &Actor, place: Place, id: PersonId) -> Result<File> {
+    let file = load(&mut tx, app, place, id).await?;
+    let target = id.to_string();
     let entry = audit::Entry { stream: READS, actor: &actor.name, action: "file.opened", target: &target, detail: json!({}) };
     audit::record(&mut tx, file.place.0, app.clock.now(), entry).await?;
     tx.commit().await?;
+    Ok(file)
+}
+
+async fn show(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Path<(String, String)>) -> Result<Page> {
+    let mut tx = app.db.write().await?;
+    let place = place(&mut tx, &actor, &code).await?;
+    let file = opened(tx, &app, &actor, place, person_id(&id)?).await?;
     Ok(page(&reader, &file, app.clock.today(), &Typed::new(), &[]))
 }
 
+/// After a form: what was done is kept and the file is shown again, or nothing is and the page says what was wrong with what was typed.
 #[expect(clippy::too_many_arguments, reason = "the form, the file and what came of it")]
-/// After a form: the file again, or the same page with what was typed and what was wrong.
 async fn after(
+    tx: Tx,
     app: &App,
     reader: &Reader,
     actor: &Actor,
@@ -133,14 +140,14 @@ async fn after(
     done: Result<()>,
 ) -> Result<Response> {
     match done {
-        Ok(()) => Ok(Redirect::to(&format!("/registry/person/{}/{id}", place.0)).into_response()),
-        Err(error) if matches!(error.kind, Kind::Refused | Kind::Conflict) => {
-            let mut tx = app.db.write().await?;
-            let file = load(&mut tx, app, place, id).await?;
-            let target = id.to_string();
-            let entry = audit::Entry { stream: READS, actor: &actor.name, action: "file.opened", target: &target, detail: json!({}) };
-            audit::record(&mut tx, file.place.0, app.clock.now(), entry).await?;
+        Ok(()) => {
             tx.commit().await?;
+            Ok(Redirect::to(&format!("/registry/person/{}/{id}", place.0)).into_response())
+        }
+        Err(error) if matches!(error.kind, Kind::Refused | Kind::Conflict) => {
+            // The writer of SQLite is one: it is given back before it is asked for.
+            drop(tx);
+            let file = opened(app.db.write().await?, app, actor, place, id).await?;
             let told = [(field, say(&reader.words, &error))];
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page(reader, &file, app.clock.today(), typed, &told)).into_response())
         }
@@ -193,8 +200,7 @@ async fn post_home(State(app): State<App>, reader: Reader, actor: Actor, Path((c
         Ok(())
     }
     .await;
-    finish(tx, done.is_ok()).await?;
-    after(&app, &reader, &actor, place, person.id, &typed, "household", done).await
+    after(tx, &app, &reader, &actor, place, person.id, &typed, "household", done).await
 }
 
 async fn post_birth(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
@@ -205,8 +211,7 @@ async fn post_birth(State(app): State<App>, reader: Reader, actor: Actor, Path((
         person::tell_birth(&mut tx, place.0, person.id, birth, &actor.name, app.clock.now()).await
     }
     .await;
-    finish(tx, done.is_ok()).await?;
-    after(&app, &reader, &actor, place, person.id, &typed, "birth_date", done).await
+    after(tx, &app, &reader, &actor, place, person.id, &typed, "birth_date", done).await
 }
 
 async fn post_likeness(
@@ -225,12 +230,7 @@ async fn post_likeness(
         likeness::answer(&mut tx, (place.0, person.id), (municipality, other), said, &actor.name, app.clock.now()).await
     }
     .await;
-    finish(tx, done.is_ok()).await?;
-    after(&app, &reader, &actor, place, person.id, &typed, "", done).await
-}
-
-async fn finish(tx: Tx, keep: bool) -> Result<()> {
-    if keep { tx.commit().await } else { Ok(()) }
+    after(tx, &app, &reader, &actor, place, person.id, &typed, "", done).await
 }
 
 async fn post_contact(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
@@ -254,8 +254,7 @@ async fn post_contact(State(app): State<App>, reader: Reader, actor: Actor, Path
         Ok(())
     }
     .await;
-    finish(tx, done.is_ok()).await?;
-    after(&app, &reader, &actor, place, person.id, &typed, "phone", done).await
+    after(tx, &app, &reader, &actor, place, person.id, &typed, "phone", done).await
 }
 
 async fn post_consent(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
@@ -287,8 +286,7 @@ async fn post_consent(State(app): State<App>, reader: Reader, actor: Actor, Path
         Ok(())
     }
     .await;
-    finish(tx, done.is_ok()).await?;
-    after(&app, &reader, &actor, place, person.id, &typed, "purpose", done).await
+    after(tx, &app, &reader, &actor, place, person.id, &typed, "purpose", done).await
 }
 
 async fn post_withdraw(
@@ -316,8 +314,7 @@ async fn post_withdraw(
         }
     }
     .await;
-    finish(tx, done.is_ok()).await?;
-    after(&app, &reader, &actor, place, person.id, &typed, "", done).await
+    after(tx, &app, &reader, &actor, place, person.id, &typed, "", done).await
 }
 
 async fn post_enrol(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Address, Form(typed): Form<Typed>) -> Result<Response> {
@@ -335,8 +332,7 @@ async fn post_enrol(State(app): State<App>, reader: Reader, actor: Actor, Path((
         Ok(())
     }
     .await;
-    finish(tx, done.is_ok()).await?;
-    after(&app, &reader, &actor, place, person.id, &typed, "", done).await
+    after(tx, &app, &reader, &actor, place, person.id, &typed, "", done).await
 }
 
 fn page(reader: &Reader, file: &File, today: NaiveDate, typed: &Typed, problems: &[(&str, String)]) -> Page {

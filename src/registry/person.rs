@@ -6,7 +6,7 @@ use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, PersonId};
-use crate::seal::{Keys, Lookup};
+use crate::seal::{Keys, Lookup, short};
 use crate::{all, bulk, opt, run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -90,12 +90,6 @@ pub(super) const CUI: &str = "person.cui";
 const WORD: &str = "person_word";
 const WORDS: &str = "person.words";
 const ORDER: &str = "person.order";
-
-/// The first 64 bits of a keyed hash: enough to find by, half the index of the whole.
-fn short(lookup: &Lookup, text: &str) -> i64 {
-    let hash = lookup.of(text);
-    u64::from_str_radix(&hash[..16], 16).unwrap_or_default() as i64
-}
 
 /// A record's place in the registry: where it was made, and its identity.
 pub(crate) type Key = (MunicipalityId, PersonId);
@@ -184,8 +178,8 @@ impl<'k> Sealer<'k> {
 
     pub(crate) fn print(&self, person: &NewPerson) -> Print {
         Print {
-            words: short(&self.words, &names::words(&format!("{} {}", person.given_names, person.surnames)).join(" ")),
-            order: short(&self.order, &format!("{}|{}", names::fold(&person.given_names), names::fold(&person.surnames))),
+            words: short(&self.words.of(&names::words(&format!("{} {}", person.given_names, person.surnames)).join(" "))),
+            order: short(&self.order.of(&format!("{}|{}", names::fold(&person.given_names), names::fold(&person.surnames)))),
             cui: person.cui.as_ref().map(|cui| self.cui.of(cui.digits())),
             birth: person.birth,
         }
@@ -203,7 +197,7 @@ impl<'k> Sealer<'k> {
             cui: person.cui.as_ref().map(|cui| self.keys.seal_for(CUI, row, cui.digits())).transpose()?,
             cui_hash: print.cui,
             cui_warning: person.cui.as_ref().and_then(|cui| cui.warning).map(super::cui::Warning::name),
-            words: names::words(&format!("{given} {surnames}")).iter().map(|word| short(&self.word, word)).collect(),
+            words: names::words(&format!("{given} {surnames}")).iter().map(|word| short(&self.word.of(word))).collect(),
             words_hash: print.words,
             order_hash: print.order,
             counted: (municipality, id),
@@ -370,7 +364,7 @@ pub async fn search(tx: &mut Tx, keys: &Keys, municipality: MunicipalityId, text
             .collect();
     } else {
         let lookup = keys.lookup_in(WORD);
-        let words: Vec<i64> = names::words(text).iter().take(6).map(|word| short(&lookup, word)).collect();
+        let words: Vec<i64> = names::words(text).iter().take(6).map(|word| short(&lookup.of(word))).collect();
         if let Some(first) = words.first() {
             // Fewer words than places: the first again, which counts once.
             let word = |index: usize| *words.get(index).unwrap_or(first);

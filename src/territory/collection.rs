@@ -43,27 +43,34 @@ pub struct Due {
     pub homes: i64,
 }
 
+/// The segments of each route, with the days they lie on it and the neighbourhood they lie in.
+type Lying = BTreeMap<RouteId, Vec<(Span, SegmentId, NeighbourhoodId)>>;
+
+async fn lying(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Lying> {
+    let rows: Vec<(RouteId, SegmentId, NeighbourhoodId, NaiveDate, Option<NaiveDate>)> = all!(
+        tx,
+        "SELECT route_id, segment_id, neighbourhood_id, valid_from, valid_to FROM segment_version
+         WHERE municipality_id = $1 AND superseded_at IS NULL AND valid_from <= $3 AND (valid_to IS NULL OR valid_to >= $2) ORDER BY segment_id",
+        municipality,
+        first,
+        last
+    )?;
+    let mut segments = Lying::new();
+    for (route, segment, neighbourhood, from, to) in rows {
+        segments.entry(route).or_default().push((Span { from, to }, segment, neighbourhood));
+    }
+    Ok(segments)
+}
+
 /// What routes have to collect from, for many days at once: segments and served homes with the days they hold.
 pub struct Dues {
-    segments: BTreeMap<RouteId, Vec<(Span, SegmentId, NeighbourhoodId)>>,
+    segments: Lying,
     homes: BTreeMap<SegmentId, Vec<(Span, i64)>>,
 }
 
 impl Dues {
     pub async fn read(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Dues> {
-        type Lies = (RouteId, SegmentId, NeighbourhoodId, NaiveDate, Option<NaiveDate>);
-        let lies: Vec<Lies> = all!(
-            tx,
-            "SELECT route_id, segment_id, neighbourhood_id, valid_from, valid_to FROM segment_version
-             WHERE municipality_id = $1 AND superseded_at IS NULL AND valid_from <= $3 AND (valid_to IS NULL OR valid_to >= $2) ORDER BY segment_id",
-            municipality,
-            first,
-            last
-        )?;
-        let mut segments: BTreeMap<RouteId, Vec<(Span, SegmentId, NeighbourhoodId)>> = BTreeMap::new();
-        for (route, segment, neighbourhood, from, to) in lies {
-            segments.entry(route).or_default().push((Span { from, to }, segment, neighbourhood));
-        }
+        let segments = lying(tx, municipality, first, last).await?;
         let served: Vec<(SegmentId, NaiveDate, Option<NaiveDate>, i64)> = all!(
             tx,
             "SELECT segment_id, valid_from, valid_to, COUNT(*) FROM household_version
@@ -170,22 +177,11 @@ pub async fn days_of_segments(
     last: NaiveDate,
 ) -> Result<Vec<(SegmentId, NaiveDate, String)>> {
     let running = running(tx, municipality, first, last).await?;
-    let lies: Vec<(RouteId, SegmentId, NaiveDate, Option<NaiveDate>)> = all!(
-        tx,
-        "SELECT route_id, segment_id, valid_from, valid_to FROM segment_version
-          WHERE municipality_id = $1 AND superseded_at IS NULL AND valid_from <= $3 AND (valid_to IS NULL OR valid_to >= $2) ORDER BY segment_id",
-        municipality,
-        first,
-        last
-    )?;
-    let mut segments: BTreeMap<RouteId, Vec<(Span, SegmentId)>> = BTreeMap::new();
-    for (route, segment, from, to) in lies {
-        segments.entry(route).or_default().push((Span { from, to }, segment));
-    }
+    let segments = lying(tx, municipality, first, last).await?;
     let mut days = Vec::new();
     for round in &running {
-        let there = segments.get(&round.route_id).into_iter().flatten().filter(|(span, _)| span.holds(round.day));
-        days.extend(there.map(|(_, segment)| (*segment, round.day, round.window_start.clone())));
+        let there = segments.get(&round.route_id).into_iter().flatten().filter(|(span, ..)| span.holds(round.day));
+        days.extend(there.map(|(_, segment, _)| (*segment, round.day, round.window_start.clone())));
     }
     Ok(days)
 }

@@ -3,24 +3,21 @@
 use super::act;
 use super::assign::{self, Areas};
 use super::calendar::{command as calendar, feed};
+use super::change::{After, Changed, Drawn};
 use super::check::{self, Report, Verdict};
 use super::export::{self, Format};
 use super::import::{self, FieldChange, Kind, Request};
 use super::{codes, municipality, pilot, proposal};
 use crate::account::audit;
 use crate::app::{Options, print};
-use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{Mint, MunicipalityId, SegmentId};
+use crate::id::{Mint, MunicipalityId};
 use crate::sheet::Written;
 use crate::sheet::problems::Problems;
-use chrono::{DateTime, NaiveDate, Utc};
 use clap::Subcommand;
-use serde::Serialize;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -188,44 +185,6 @@ A code is never given again: a row with the code of something that ended changes
 a valid_from, and is refused otherwise. What got another code is still found by the old one where a row refers to it.
 Order: municipalities, neighbourhoods, routes, segments, then the rest. Points, segments and homes more than 100 m outside
 their municipality, in a lake or at (0, 0) are refused; a dump may lie outside.";
-
-/// A frozen trial that drew some of the segments that change.
-#[derive(Debug, Clone, Serialize)]
-pub struct Drawn {
-    pub trial: String,
-    /// Their codes.
-    pub segments: Vec<String>,
-    /// Whether its last week is not over.
-    pub running: bool,
-}
-
-/// The frozen trials that drew any of the segments.
-pub type Draws =
-    for<'a> fn(&'a mut Tx, MunicipalityId, &'a BTreeSet<SegmentId>, NaiveDate) -> Pin<Box<dyn Future<Output = Result<Vec<Drawn>>> + Send + 'a>>;
-
-/// What else a change of places concerns; it stands below this module and is handed in.
-#[derive(Clone, Copy)]
-pub struct After {
-    pub follow: Follow,
-    pub drawn: Draws,
-}
-
-/// A change of facts, for those who counted by them.
-#[derive(Debug, Clone, Copy)]
-pub struct Changed<'a> {
-    pub municipality: MunicipalityId,
-    /// The first day on which something is other than before.
-    pub since: NaiveDate,
-    /// Why the past is corrected; without it no day that was counted may change.
-    pub reason: Option<&'a str>,
-    pub now: DateTime<Utc>,
-    pub today: NaiveDate,
-    /// The file or command, to name it in a refusal.
-    pub what: &'a str,
-}
-
-/// What follows from changed facts, in the same transaction: rounds to come, and after a correction all that was counted.
-pub type Follow = for<'a> fn(&'a mut Tx, Changed<'a>) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 pub async fn run(command: Command, options: &Options, after: After) -> Result<()> {
     match command {

@@ -78,8 +78,16 @@ pub struct Change<T> {
 }
 
 impl<T> Change<T> {
-    fn nothing() -> Change<T> {
+    pub fn nothing() -> Change<T> {
         Change { closed: Vec::new(), superseded: Vec::new(), added: Vec::new() }
+    }
+
+    /// With what another part of the same history changes.
+    pub fn with(mut self, other: Change<T>) -> Change<T> {
+        self.closed.extend(other.closed);
+        self.superseded.extend(other.superseded);
+        self.added.extend(other.added);
+        self
     }
 
     pub fn is_nothing(&self) -> bool {
@@ -112,6 +120,15 @@ pub fn hold<T: Clone + PartialEq>(history: &[Version<T>], span: Span, facts: T, 
     }
     change.added.push((Span { from: span.from, to }, facts));
     change
+}
+
+/// From a day on, every version of a history that `other` answers for has the facts it answers, up to the end it has.
+pub fn recast<T: Clone + PartialEq>(history: &[Version<T>], from: NaiveDate, today: NaiveDate, other: impl Fn(&T) -> Option<T>) -> Change<T> {
+    let there = history.iter().filter(|version| version.valid_to.is_none_or(|to| to >= from));
+    there.fold(Change::nothing(), |whole, version| match other(&version.facts) {
+        Some(facts) => whole.with(hold(history, Span { from: from.max(version.valid_from), to: version.valid_to }, facts, today)),
+        None => whole,
+    })
 }
 
 /// Lets nothing hold from a day on.

@@ -3,6 +3,7 @@
 pub mod act;
 pub mod assign;
 pub mod calendar;
+pub mod change;
 pub mod check;
 pub mod code;
 pub mod codes;

@@ -117,6 +117,7 @@ async fn homes(tx: &mut Tx, mint: &mut Mint, seed: u64, municipality: Municipali
     let held: Vec<(Span, Household)> = drafts.into_iter().map(|home| (Span { from, to: None }, home)).collect();
     household::add(tx, mint, now, &held).await
 }
+
 /// The shipped file with no opening later than the town's first day: a town that practises in another year has its routes too.
 fn opened_by(file: &[u8], from: NaiveDate) -> Vec<u8> {
     let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(file) else { return file.to_vec() };

@@ -21,7 +21,7 @@ pub use page::routes;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, SegmentId};
-use crate::territory::command::Drawn;
+use crate::territory::change::Drawn;
 use crate::{all, opt};
 use chrono::{DateTime, NaiveDate, Utc};
 use protocol::Protocol;

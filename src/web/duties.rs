@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::observation::{restate, round};
-use crate::territory::command::Changed;
+use crate::territory::change::Changed;
 use crate::{analysis, map, norm, territory, trial};
 
 /// Why a published week is revised when nobody asked for it.

@@ -56,18 +56,11 @@ pub struct Walked {
     pub entries: i64,
     /// By row: `consent/0192…`.
     left: BTreeMap<String, Left>,
-    /// What entries say of a count, summed: `rows` of the observation stream is how many rows it stands for.
-    counts: BTreeMap<(MunicipalityId, String, &'static str), i64>,
+    /// How many rows the entries of a chain stand for, where they say so.
+    rows: BTreeMap<(MunicipalityId, String), i64>,
 }
 
-/// The counts that entries give.
-const COUNTS: [&str; 1] = [ROWS];
-
 impl Walked {
-    fn count(&self, municipality: MunicipalityId, stream: &str, name: &'static str) -> i64 {
-        self.counts.get(&(municipality, stream.to_owned(), name)).copied().unwrap_or_default()
-    }
-
     /// One line for each row of a kind that is not as its last entry left it, that no entry made, or that is gone. `rows` are all there are.
     pub fn differing(&self, kind: &'static str, rows: &BTreeMap<String, Standing>) -> Vec<String> {
         let mut found = Findings::default();
@@ -89,10 +82,8 @@ impl Walked {
 
     fn take(&mut self, row: &Stored) {
         self.entries += 1;
-        for name in COUNTS {
-            if let Some(n) = row.detail.get(name).and_then(Value::as_i64) {
-                *self.counts.entry((row.municipality_id, row.stream.clone(), name)).or_default() += n;
-            }
+        if let Some(n) = row.detail.get(ROWS).and_then(Value::as_i64) {
+            *self.rows.entry((row.municipality_id, row.stream.clone())).or_default() += n;
         }
         let Some(left) = row.detail.get(LEFT).and_then(Value::as_object) else { return };
         let entry = || format!("audit {}/{}, entry {} ({}, {})", row.municipality_id, row.stream, row.sequence, row.action, show_time(row.at));
@@ -220,19 +211,17 @@ pub async fn numbers(tx: &mut Tx, walked: &Walked) -> Result<Vec<String>> {
     )?;
     let mut rows: BTreeMap<(MunicipalityId, String), (String, i64)> = BTreeMap::new();
     // A table that was emptied is not among the stored. Other streams may count rows of another kind, of a file say.
-    for (municipality, stream, of) in walked.counts.keys() {
+    for (municipality, stream) in walked.rows.keys() {
         let table = match stream.as_str() {
             "observation" => "observation",
             "campaign" => "message",
             _ => continue,
         };
-        if *of == ROWS {
-            rows.insert((*municipality, stream.clone()), (table.to_owned(), 0));
-        }
+        rows.insert((*municipality, stream.clone()), (table.to_owned(), 0));
     }
     rows.extend(stored.into_iter().map(|(municipality, stream, table, n)| ((municipality, stream), (table, n))));
     let differing = rows.into_iter().filter_map(|((municipality, stream), (table, n))| {
-        let told = walked.count(municipality, &stream, ROWS);
+        let told = walked.rows.get(&(municipality, stream.clone())).copied().unwrap_or_default();
         // A chain that is gone as a whole is told as such.
         let there = walked.heads.iter().any(|head| head.municipality_id == municipality && head.stream == stream);
         (there && n != told)

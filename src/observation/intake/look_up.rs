@@ -42,7 +42,7 @@ where
     }
 }
 
-/// What a home is on the day of `$1`: its version `v`, the version `s` of its segment, the version `r` of its route.
+/// What a home is on the day asked for: its version `v`, the version `s` of its segment, the version `r` of its route.
 macro_rules! on_the_day {
     ($asked:literal) => {
         concat!(
@@ -136,7 +136,7 @@ impl Intake {
                        OR EXISTS (SELECT 1 FROM unsettled_operation x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
                        OR EXISTS (SELECT 1 FROM waiting_correction x WHERE x.municipality_id = a.municipality_id AND x.op_id = a.op_id)
                        OR EXISTS (SELECT 1 FROM waiting_correction x WHERE x.municipality_id = a.municipality_id AND x.corrects = a.op_id)
-                       OR COALESCE(COALESCE(r.operator_id, v.operator_id) <> a.operator_id, FALSE) AS unusual, ",
+                       OR COALESCE(COALESCE(r.operator_id, v.operator_id) <> a.operator_id, TRUE) AS unusual, ",
                 mark_columns!(),
                 "  FROM asked a CROSS JOIN household h ",
                 on_the_day!("a.day"),
@@ -249,6 +249,7 @@ impl Intake {
         }
         Ok(())
     }
+
     /// Homes that were named in another spelling of their code than the register's («sp 4821 k»): known under both.
     async fn look_up_spelled(&mut self, tx: &mut Tx, ops: &[(&Sender, &Received)]) -> Result<()> {
         let mut asked: BTreeSet<(String, String, Option<NaiveDate>)> = BTreeSet::new();

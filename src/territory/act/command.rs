@@ -6,9 +6,8 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
 use crate::sheet::{Written, words};
+use crate::territory::change::After;
 use crate::territory::check;
-use crate::territory::command::After;
-
 use crate::territory::municipality;
 use clap::{Args, Subcommand};
 use serde_json::json;

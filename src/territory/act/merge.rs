@@ -1,7 +1,7 @@
 //! Several become one: their members move to it from a day on, and they end.
 
 use super::retire::{lying, standing_on};
-use super::{Act, Thing, Town, Writing, recast, refused};
+use super::{Act, Thing, Town, Writing, now, recast, refused};
 use crate::error::Result;
 use crate::id::{NeighbourhoodId, RouteId, SegmentId};
 use crate::territory::geometry::{areas, geometry, lines_value};
@@ -51,11 +51,6 @@ pub(super) fn merge(town: &Town, act: &Act<'_>, thing: Thing, into: &str, codes:
         writing.end(town, act, thing, id, act.from);
     }
     Ok(writing)
-}
-
-/// What a history says on the day of the act.
-pub(super) fn now<'a, T>(histories: &'a super::Histories<T>, id: Uuid, act: &Act<'_>) -> Option<&'a T> {
-    histories.get(&id)?.iter().find(|version| version.span().holds(act.from)).map(|version| &version.facts)
 }
 
 fn segments(town: &Town, act: &Act<'_>, target: Uuid, gone: &BTreeSet<Uuid>) -> Result<Writing, Vec<String>> {

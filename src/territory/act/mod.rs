@@ -9,10 +9,10 @@ mod rename;
 mod retire;
 mod split;
 
+use super::change::{After, Changed, Drawn};
 use super::code::Codes;
 pub use super::code::Thing;
-use super::command::{After, Changed, Drawn};
-use super::dated::{self, Change, Span, Version};
+use super::dated::{self, Change, Span, Version, recast};
 use super::household::{self, Household};
 use super::neighbourhood::{self, Neighbourhood};
 use super::point::{self, Place};
@@ -136,6 +136,11 @@ impl Town {
     }
 }
 
+/// What a history says on the day of the act.
+fn now<'a, T>(histories: &'a Histories<T>, id: Uuid, act: &Act<'_>) -> Option<&'a T> {
+    histories.get(&id)?.iter().find(|version| version.span().holds(act.from)).map(|version| &version.facts)
+}
+
 /// One kind's part of a [`Writing`].
 type Changes<T> = BTreeMap<Uuid, Change<T>>;
 
@@ -155,24 +160,6 @@ struct Writing {
     ended: BTreeMap<Thing, usize>,
     moved: BTreeMap<Thing, usize>,
     warnings: Vec<String>,
-}
-
-fn nothing<T>() -> Change<T> {
-    Change { closed: Vec::new(), superseded: Vec::new(), added: Vec::new() }
-}
-
-/// From a day on, every version of a history that `other` answers for has the facts it answers.
-fn recast<T: Clone + PartialEq>(history: &[Version<T>], from: NaiveDate, today: NaiveDate, other: impl Fn(&T) -> Option<T>) -> Change<T> {
-    let mut whole = nothing();
-    for version in history.iter().filter(|version| version.valid_to.is_none_or(|to| to >= from)) {
-        let Some(facts) = other(&version.facts) else { continue };
-        let span = Span { from: from.max(version.valid_from), to: version.valid_to };
-        let change = dated::hold(history, span, facts, today);
-        whole.closed.extend(change.closed);
-        whole.superseded.extend(change.superseded);
-        whole.added.extend(change.added);
-    }
-    whole
 }
 
 /// The first day from `from` on which a version answers `is`.

@@ -3,13 +3,16 @@
 use super::{Act, Thing, Town, Writing, counted, recast, refused, since};
 use crate::error::Result;
 use crate::id::{NeighbourhoodId, RouteId, SegmentId};
+use crate::territory::household::Household;
+use crate::territory::point::Place;
+use crate::territory::segment::Segment;
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The segments that lie on a route or in a neighbourhood from a day on, each with the first such day.
 pub(super) fn lying(town: &Town, thing: Thing, id: Uuid, from: NaiveDate) -> Vec<(Uuid, NaiveDate)> {
-    let on = |segment: &crate::territory::segment::Segment| match thing {
+    let on = |segment: &Segment| match thing {
         Thing::Route => segment.route_id == RouteId(id),
         _ => segment.neighbourhood_id == NeighbourhoodId(id),
     };
@@ -18,7 +21,7 @@ pub(super) fn lying(town: &Town, thing: Thing, id: Uuid, from: NaiveDate) -> Vec
 
 /// The homes that stand on a segment from a day on, each with the first such day.
 pub(super) fn standing_on(town: &Town, segment: Uuid, from: NaiveDate) -> Vec<(Uuid, NaiveDate)> {
-    let on = |home: &crate::territory::household::Household| home.segment_id == Some(SegmentId(segment));
+    let on = |home: &Household| home.segment_id == Some(SegmentId(segment));
     town.homes.iter().filter_map(|(home, history)| Some((*home, since(history, from, on)?))).collect()
 }
 
@@ -65,7 +68,7 @@ pub(super) fn retire(town: &Town, act: &Act<'_>, thing: Thing, codes: &[String],
             // A container outlives the route that emptied it.
             for (point, history) in &town.points {
                 let change = recast(history, act.from, act.today, |place| {
-                    (place.route_id == Some(RouteId(*id))).then(|| crate::territory::point::Place { route_id: None, ..place.clone() })
+                    (place.route_id == Some(RouteId(*id))).then(|| Place { route_id: None, ..place.clone() })
                 });
                 if !change.is_nothing() {
                     writing.moves(Thing::Point);

@@ -1,8 +1,7 @@
 //! One becomes several: a file of new ones, each member to the nearest line or the area it lies in, from a day on; the whole ends.
 
-use super::merge::now;
 use super::retire::{lying, standing_on};
-use super::{Act, Thing, Town, Writing, recast, refused};
+use super::{Act, Thing, Town, Writing, now, recast, refused};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, NeighbourhoodId, RouteId, SegmentId};

@@ -176,10 +176,29 @@ impl Item {
         words::yes(&self.text(column)?)
     }
 
-    /// `approximate`, or what `geometria` says of it.
-    pub fn approximate(&mut self) -> bool {
+    /// A column that the file has: empty empties, absent leaves what stands.
+    pub fn kept(&mut self, column: &str, before: Option<String>) -> Option<String> {
+        if self.properties.contains_key(column) { self.text(column) } else { before }
+    }
+
+    /// A text column that must be there, or be left out where something stands.
+    pub fn needed_or(&mut self, column: &str, before: Option<String>, lines: &mut Lines) -> Option<String> {
+        before.filter(|_| !self.properties.contains_key(column)).or_else(|| self.needed(column, lines))
+    }
+
+    /// `approximate`, or what `geometria` says of it; where the row says neither, what stands.
+    pub fn approximate(&mut self, before: Option<bool>) -> bool {
+        let says = ["approximate", "geometria"].iter().any(|column| self.properties.contains_key(*column));
         let said = self.properties.get("geometria").and_then(Value::as_str) == Some("aproximada");
-        self.flag("approximate").unwrap_or(said)
+        let flag = self.flag("approximate").unwrap_or(said);
+        before.filter(|_| !says).unwrap_or(flag)
+    }
+
+    /// Properties nobody here knows, once all others were taken: those of the file over those that stand.
+    pub fn others(&mut self, before: Option<&Value>) -> Value {
+        let mut all = before.and_then(Value::as_object).cloned().unwrap_or_default();
+        all.extend(std::mem::take(&mut self.properties));
+        Value::Object(all)
     }
 
     pub fn date(&mut self, column: &str, lines: &mut Lines) -> Option<NaiveDate> {

@@ -1,19 +1,18 @@
 //! Homes: what a file says of them from a day on. What held before stays as it was written.
 
 use super::fields::Item;
-use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, places, settle, there_on};
+use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, places, settle, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, OperatorId, RouteId, SegmentId};
 use crate::territory::code::Thing;
-use crate::territory::dated::{self, Span, Version};
+use crate::territory::dated::{self, Change, Version, recast};
 use crate::territory::household::{self, Household, STATUSES, has_shape, is_code, is_own};
 use crate::territory::route::{self, Planned};
 use crate::territory::segment::{self, Lane, Segment};
 use chrono::NaiveDate;
 use geo::Coord;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A home farther from its segment than this is refused, in metres: it was put on the wrong one, or its position is wrong.
 const FAR: f64 = 3_000.0;
@@ -54,11 +53,6 @@ impl Streets {
     }
 }
 
-/// A column that the file has: empty empties, absent leaves what stands.
-pub(super) fn kept(item: &mut Item, column: &str, before: Option<String>) -> Option<String> {
-    if item.properties.contains_key(column) { item.text(column) } else { before }
-}
-
 pub(super) async fn households(
     tx: &mut Tx,
     mint: &mut Mint,
@@ -86,7 +80,7 @@ pub(super) async fn households(
         let Some(code) = code else { continue };
         let history = stored.get(&code);
         let (days, dated) = days(&mut item, history, request, lines);
-        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let before = stands(history, days);
         let place = match (&item.shape, before) {
             (None, Some(home)) => Some(Coord { x: home.lon, y: home.lat }),
             _ => {
@@ -112,12 +106,6 @@ pub(super) async fn households(
     household::add(tx, mint, request.now, &settled.added()).await
 }
 
-/// Whether the row says that its place is approximate, or else what stands.
-pub(super) fn approximate(item: &mut Item, before: Option<bool>) -> bool {
-    let says = ["approximate", "geometria"].iter().any(|column| item.properties.contains_key(*column));
-    before.filter(|_| !says).unwrap_or_else(|| item.approximate())
-}
-
 /// One home as the row, and where it is silent what stands, say.
 #[expect(clippy::too_many_arguments, reason = "a row, where it stands, and what it may refer to")]
 fn home(
@@ -134,7 +122,7 @@ fn home(
 ) -> Option<Household> {
     let id = ground.id();
     let says_segment = item.properties.contains_key("segment");
-    let named = kept(item, "segment", before.and_then(|home| home.segment_id).and_then(|segment| streets.by_id.get(&segment).cloned()));
+    let named = item.kept("segment", before.and_then(|home| home.segment_id).and_then(|segment| streets.by_id.get(&segment).cloned()));
     let mut on = None;
     if let Some(name) = &named {
         match streets.segments.get(name) {
@@ -156,7 +144,7 @@ fn home(
     }
     let operator_id = operator(item, streets, ground, on.map(|version| &version.facts), day, before, lines);
     let default = || if on.is_some() { "served".into() } else { "no_route".into() };
-    let service_status = kept(item, "service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default).to_lowercase();
+    let service_status = item.kept("service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default).to_lowercase();
     if !STATUSES.contains(&service_status.as_str()) {
         lines.refuse(&item.place, format!("service_status «{service_status}» is not one of {}; mend it", STATUSES.join(", ")));
     }
@@ -169,8 +157,8 @@ fn home(
         let name = named.as_deref().unwrap_or_default();
         lines.warn(&item.place, format!("household «{code}» is {beside:.0} m from its segment «{name}»; see whether both are right"));
     }
-    let hint = kept(item, "hint", before.and_then(|home| home.hint.clone()));
-    let approximate = approximate(item, before.map(|home| home.approximate));
+    let hint = item.kept("hint", before.and_then(|home| home.hint.clone()));
+    let approximate = item.approximate(before.map(|home| home.approximate));
     Some(Household {
         municipality_id: id,
         household_id: before.map_or_else(|| mint.id::<HouseholdId>(request.now), |home| home.household_id),
@@ -183,7 +171,7 @@ fn home(
         lat: place.y,
         hint,
         approximate,
-        properties: merged(before.map(|home| &home.properties), std::mem::take(&mut item.properties)),
+        properties: item.others(before.map(|home| &home.properties)),
     })
 }
 
@@ -227,34 +215,29 @@ fn operator(
     }
 }
 
-/// Properties nobody here knows: those of the file over those that stand.
-pub(super) fn merged(before: Option<&Value>, told: serde_json::Map<String, Value>) -> Value {
-    let mut all = before.and_then(Value::as_object).cloned().unwrap_or_default();
-    all.extend(told);
-    Value::Object(all)
-}
-
-/// From a day on, where the homes of these segments are met: their lines have changed.
+/// Where the homes of these segments are met from the day on which a segment's line is another.
 pub(super) async fn along_again(
     tx: &mut Tx,
     mint: &mut Mint,
     request: &Request<'_>,
     ground: &Ground,
-    changed: &BTreeMap<SegmentId, (Span, Segment)>,
+    redrawn: &BTreeMap<SegmentId, (NaiveDate, Segment)>,
 ) -> Result<()> {
     let id = ground.id();
-    let lanes: BTreeMap<SegmentId, (Span, Lane)> = changed.iter().map(|(id, (days, segment))| (*id, (*days, segment.lane()))).collect();
+    let lanes: BTreeMap<SegmentId, (NaiveDate, Lane)> = redrawn.iter().map(|(id, (from, segment))| (*id, (*from, segment.lane()))).collect();
     let stored = by_code(household::history(tx, id).await?, |home| &home.code);
     let mut changes = Vec::new();
     for history in stored.values() {
-        let Some((days, lane)) = history.last().and_then(|last| last.facts.segment_id).and_then(|segment| lanes.get(&segment)) else { continue };
-        let Some(now) = dated::latest(history, days.from).filter(|version| version.span().holds(days.from)) else { continue };
-        let (along_m, _) = lane.meets(Coord { x: now.facts.lon, y: now.facts.lat });
-        let change = dated::hold(history, *days, Household { along_m, ..now.facts.clone() }, request.from);
-        if !change.is_nothing() {
-            changes.push((now.facts.household_id.0, change));
-        }
+        let on: BTreeSet<SegmentId> = history.iter().filter_map(|version| version.facts.segment_id).collect();
+        let met = on.into_iter().filter_map(|segment| lanes.get(&segment).map(|(from, lane)| (segment, *from, lane)));
+        let change = met.fold(Change::nothing(), |whole, (segment, from, lane)| {
+            whole.with(recast(history, from, request.from, |home| {
+                let (along_m, _) = lane.meets(Coord { x: home.lon, y: home.lat });
+                (home.segment_id == Some(segment)).then(|| Household { along_m, ..home.clone() })
+            }))
+        });
+        changes.extend(history.first().filter(|_| !change.is_nothing()).map(|first| (first.facts.household_id.0, change)));
     }
     dated::write(tx, "household", id, request.now, &changes).await?;
-    household::add(tx, mint, request.now, &changes.iter().flat_map(|(_, change)| change.added.clone()).collect::<Vec<_>>()).await
+    household::add(tx, mint, request.now, &changes.into_iter().flat_map(|(_, change)| change.added).collect::<Vec<_>>()).await
 }

@@ -1,9 +1,8 @@
 //! Municipalities, neighbourhoods, points and streets.
 
 use super::fields::Item;
-use super::homes::{approximate, kept, merged};
 use super::ways::there;
-use super::{Ground, Lines, Outcome, Request, Stored, Told, days, settle, sort, there_on};
+use super::{Ground, Lines, Outcome, Request, Stored, Told, days, settle, sort, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, NeighbourhoodId, PointId, StreetId, derived};
@@ -36,7 +35,7 @@ pub(super) async fn municipalities(tx: &mut Tx, items: Vec<Item>, lines: &mut Li
         };
         let sender = item.text("sender").and_then(|name| pilot::sender(&name).map_err(|line| lines.refuse(&item.place, line)).ok());
         let shape = area(&item, lines, true);
-        let approximate = item.approximate();
+        let approximate = item.approximate(None);
         let row = Municipality {
             name: item.text("name").unwrap_or_else(|| before.name.clone()),
             department: item.text("department").unwrap_or_else(|| before.department.clone()),
@@ -101,11 +100,8 @@ pub(super) async fn neighbourhoods(
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
         let (days, dated) = days(&mut item, history, request, lines);
-        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
-        let name = match before {
-            Some(before) => kept(&mut item, "name", Some(before.name.clone())),
-            None => item.needed("name", lines),
-        };
+        let before = stands(history, days);
+        let name = item.needed_or("name", before.map(|area| area.name.clone()), lines);
         let shape = area(&item, lines, before.is_some()).or_else(|| before.map(|area| area.geometry.clone()));
         if let Some((_, parsed)) = &item.shape
             && let Some((metres, c)) = farthest(ground, parsed)
@@ -118,9 +114,9 @@ pub(super) async fn neighbourhoods(
             neighbourhood_id: before.map_or_else(|| mint.id::<NeighbourhoodId>(request.now), |area| area.neighbourhood_id),
             code: before.map_or(&code, |area| &area.code).clone(),
             name,
-            approximate: approximate(&mut item, before.map(|area| area.approximate)),
+            approximate: item.approximate(before.map(|area| area.approximate)),
             geometry,
-            properties: merged(before.map(|area| &area.properties), std::mem::take(&mut item.properties)),
+            properties: item.others(before.map(|area| &area.properties)),
         };
         told.push(Told { place: item.place, code, days, dated, facts });
     }
@@ -201,12 +197,9 @@ pub(super) async fn points(
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
         let (days, dated) = days(&mut item, history, request, lines);
-        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
-        let kind = match before {
-            Some(before) => kept(&mut item, "kind", Some(before.kind.clone())),
-            None => item.needed("kind", lines),
-        };
-        let name = kept(&mut item, "name", before.map(|point| point.name.clone())).unwrap_or_else(|| code.clone());
+        let before = stands(history, days);
+        let kind = item.needed_or("kind", before.map(|point| point.kind.clone()), lines);
+        let name = item.kept("name", before.map(|point| point.name.clone())).unwrap_or_else(|| code.clone());
         if let Some(odd) = kind.as_deref().filter(|k| !KINDS.contains(k)) {
             lines.warn(&item.place, format!("kind «{odd}» is not one the pages know ({}); it is kept", KINDS.join(", ")));
         }
@@ -242,8 +235,8 @@ pub(super) async fn points(
             capacity_l,
             lon: c.x,
             lat: c.y,
-            approximate: approximate(&mut item, before.map(|point| point.approximate)),
-            properties: merged(before.map(|point| &point.properties), std::mem::take(&mut item.properties)),
+            approximate: item.approximate(before.map(|point| point.approximate)),
+            properties: item.others(before.map(|point| &point.properties)),
         };
         told.push(Told { place: item.place, code, days, dated, facts });
     }

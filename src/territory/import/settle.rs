@@ -56,6 +56,11 @@ pub(crate) fn days<T>(item: &mut Item, history: Option<&Vec<Version<T>>>, reques
     (Span { from, to }, told.is_some() && !repeats)
 }
 
+/// What stands where a row is silent: the facts of its first day, or of the nearest day that has any.
+pub(crate) fn stands<T>(history: Option<&Vec<Version<T>>>, days: Span) -> Option<&T> {
+    history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts)
+}
+
 /// The day on which what a row refers to must be there: the first it holds, or the last of a thing that has ended and is told again.
 pub(crate) fn there_on<T>(history: Option<&Vec<Version<T>>>, days: Span, dated: bool) -> NaiveDate {
     let last = history.filter(|_| !dated).and_then(|known| dated::latest(known, days.from));

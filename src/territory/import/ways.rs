@@ -1,13 +1,13 @@
 //! Routes with their days and operators, and segments.
 
 use super::fields::{Item, WEEKDAYS, weekday};
-use super::homes::{self, approximate, kept, merged};
-use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, settle, there_on};
+use super::homes;
+use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, settle, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
 use crate::territory::code::Thing;
-use crate::territory::dated::{self, Change, Span, Version};
+use crate::territory::dated::{self, Change, Span, Version, recast};
 use crate::territory::geometry::{self, Plane};
 use crate::territory::municipality::{Inside, TOLERANCE};
 use crate::territory::neighbourhood;
@@ -181,16 +181,13 @@ pub(super) async fn routes(
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
         let (days, dated) = days(&mut item, history, request, lines);
-        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
-        let operator = match before {
-            Some((route, _)) => kept(&mut item, "operator", codes.get(&route.operator_id).cloned()),
-            None => item.needed("operator", lines),
-        };
+        let before = stands(history, days);
+        let operator = item.needed_or("operator", before.and_then(|(route, _)| codes.get(&route.operator_id).cloned()), lines);
         let geometry = line(&item, before.map(|(route, _)| &route.geometry), lines);
-        let name = kept(&mut item, "name", before.map(|(route, _)| route.name.clone())).unwrap_or_else(|| code.clone());
+        let name = item.kept("name", before.map(|(route, _)| route.name.clone())).unwrap_or_else(|| code.clone());
         let route_id = before.map_or_else(|| mint.id::<RouteId>(request.now), |(route, _)| route.route_id);
         let week = week(&mut item, route_id, before.map(|(_, week)| week), lines);
-        let approximate = approximate(&mut item, before.map(|(route, _)| route.approximate));
+        let approximate = item.approximate(before.map(|(route, _)| route.approximate));
         if let (Some(outline), Some((_, shape))) = (&ground.outline, &item.shape) {
             let beyond = shape.coords_iter().filter(|c| matches!(outline.says(*c), Inside::Outside(m) if m > TOLERANCE)).count();
             if beyond > 0 {
@@ -199,7 +196,7 @@ pub(super) async fn routes(
         }
         let (Some(operator), Some(geometry), Some(week)) = (operator, geometry, week) else { continue };
         let operator_id = operators.find(&operator, &item, days, ground, request, mint);
-        let properties = merged(before.map(|(route, _)| &route.properties), std::mem::take(&mut item.properties));
+        let properties = item.others(before.map(|(route, _)| &route.properties));
         let first = before.map_or(&code, |(route, _)| &route.code).clone();
         let route = Route { municipality_id: id, route_id, code: first, name, operator_id, approximate, geometry, properties };
         told.push(Told { place: item.place, code, days, dated, facts: (route, week) });
@@ -234,20 +231,21 @@ async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, routes: &BTreeSe
 /// From the day a route is drawn anew, where it meets its segments.
 async fn laid_again(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, ground: &Ground, routes: &[(uuid::Uuid, Change<Planned>)]) -> Result<()> {
     let id = ground.id();
-    let redrawn: BTreeMap<RouteId, (Span, &Route)> =
-        routes.iter().filter_map(|(_, change)| change.added.last()).map(|(days, (route, _))| (route.route_id, (*days, route))).collect();
+    let redrawn: BTreeMap<RouteId, (NaiveDate, &Route)> =
+        routes.iter().filter_map(|(_, change)| change.added.last()).map(|(days, (route, _))| (route.route_id, (days.from, route))).collect();
     let stored = by_code(segment::history(tx, id).await?, |segment| &segment.code);
     let mut changes = Vec::new();
     for history in stored.values() {
-        let Some((days, route)) = history.last().and_then(|last| redrawn.get(&last.facts.route_id)) else { continue };
-        let Some(now) = dated::latest(history, days.from).filter(|version| version.span().holds(days.from)) else { continue };
-        let laid = now.facts.clone().laid_along(route);
-        if laid != now.facts {
-            changes.push((now.facts.segment_id.0, dated::hold(history, Span { to: None, ..*days }, laid, request.from)));
-        }
+        let on: BTreeSet<RouteId> = history.iter().map(|version| version.facts.route_id).collect();
+        let met = on.into_iter().filter_map(|route| redrawn.get(&route));
+        let change = met.fold(Change::nothing(), |whole, (from, route)| {
+            let laid = |lies: &Segment| (lies.route_id == route.route_id).then(|| lies.clone().laid_along(route));
+            whole.with(recast(history, *from, request.from, laid))
+        });
+        changes.extend(history.first().filter(|_| !change.is_nothing()).map(|first| (first.facts.segment_id.0, change)));
     }
     dated::write(tx, "segment", id, request.now, &changes).await?;
-    segment::add(tx, mint, request.now, &changes.iter().flat_map(|(_, change)| change.added.clone()).collect::<Vec<_>>()).await
+    segment::add(tx, mint, request.now, &changes.into_iter().flat_map(|(_, change)| change.added).collect::<Vec<_>>()).await
 }
 
 pub(super) async fn segments(
@@ -279,23 +277,17 @@ pub(super) async fn segments(
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
         let (days, dated) = days(&mut item, history, request, lines);
-        let before = history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts);
+        let before = stands(history, days);
         let geometry = line(&item, before.map(|segment| &segment.geometry), lines);
-        let route = match before {
-            Some(segment) => kept(&mut item, "route", route_codes.get(&segment.route_id).cloned()),
-            None => item.needed("route", lines),
-        };
-        let area = match before {
-            Some(segment) => kept(&mut item, "neighbourhood", area_codes.get(&segment.neighbourhood_id).cloned()),
-            None => item.needed("neighbourhood", lines),
-        };
+        let route = item.needed_or("route", before.and_then(|segment| route_codes.get(&segment.route_id).cloned()), lines);
+        let area = item.needed_or("neighbourhood", before.and_then(|segment| area_codes.get(&segment.neighbourhood_id).cloned()), lines);
         let what = format!("segment «{code}»");
         let day = there_on(history, days, dated);
         let route = route.and_then(|name| there(&name, &routes, ("route", "routes"), day, ground, &item.place, lines));
         let area = area.and_then(|name| there(&name, &neighbourhoods, ("neighbourhood", "neighbourhoods"), day, ground, &item.place, lines));
         let drawn: Vec<geo::Coord> = item.shape.as_ref().map(|(_, shape)| shape.coords_iter().collect()).unwrap_or_default();
         lies(&item, &what, &drawn, route, area.and_then(|area| Some((area, shapes.get(&area.version_id)?))), ground, lines);
-        let approximate = approximate(&mut item, before.map(|segment| segment.approximate));
+        let approximate = item.approximate(before.map(|segment| segment.approximate));
         let (Some(geometry), Some(route), Some(area)) = (geometry, route, area) else { continue };
         let facts = Segment {
             municipality_id: id,
@@ -307,7 +299,7 @@ pub(super) async fn segments(
             reversed: false,
             approximate,
             geometry,
-            properties: merged(before.map(|segment| &segment.properties), std::mem::take(&mut item.properties)),
+            properties: item.others(before.map(|segment| &segment.properties)),
         };
         let facts = facts.laid_along(&route.facts.0);
         told.push(Told { place: item.place, code, days, dated, facts });
@@ -320,8 +312,7 @@ pub(super) async fn segments(
     dated::write(tx, "segment", id, request.now, &settled.changes).await?;
     segment::add(tx, mint, request.now, &settled.added()).await?;
     let redrawn = settled.changes.iter().filter_map(|(_, change)| change.added.last().cloned());
-    let redrawn: BTreeMap<SegmentId, (Span, Segment)> =
-        redrawn.map(|(days, segment)| (segment.segment_id, (Span { to: None, ..days }, segment))).collect();
+    let redrawn: BTreeMap<SegmentId, (NaiveDate, Segment)> = redrawn.map(|(days, segment)| (segment.segment_id, (days.from, segment))).collect();
     if redrawn.len() > settled.new.len() {
         homes::along_again(tx, mint, request, ground, &redrawn).await?;
     }

@@ -6,7 +6,7 @@ use crate::language::Words;
 use crate::observation::Reason;
 use crate::observation::supervision::Progress;
 use crate::page::count;
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use std::cmp::Reverse;
 
 /// One matter: when or how it stands, what and with which consequence, one verb.
@@ -64,11 +64,6 @@ pub fn of(words: &Words, facts: &Facts) -> Vec<Task> {
     tasks
 }
 
-/// When the round should have left.
-pub fn due(row: &Progress) -> DateTime<Utc> {
-    row.round.leaves_at()
-}
-
 pub fn started(row: &Progress) -> bool {
     row.round.started_at.is_some() || row.last_stop.is_some()
 }
@@ -82,7 +77,7 @@ fn rounds_of(facts: &Facts) -> String {
 }
 
 fn not_left(words: &Words, facts: &Facts, row: &Progress) -> Option<Task> {
-    let late = (facts.now - due(row)).num_minutes();
+    let late = (facts.now - row.round.leaves_at()).num_minutes();
     if started(row) || finished(row) || late < LATE || row.round.planned_stops == 0 {
         return None;
     }

@@ -1,7 +1,7 @@
 //! The page's sections, in the order of the day.
 
 use super::facts::Facts;
-use super::tasks::{Task, due, finished, started};
+use super::tasks::{Task, finished, started};
 use crate::clock::{Week, local, show_day};
 use crate::language::Words;
 use crate::map::page::key;
@@ -38,7 +38,7 @@ pub fn body(words: &Words, facts: &Facts, tasks: &[Task]) -> Markup {
 }
 
 fn next_round(words: &Words, facts: &Facts) -> String {
-    let next = facts.today.iter().filter(|row| !started(row) && due(row) > facts.now).min_by_key(|row| due(row));
+    let next = facts.today.iter().filter(|row| !started(row) && row.round.leaves_at() > facts.now).min_by_key(|row| row.round.leaves_at());
     match next {
         Some(row) => words.tell("today-next", &[("hour", row.round.window_start.as_str().into())]),
         None => words.say("today-next-none"),
@@ -46,7 +46,7 @@ fn next_round(words: &Words, facts: &Facts) -> String {
 }
 
 fn status(words: &Words, facts: &Facts, row: &Progress) -> (&'static str, String) {
-    let late = (facts.now - due(row)).num_minutes();
+    let late = (facts.now - row.round.leaves_at()).num_minutes();
     match () {
         _ if row.reasons.contains_key(&Reason::DumpClosed) && !finished(row) => ("tarde", words.say("today-status-dump")),
         _ if finished(row) => ("espera", words.say("today-status-finished")),
