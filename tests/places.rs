@@ -9,10 +9,10 @@ use vecino::db::{Db, Tx};
 use vecino::error::{Error, Result};
 use vecino::id::{HouseholdId, Mint, MunicipalityId, RouteId, SegmentId};
 use vecino::observation::receive::{Status, receive};
-use vecino::observation::{restate, verify};
+use vecino::observation::{restate, round, verify};
 use vecino::sheet::Written;
 use vecino::territory::act::{Act, Deed, Done, Parts, Thing, perform};
-use vecino::territory::change::After;
+use vecino::territory::change::{After, Changed};
 use vecino::territory::collection as collecting;
 use vecino::territory::export::{self, Format};
 use vecino::territory::import::{self, Kind, Outcome, Request};
@@ -350,6 +350,48 @@ async fn a_phone_with_an_old_list_is_understood() {
         let (homes, rows): (i64, i64) = one!(tx, "SELECT COUNT(DISTINCT household_id), COUNT(*) FROM observation").unwrap();
         assert_eq!((homes, rows), (2, 3), "both codes are one home");
     });
+}
+
+/// The office changes the route this morning, while its truck is out and has no signal.
+#[tokio::test]
+async fn what_a_crew_recorded_this_morning_is_stored_whatever_its_route_becomes_today() {
+    const LINE: &str = "LINESTRING (-91.80 14.96, -91.79 14.96)";
+    let changes: [(&str, Option<String>); 4] = [
+        ("other days", Some(format!("code;name;operator;stream;weekdays;window_start;window_end;wkt\nR1;R1;muni;organic;tue;06:00;11:00;{LINE}\n"))),
+        ("another operator", Some("code;operator\nR1;otra\n".to_owned())),
+        ("both", Some(format!("code;name;operator;stream;weekdays;window_start;window_end;wkt\nR1;R1;otra;mixed;wed;13:00;18:00;{LINE}\n"))),
+        ("its end", None),
+    ];
+    for (what, file) in changes {
+        on_both_engines!(db => {
+            let monday = day(TODAY);
+            let street = street::lay(&db, monday, 4, 2, "mixed").await;
+            let mut tx = db.write().await.unwrap();
+            match &file {
+                Some(text) => {
+                    bring(&mut tx, Kind::Routes, text, TODAY, None).await.unwrap();
+                    let changed = Changed { municipality: TOWN, since: monday, reason: None, now: at_local(monday, 9, 0), today: monday, what: "routes" };
+                    restate::facts_changed(&mut tx, changed).await.unwrap();
+                    tx.commit().await.unwrap();
+                }
+                None => {
+                    drop(tx);
+                    act(&db, Thing::Route, Deed::Retire { codes: &codes(&["R1"]), with_homes: true }, TODAY, None).await.unwrap();
+                }
+            }
+            let ops: Vec<Value> = (0..3).map(|home| street.op("observation", home, "06:40:00", json!({"set_out": "no"}))).collect();
+            let answer = receive(&db, at_local(monday, 12, 0), &street.phones[0], &street.batch(&ops)).await.unwrap();
+            assert!(answer.results.iter().all(|receipt| receipt.status == Status::Stored), "{what}: {answer:?}");
+            // Once more, after the house planned the day again.
+            let mut tx = db.write().await.unwrap();
+            round::keep_up(&mut tx, TOWN, monday).await.unwrap();
+            tx.commit().await.unwrap();
+            let answer = receive(&db, at_local(monday, 13, 0), &street.phones[0], &street.batch(&ops)).await.unwrap();
+            assert!(answer.results.iter().all(|receipt| receipt.status == Status::Stored), "{what}: {answer:?}");
+            let mut tx = db.write().await.unwrap();
+            assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default(), "{what}");
+        });
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::territory::calendar;
 use crate::territory::collection::{self, Due, Dues, Running};
 use crate::territory::dated::in_force;
 use crate::{all, among, bulk, one, run};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -207,7 +207,43 @@ pub async fn keep_up(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate
     Ok(missing.len())
 }
 
-/// Writes rounds that the calendar took back and that a phone names all the same: it had them before, and its crew drove. Nothing was due on
+/// A route as it was to be driven on a day before somebody changed that: cancelled, moved, given other days or another operator, ended.
+#[derive(sqlx::FromRow)]
+struct Known {
+    route_id: RouteId,
+    operator_id: OperatorId,
+    operator_code: String,
+    stream: Stream,
+    window_start: String,
+    window_end: String,
+}
+
+// What was believed of a day when it began: versions that hold on it, now or as it was believed once, and those that ended the day before
+// by a change made on the day itself. The day is $2, its beginning $4.
+macro_rules! known_on {
+    ($and:literal) => {
+        concat!(
+            "SELECT v.route_id, v.operator_id, a.code AS operator_code, d.stream, d.window_start, d.window_end
+               FROM route_version v
+               JOIN operator a ON a.municipality_id = v.municipality_id AND a.operator_id = v.operator_id
+               JOIN route_day d ON d.municipality_id = v.municipality_id AND d.route_id = v.route_id AND d.version_id = v.version_id
+              WHERE v.municipality_id = $1 AND v.valid_from <= $2 AND (v.valid_to IS NULL OR v.valid_to >= $3)
+                AND (v.valid_to IS NULL OR v.valid_to >= $2 OR NOT EXISTS (
+                  SELECT 1 FROM route_version w WHERE w.municipality_id = v.municipality_id AND w.route_id = v.route_id AND w.valid_from = $2
+                     AND w.recorded_at < $4))",
+            $and,
+            " ORDER BY v.recorded_at DESC, d.weekday"
+        )
+    };
+}
+
+/// The operators that had a route on a day when the day began, or have it by what is known now.
+pub async fn driven_by(tx: &mut Tx, municipality: MunicipalityId, route: RouteId, day: NaiveDate) -> Result<BTreeSet<String>> {
+    let known: Vec<Known> = all!(tx, known_on!(" AND v.route_id = $5"), municipality, day, day - Days::new(1), at_local(day, 0, 0), route)?;
+    Ok(known.into_iter().map(|known| known.operator_code).collect())
+}
+
+/// Writes rounds that are not due any more and that a phone names all the same: it had them before, and its crew drove. Nothing was due on
 /// them; what was seen counts. Answers how many.
 pub async fn revive(tx: &mut Tx, municipality: MunicipalityId, asked: &[RoundId], today: NaiveDate) -> Result<usize> {
     let mut revived = 0;
@@ -219,22 +255,31 @@ pub async fn revive(tx: &mut Tx, municipality: MunicipalityId, asked: &[RoundId]
         if day > today {
             continue;
         }
-        let off = calendar::planned(tx, municipality, day, day).await?;
-        let Some(planned) = off.into_iter().find(|planned| !planned.standing.runs() && identity(municipality, planned.route_id, day) == *id) else {
-            continue;
+        let own = |route: RouteId| identity(municipality, route, day) == *id;
+        let off = calendar::planned(tx, municipality, day, day).await?.into_iter().find(|planned| own(planned.route_id));
+        let known = match off {
+            Some(off) => Some((off.route_id, off.operator_id, off.stream, off.window_start, off.window_end)),
+            None => {
+                let weekday = i16::try_from(day.weekday().number_from_monday()).unwrap_or(1);
+                let known: Vec<Known> =
+                    all!(tx, known_on!(" AND d.weekday = $5"), municipality, day, day - Days::new(1), at_local(day, 0, 0), weekday)?;
+                let last = known.into_iter().find(|known| own(known.route_id));
+                last.map(|known| (known.route_id, known.operator_id, known.stream.name().to_owned(), known.window_start, known.window_end))
+            }
         };
+        let Some((route, operator, stream, window_start, window_end)) = known else { continue };
         run!(
             tx,
             "INSERT INTO round (municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT (municipality_id, round_id) DO NOTHING",
             municipality,
             *id,
-            planned.route_id,
-            planned.operator_id,
+            route,
+            operator,
             day,
-            &planned.stream,
-            &planned.window_start,
-            &planned.window_end
+            &stream,
+            &window_start,
+            &window_end
         )?;
         revived += 1;
     }

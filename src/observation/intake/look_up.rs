@@ -5,7 +5,7 @@ use crate::among;
 use crate::clock::{Week, local_day};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{DeviceId, HouseholdId, NeighbourhoodId, OpId, OperatorId, RoundId, SegmentId};
+use crate::id::{DeviceId, HouseholdId, NeighbourhoodId, OpId, OperatorId, RoundId, RouteId, SegmentId};
 use crate::observation::operation::{self, Action, Operation, Received, Refusal};
 use crate::observation::receive::Status;
 use crate::observation::{Mark, Observation, columns, mark_columns, round};
@@ -83,10 +83,25 @@ impl Intake {
                 self.look_up_rounds(tx, rounds).await?;
             }
         }
+        self.look_up_drivers(tx, ops).await?;
         if self.look_up_plain(tx, ops).await? {
             return Ok(());
         }
         self.look_up_whole(tx, ops).await
+    }
+
+    /// Who else drove a round than the operator it belongs to now: asked where a phone of another one names it.
+    async fn look_up_drivers(&mut self, tx: &mut Tx, ops: &[(&Sender, &Received)]) -> Result<()> {
+        let operators: BTreeSet<&String> = ops.iter().filter_map(|(sender, _)| sender.operator.as_ref()).collect();
+        let other = |round: &&RoundRow| operators.iter().any(|own| **own != round.operator_code);
+        let asked: Vec<(RoundId, RouteId, NaiveDate)> =
+            self.rounds.values().filter(other).map(|round| (round.round_id, round.route_id, round.service_day)).collect();
+        for (round, route, day) in asked {
+            if !self.drivers.contains_key(&round) {
+                self.drivers.insert(round, round::driven_by(tx, self.municipality, route, day).await?);
+            }
+        }
+        Ok(())
     }
 
     /// The rounds, and when the phones that name them were last heard.
@@ -98,7 +113,7 @@ impl Intake {
             "WITH asked (municipality_id, round_id, device_id) AS (",
             asked,
             |row| [municipality, row.0, row.1],
-            ") SELECT d.round_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream, d.window_start, d.window_end, asked.device_id,
+            ") SELECT d.round_id, d.route_id, d.operator_id, a.code AS operator_code, d.service_day, d.stream, d.window_start, d.window_end, asked.device_id,
                 (SELECT p.seen_at FROM device p WHERE p.municipality_id = asked.municipality_id AND p.device_id = asked.device_id) AS seen_at
                FROM asked CROSS JOIN round d
                JOIN operator a ON a.municipality_id = d.municipality_id AND a.operator_id = d.operator_id
@@ -225,6 +240,7 @@ impl Intake {
             )?;
             let rounds = originals.iter().filter_map(|row| Some((row.round_id, *corrected.get(&row.op_id)?)));
             self.look_up_rounds(tx, rounds.collect()).await?;
+            self.look_up_drivers(tx, ops).await?;
             self.originals = originals.into_iter().map(|row| (row.op_id, row)).collect();
         }
         self.look_up_homes(tx, codes).await?;

@@ -7,7 +7,7 @@ use super::operation::{self, Action, Operation, Position, Received, Refusal};
 use super::receive::{Answer, Receipt, Status};
 use super::{Kind, Mark, Observation, Outcome, Stream};
 use crate::clock::{Week, local};
-use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RoundId, SegmentId};
+use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RoundId, RouteId, SegmentId};
 use crate::territory::calendar;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
 use serde_json::Value;
@@ -23,6 +23,7 @@ enum Met {
 #[derive(sqlx::FromRow)]
 struct RoundRow {
     round_id: RoundId,
+    route_id: RouteId,
     operator_id: OperatorId,
     operator_code: String,
     service_day: NaiveDate,
@@ -99,6 +100,8 @@ pub struct Intake {
     municipality: MunicipalityId,
     met: HashMap<OpId, Vec<(String, Met)>>,
     rounds: HashMap<RoundId, RoundRow>,
+    /// Operators that had a round when its day began, where another one's phone names it.
+    drivers: HashMap<RoundId, BTreeSet<String>>,
     homes: HashMap<String, Home>,
     /// Stored rows that this batch corrects.
     originals: HashMap<OpId, Observation>,
@@ -122,6 +125,7 @@ impl Intake {
             municipality,
             met: HashMap::new(),
             rounds: HashMap::new(),
+            drivers: HashMap::new(),
             homes: HashMap::new(),
             originals: HashMap::new(),
             waiting: HashMap::new(),
@@ -275,8 +279,7 @@ impl Intake {
     }
 
     fn own_round(&self, sender: &Sender, round: RoundId) -> std::result::Result<&RoundRow, Refusal> {
-        let found =
-            self.rounds.get(&round).filter(|row| sender.operator.as_ref().is_none_or(|own| *own == row.operator_code)).ok_or(operation::ROUND)?;
+        let found = self.rounds.get(&round).filter(|row| self.drove(sender.operator.as_deref(), row)).ok_or(operation::ROUND)?;
         if found.service_day > local(sender.received_at).date_naive() {
             return Err(operation::ROUND_FUTURE);
         }
@@ -285,7 +288,12 @@ impl Intake {
 
     fn may_correct(&self, correction: &Waiting, original: &Observation) -> bool {
         let round = self.rounds.get(&original.round_id);
-        correction.operator_code.as_deref().is_none_or(|own| round.is_some_and(|round| round.operator_code == own))
+        correction.operator_code.as_deref().is_none_or(|own| round.is_some_and(|round| self.drove(Some(own), round)))
+    }
+
+    /// Whether a round is this operator's, or was when its day began; without an operator every round of the municipality is.
+    fn drove(&self, operator: Option<&str>, round: &RoundRow) -> bool {
+        operator.is_none_or(|own| own == round.operator_code || self.drivers.get(&round.round_id).is_some_and(|drivers| drivers.contains(own)))
     }
 
     /// The row of a correction: the named row's home and day, with what the correction names put in its place.
