@@ -39,7 +39,8 @@ fn every_reference_file_gets_the_verdict_it_deserves() {
             let said: Vec<_> = report.problems.iter().map(|p| format!("{} {} {}", p.code, p.path, p.message)).collect();
             wrong.push(format!("{file}: {verdict}, should be {product}: {said:?}"));
         }
-        if took.as_secs_f64() > 2.0 {
+        // Far above what any takes on a busy machine: what would fail grows with the square of the file.
+        if took.as_secs_f64() > 60.0 {
             wrong.push(format!("{file}: took {took:?}"));
         }
     }

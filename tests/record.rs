@@ -293,7 +293,7 @@ async fn whoever_writes_to_a_sealed_table_is_found_also_when_honest_work_follows
         ("publication_cell", "UPDATE publication_cell SET hidden = NOT hidden"),
         ("map_class", "UPDATE map_class SET lower = lower + 1"),
         ("analysis_report", "UPDATE analysis_report SET source_hash = '00'"),
-        ("trial_look", "UPDATE trial_look SET opens_on = data_through"),
+        ("trial_look", "UPDATE trial_look SET data_through = data_through + 1"),
         ("programme_target", "DELETE FROM programme_target"),
     ];
     on_every_copy!(copy, app => {
