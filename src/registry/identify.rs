@@ -275,8 +275,7 @@ pub(crate) async fn identify(
 ) -> Result<People> {
     let sealer = Sealer::new(keys);
     let prints: Vec<Print> = entries.iter().map(|(_, entry)| sealer.print(&entry.person)).collect();
-    let mut people = People::default();
-    people.list = recognise(tx, mint, municipality, &source.rows, now).await?;
+    let mut people = People { list: recognise(tx, mint, municipality, &source.rows, now).await?, ..People::default() };
     on_record(tx, municipality, entries, &prints, &mut people).await?;
     let endings = endings(tx, municipality, answers).await?;
     let rows: HashMap<u64, usize> = entries.iter().enumerate().map(|(index, (row, _))| (*row, index)).collect();
