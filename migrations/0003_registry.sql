@@ -58,15 +58,19 @@ CREATE TABLE import_under_way (
   PRIMARY KEY (municipality_id, import_id)
 );
 
--- Whom a row of a file made or meant, where neither CUI nor birth date would tell: the same file again knows its people.
+-- Whom each row of a list meant. A list that is saved again or has grown is known by what its rows say, not by the bytes of its file: a row
+-- that came before means whom it meant, and changes nothing. Written ahead for new people, as above.
 CREATE TABLE person_source (
   municipality_id SMALLINT NOT NULL,
-  -- keyed hash of the file's bytes
-  file_hash TEXT NOT NULL,
-  row_number BIGINT NOT NULL,
+  -- keyed hash of the row's cells as they were read
+  row_hash BIGINT NOT NULL,
+  list_id UUID NOT NULL,
+  -- which one of the list's rows that read alike, from 1
+  occurrence INTEGER NOT NULL,
   person_id UUID NOT NULL,
-  PRIMARY KEY (municipality_id, file_hash, row_number),
-  FOREIGN KEY (municipality_id, person_id) REFERENCES person (municipality_id, person_id)
+  -- what the row says of consent or credit waits for an age: it is asked about again whenever the row comes
+  waits BOOLEAN NOT NULL,
+  PRIMARY KEY (municipality_id, row_hash, list_id, occurrence)
 );
 
 -- Accent-free name words, hashed with a key: a search finds sealed names without opening all of them.

@@ -18,21 +18,21 @@ use vecino::registry::{export, indicators, practice};
 use vecino::sheet::Written;
 use vecino::{all, one, run};
 
-async fn brought(db: &Db, place: MunicipalityId, text: &str, answers: &Answers, at: DateTime<Utc>) -> vecino::error::Result<Summary> {
+pub async fn brought(db: &Db, place: MunicipalityId, text: &str, answers: &Answers, at: DateTime<Utc>) -> vecino::error::Result<Summary> {
     let file = File::read(&keys(), place, "p.csv", text.as_bytes(), &Written::default(), at)?;
     bring(db, &keys(), &mut Mint::system(), &file, answers, "clerk", at).await
 }
 
-async fn bring_in(db: &Db, text: &str) -> Summary {
+pub async fn bring_in(db: &Db, text: &str) -> Summary {
     brought(db, PLACE, text, &Answers::default(), now()).await.unwrap()
 }
 
-fn said(same: &[&str], distinct: &[&str]) -> Answers {
+pub fn said(same: &[&str], distinct: &[&str]) -> Answers {
     let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
     Answers::read(&own(same), &own(distinct)).unwrap()
 }
 
-async fn settled(db: &Db, homes: u32) {
+pub async fn settled(db: &Db, homes: u32) {
     let mut tx = db.write().await.unwrap();
     town(&mut tx, homes).await;
     indicators::ensure_targets(&mut tx).await.unwrap();
@@ -40,7 +40,7 @@ async fn settled(db: &Db, homes: u32) {
 }
 
 /// Every row of the registry as it stands, but for nothing.
-async fn rows(db: &Db) -> Vec<String> {
+pub async fn rows(db: &Db) -> Vec<String> {
     let mut tx = db.read().await.unwrap();
     let mut out = Vec::new();
     macro_rules! table {
@@ -64,7 +64,7 @@ async fn rows(db: &Db) -> Vec<String> {
     out
 }
 
-async fn people(db: &Db) -> i64 {
+pub async fn people(db: &Db) -> i64 {
     let mut tx = db.read().await.unwrap();
     let (n,): (i64,) = one!(tx, "SELECT COUNT(*) FROM person").unwrap();
     n

@@ -25,6 +25,7 @@ mod indicators;
 mod installation;
 mod kill;
 mod law;
+mod lists;
 mod map;
 mod messages;
 mod namesakes;

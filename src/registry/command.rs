@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Persons from a CSV file: all or nothing; the same file twice changes nothing.
+    /// Persons from a CSV file: all or nothing; a list that comes again changes nothing for the rows it had.
     ///
     /// Columns: given_names, surnames (both needed), cui, sex, birth_date (dd/mm/yyyy, a year or an age), language, migration_status,
     /// household (its code), relation, since, phone, channel, consent_messages (yes/no, of the home), consents (purposes of the person,
@@ -26,6 +26,10 @@ pub enum Command {
     /// The file is read as a spreadsheet saves it: comma, semicolon, tab or a «sep=» line, UTF-8 or UTF-16 (Windows-1252 with --encoding
     /// windows-1252), empty rows and columns. Names of columns in any case and in Spanish (Nombres, Apellidos, DPI, Sexo, Fecha de
     /// nacimiento, Edad, Teléfono, Hogar …); any other with --column household=código. Yes is sí, si, x, 1 or verdadero.
+    ///
+    /// A list is known again by what its rows say, however it was saved, longer or in another order: when at least half of an earlier list's
+    /// rows stand in the file, each of them means whom it meant, and changes nothing. A row that says something new is read as a new one.
+    /// If such a row is somebody else after all: --distinct ROW=PERSON.
     ///
     /// Two people are never made one in silence: the same are those with the same CUI and names, or with the same names and full birth
     /// date. Anybody else who is like somebody on record, or like another row, is a question on standard error; both stay until it is
@@ -118,9 +122,10 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
                 print(&format!("{done}\n"))?;
             } else {
                 told(&done.warnings, "warnings");
-                told(&done.questions, "questions; `vecino registry questions` lists them all");
+                told(&done.asked, "questions; `vecino registry questions` lists them all");
+                let as_before = if done.as_before > 0 { format!("; {} rows as they came before", done.as_before) } else { String::new() };
                 print(&format!(
-                    "{name}: {}{} rows; {} people new, {} known; {} homes, {} contacts, {} consents; {} enrolled, {} candidates; {} questions\n",
+                    "{name}: {}{} rows; {} people new, {} known; {} homes, {} contacts, {} consents; {} enrolled, {} candidates; {} questions{as_before}\n",
                     if dry_run { "nothing written; it would be " } else { "" },
                     done.rows,
                     done.new_people,

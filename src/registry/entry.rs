@@ -11,7 +11,8 @@ use super::{names, school};
 use crate::error::{Error, Result};
 use crate::id::PersonId;
 use crate::territory::household;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
+use std::collections::BTreeSet;
 
 /// Columns of a file, in the order an export writes them. Only the first two are needed.
 pub const COLUMNS: [&str; 24] = [
@@ -65,9 +66,66 @@ pub struct Entry {
     pub enrolments: Vec<(&'static str, [String; 3])>,
 }
 
+impl Entry {
+    /// Refuses a home or a consent of somebody who was not yet born.
+    pub(super) fn within_life(&self, birth: &Birth) -> Result<(), Problem> {
+        [("since", self.since), ("consent_on", self.consent_on)]
+            .into_iter()
+            .try_for_each(|(field, day)| within_life(field, day, birth).map_err(|error| Problem { field, error }))
+    }
+}
+
+/// Refuses a day on which nobody with this birth was born yet.
+pub(super) fn within_life(field: &str, day: NaiveDate, birth: &Birth) -> Result<()> {
+    match birth.between() {
+        Some((born, _)) if day < born => {
+            Err(Error::refused("day-before-birth", format!("{field}: this day is before the person was born; mend it, or the birth date")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a row says, field by field, the same on whatever day it is read: what counts from the day of reading stays as it was written.
+pub(super) fn said<'a>(entry: &Entry, get: impl Fn(&str) -> &'a str) -> String {
+    let Entry { number, person, household, relation, phone, channel, consent_messages, purposes, guardian, enrolments, .. } = entry;
+    let mut out = String::with_capacity(120);
+    let mut say = |text: &str| {
+        out.push_str(&text.len().to_string());
+        out.push(':');
+        out.push_str(text);
+    };
+    say(&person.given_names);
+    say(&person.surnames);
+    say(person.cui.as_ref().map_or("", Cui::digits));
+    say(person.sex.name());
+    say(person.language.name());
+    say(person.migration_status.name());
+    say(household);
+    say(relation.name());
+    say(phone.as_deref().unwrap_or_default());
+    say(channel.map_or("", Channel::name));
+    for yes in [consent_messages, guardian] {
+        say(if *yes { "yes" } else { "" });
+    }
+    for written in ["birth_date", "since", "consent_on"] {
+        say(get(written).trim());
+    }
+    say(&number.map(|number| number.to_string()).unwrap_or_default());
+    let purposes: BTreeSet<&str> = purposes.iter().map(|purpose| purpose.name()).collect();
+    say(&purposes.into_iter().collect::<Vec<&str>>().join(" "));
+    for (module, [what, of, _]) in enrolments {
+        say(module);
+        say(what);
+        say(of);
+        say(if *module == "school" { get("school_year").trim() } else { "" });
+    }
+    out
+}
+
 /// Reads every field; answers all problems at once.
 pub fn read<'a>(get: impl Fn(&str) -> &'a str, today: NaiveDate) -> Result<Entry, Vec<Problem>> {
     let mut problems = Vec::new();
+    let unstorable: Vec<&'static str> = COLUMNS.into_iter().filter(|field| get(field).contains('\0')).collect();
     let name = |field: &'static str, problems: &mut Vec<Problem>| {
         let text = names::kept(get(field));
         if names::fold(&text).is_empty() || text.chars().count() > 120 {
@@ -139,11 +197,18 @@ pub fn read<'a>(get: impl Fn(&str) -> &'a str, today: NaiveDate) -> Result<Entry
             .ok(),
     };
     let enrolments = modules(&get, today, &mut problems);
+    problems.retain(|problem| !unstorable.contains(&problem.field));
+    for field in unstorable {
+        let line = format!("{field}: holds the character U+0000, which cannot be stored; remove it");
+        problems.push(Problem { field, error: Error::refused("text-unstorable", line) });
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
     let person = NewPerson { given_names, surnames, cui, sex, birth, language, migration_status };
-    Ok(Entry { number, person, household, relation, since, phone, channel, consent_messages, purposes, consent_on, guardian, enrolments })
+    let entry = Entry { number, person, household, relation, since, phone, channel, consent_messages, purposes, consent_on, guardian, enrolments };
+    entry.within_life(&entry.person.birth).map_err(|problem| vec![problem])?;
+    Ok(entry)
 }
 
 fn list<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
@@ -172,25 +237,36 @@ fn yes(field: &'static str, text: &str, problems: &mut Vec<Problem>) -> bool {
     }
 }
 
-/// A day as dd/mm/yyyy or yyyy-mm-dd, not in the future; today when empty.
-pub fn day(text: &str, today: NaiveDate) -> Option<NaiveDate> {
+/// The year before which nobody who is written down today moved in, and the one before which nobody was asked for a consent: an earlier
+/// one is a slip of the pen.
+const FIRST_SINCE: i32 = 1900;
+const FIRST_CONSENT: i32 = 1990;
+
+/// A day as dd/mm/yyyy or yyyy-mm-dd, neither in the future nor long ago; today when empty.
+pub fn day(field: &str, text: &str, today: NaiveDate) -> Result<NaiveDate> {
     let text = text.trim();
     if text.is_empty() {
-        return Some(today);
+        return Ok(today);
     }
-    ["%d/%m/%Y", "%Y-%m-%d"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()).filter(|day| *day <= today)
+    let first = if field == "since" { FIRST_SINCE } else { FIRST_CONSENT };
+    match ["%d/%m/%Y", "%Y-%m-%d"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()) {
+        Some(day) if day.year() < first => {
+            let line = format!("{field}: this day is before 01/01/{first}; mend the year");
+            Err(Error::refused("day-long-ago", line).with("first", format!("01/01/{first}")))
+        }
+        Some(day) if day <= today => Ok(day),
+        _ => Err(Error::refused("day", format!("{field}: write a day as dd/mm/yyyy, not in the future"))),
+    }
 }
 
 fn date(field: &'static str, text: &str, today: NaiveDate, problems: &mut Vec<Problem>) -> NaiveDate {
-    day(text, today).unwrap_or_else(|| {
-        let line = format!("{field}: write a day as dd/mm/yyyy, not in the future");
-        problems.push(Problem { field, error: Error::refused("day", line) });
+    day(field, text, today).unwrap_or_else(|error| {
+        problems.push(Problem { field, error });
         today
     })
 }
 
 fn modules<'a>(get: &impl Fn(&str) -> &'a str, today: NaiveDate, problems: &mut Vec<Problem>) -> Vec<(&'static str, [String; 3])> {
-    use chrono::Datelike;
     let text = |field: &str| get(field).trim().to_owned();
     let none = String::new;
     let year = match text("school_year") {

@@ -9,7 +9,7 @@ use super::form::{Typed, say, summary};
 use super::likeness::{self, Question};
 use super::membership::{self, Membership, Move, Relation};
 use super::person::{self, Birth, Language, Majority, Person};
-use super::{Place, READS, STREAM, place, view};
+use super::{Place, READS, STREAM, entry, place, view};
 use crate::account::access::Routes;
 use crate::account::{Actor, audit};
 use crate::app::App;
@@ -163,9 +163,11 @@ async fn subject(tx: &mut Tx, app: &App, actor: &Actor, code: &str, id: &str) ->
     Ok((place, person, home.map(|row| (row.home_municipality_id, row.household_id))))
 }
 
-fn typed_day(typed: &Typed, name: &str, today: NaiveDate) -> Result<NaiveDate> {
-    super::entry::day(typed.get(name).map_or("", String::as_str), today)
-        .ok_or_else(|| Error::refused("day", "write a day as dd/mm/yyyy, not in the future"))
+/// A day in the life of the person.
+fn typed_day(typed: &Typed, name: &str, person: &Person, today: NaiveDate) -> Result<NaiveDate> {
+    let day = entry::day(name, typed.get(name).map_or("", String::as_str), today)?;
+    entry::within_life(name, day, &person.birth)?;
+    Ok(day)
 }
 
 fn chosen<T>(typed: &Typed, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
@@ -194,7 +196,7 @@ async fn post_home(State(app): State<App>, reader: Reader, actor: Actor, Path((c
             home_municipality,
             household,
             relation: chosen(&typed, "relation", Relation::parse)?,
-            from: typed_day(&typed, "since", app.clock.today())?,
+            from: typed_day(&typed, "since", &person, app.clock.today())?,
         };
         membership::move_to(&mut tx, place.0, person.id, to, &actor.name, app.clock.now()).await?;
         Ok(())
@@ -265,7 +267,7 @@ async fn post_consent(State(app): State<App>, reader: Reader, actor: Actor, Path
         let given = NewConsent {
             purpose,
             channel: None,
-            given_on: typed_day(&typed, "given_on", app.clock.today())?,
+            given_on: typed_day(&typed, "given_on", &person, app.clock.today())?,
             how: chosen(&typed, "how", How::parse)?,
             language: Language::parse(&person.language).unwrap_or(Language::Spanish).name(),
             by_guardian: typed.get("guardian").is_some_and(|word| word == "yes"),

@@ -205,7 +205,7 @@ async fn save(tx: &mut Tx, app: &App, place: &super::Place, entry: Entry, answer
         ("distinct", _) => drop(answers.distinct.insert(0, vec![Whom::Anybody])),
         _ => {}
     }
-    let source = Source { name: "", hash: None };
+    let source = Source::default();
     let typed = [(0, entry)];
     let plan = plan::decide(tx, &app.keys, &mut mint, place.0, &source, &typed, &answers, now).await.map_err(at(""))?;
     let shared = plan.summary.shared_numbers > 0;

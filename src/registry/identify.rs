@@ -5,12 +5,14 @@ use super::birth::Birth;
 use super::desk::file_number;
 use super::entry::Entry;
 use super::likeness::{Answer, Asked, Ground, Verdict, judge};
+use super::list::{List, recognise};
 use super::person::{Key, Print, Sealer};
 use crate::among;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId, PersonId};
 use crate::seal::Keys;
+use crate::sheet::problems::Problems;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -97,8 +99,8 @@ pub struct Doubt {
 }
 
 impl Doubt {
-    /// One line, naming rows and registry numbers, never a name.
-    pub fn line(&self, file: &str, here: MunicipalityId, today: NaiveDate) -> String {
+    /// What is asked, naming rows and registry numbers, never a name.
+    pub fn line(&self, here: MunicipalityId, today: NaiveDate) -> String {
         let number = file_number(self.person);
         let other = match self.other_row {
             Some(row) => format!("row {row}"),
@@ -111,16 +113,31 @@ impl Doubt {
         let row = self.row;
         match self.ground {
             Ground::Cui if self.municipality != here => format!(
-                "{file}:{row}: question: {other} holds the same CUI; kept as two files and counted once. Answer it with `vecino registry answer`, or say --distinct {row} if they are two people"
+                "{other} holds the same CUI; kept as two files and counted once. Answer it with `vecino registry answer`, or say --distinct {row} if they are two people"
             ),
             Ground::Cui => format!(
-                "{file}:{row}: question: {other} holds the same CUI under other names; kept as two files and counted once. One person: {}; two people: --distinct {row}",
+                "{other} holds the same CUI under other names; kept as two files and counted once. One person: {}; two people: --distinct {row}",
                 self.same()
             ),
             Ground::Names | Ground::Same => format!(
-                "{file}:{row}: question: the same names as {other}, and no CUI or birth date tells them apart; kept as two people. One person: {}; two people: --distinct {row}",
+                "the same names as {other}, and no CUI or birth date tells them apart; kept as two people. One person: {}; two people: --distinct {row}",
                 self.same()
             ),
+        }
+    }
+
+    /// What is asked of many rows at once.
+    pub fn kind(&self, here: MunicipalityId) -> &'static str {
+        match self.ground {
+            Ground::Cui if self.municipality != here => {
+                "somebody of another municipality holds the same CUI; kept as two files each and counted once. `vecino registry questions` lists them"
+            }
+            Ground::Cui => {
+                "somebody on record or of an earlier row holds the same CUI under other names; kept as two files each and counted once. One person: --same ROW=PERSON; two people: --distinct ROW; --json names each"
+            }
+            Ground::Names | Ground::Same => {
+                "the same names as somebody on record or of an earlier row, and no CUI or birth date tells them apart; kept as two people each. One person: --same ROW=PERSON; two people: --distinct ROW; --json names each"
+            }
         }
     }
 
@@ -142,12 +159,12 @@ pub(crate) struct People {
     pub(crate) made: Vec<(usize, usize)>,
     pub(crate) asked: Vec<Asked>,
     pub(crate) doubts: Vec<Doubt>,
-    /// Rows about which something was asked or said.
-    pub(crate) doubted: HashSet<usize>,
     /// Answers about records that stand already.
     pub(crate) settled: Vec<Settled>,
     /// Rows that an answer gave to somebody on record.
     pub(crate) taken: Vec<(u64, PersonId)>,
+    /// What the file is a list of.
+    pub(crate) list: List,
     by_words: HashMap<i64, Vec<usize>>,
     by_cui: HashMap<String, Vec<usize>>,
     by_id: HashMap<PersonId, usize>,
@@ -203,6 +220,12 @@ impl People {
         self.all[self.of_row[index]].print.birth
     }
 
+    /// Whether the row came before and means whom it meant then; whether something of it waits.
+    pub(crate) fn before(&self, index: usize) -> Option<bool> {
+        let before = self.list.before(index)?;
+        (self.all[self.of_row[index]].key.1 == before.person).then_some(before.waits)
+    }
+
     pub(crate) fn counted(&self, place: usize) -> Key {
         self.all[place].counted
     }
@@ -227,13 +250,17 @@ impl From<Found> for Candidate {
     }
 }
 
-/// What the rows come from: a file known by its bytes, or a form.
+/// What the rows come from: a file, or a form.
+#[derive(Default)]
 pub(crate) struct Source<'a> {
     pub(crate) name: &'a str,
+    /// Of a file's bytes, as the audit chain names it.
     pub(crate) hash: Option<String>,
+    /// Of what each row of a file says.
+    pub(crate) rows: Vec<i64>,
 }
 
-/// Decides for every row. Every problem is one line; none repeats a name.
+/// Decides for every row. No problem repeats a name.
 #[expect(clippy::too_many_arguments, reason = "the rows, where they go, what was said of them")]
 pub(crate) async fn identify(
     tx: &mut Tx,
@@ -244,19 +271,19 @@ pub(crate) async fn identify(
     entries: &[(u64, Entry)],
     answers: &Answers,
     now: DateTime<Utc>,
-) -> Result<(People, Vec<String>)> {
+    lines: &mut Problems,
+) -> Result<People> {
     let sealer = Sealer::new(keys);
     let prints: Vec<Print> = entries.iter().map(|(_, entry)| sealer.print(&entry.person)).collect();
-    let mut people = People::default();
-    let sources = on_record(tx, municipality, source, entries, &prints, &mut people).await?;
-    let mut lines = Vec::new();
+    let mut people = People { list: recognise(tx, mint, municipality, &source.rows, now).await?, ..People::default() };
+    on_record(tx, municipality, entries, &prints, &mut people).await?;
     let endings = endings(tx, municipality, answers).await?;
     let rows: HashMap<u64, usize> = entries.iter().enumerate().map(|(index, (row, _))| (*row, index)).collect();
     for row in answers.same.keys().chain(answers.distinct.keys()).filter(|row| !rows.contains_key(row)) {
-        lines.push(format!("{}:{row}: there is no such row to answer about; look at the questions again", source.name));
+        lines.add(&row.to_string(), "there is no such row to answer about; look at the questions again");
     }
     for (index, ((row, entry), print)) in entries.iter().zip(&prints).enumerate() {
-        let mut problem = |line: &str| lines.push(format!("{}:{row}: {line}", source.name));
+        let mut problem = |line: &str| lines.add(&row.to_string(), line);
         // Whom an answer means, as a place; an answer that names nobody is a problem.
         let place_of = |whom: &Whom, people: &People| -> Result<usize, &'static str> {
             let id = match whom {
@@ -295,10 +322,10 @@ pub(crate) async fn identify(
                 None
             }
         });
-        // Whom the row names by number, or was taken for when the same file came before.
-        let own = match (entry.number, sources.get(row)) {
+        // Whom the row names by number, or meant when it came before; the registrar may know better.
+        let own = match (entry.number, people.list.before(index)) {
             (Some(number), _) => people.by_id.get(&number).copied(),
-            (None, source) => source.and_then(|id| people.by_id.get(id)).copied(),
+            (None, before) => before.and_then(|before| people.by_id.get(&before.person)).copied().filter(|own| !others.contains(own)),
         };
         let (mut met, mut asks): (Option<usize>, Vec<(usize, Ground, bool)>) = (own.or(said), Vec::new());
         match (own, said) {
@@ -366,29 +393,16 @@ pub(crate) async fn identify(
                 }
                 let place = people.add(Candidate { key, print: print.clone(), counted, row: Some(*row) });
                 people.made.push((index, place));
-                if !asks.is_empty() {
-                    people.doubted.insert(index);
-                }
                 place
             }
         };
-        if answers.same.contains_key(row) || answers.distinct.contains_key(row) {
-            people.doubted.insert(index);
-        }
         people.of_row.push(place);
     }
-    Ok((people, lines))
+    Ok(people)
 }
 
-/// Fills in everybody on record whom a row may speak of; answers whom an earlier import of the same bytes took each row for.
-async fn on_record(
-    tx: &mut Tx,
-    municipality: MunicipalityId,
-    source: &Source<'_>,
-    entries: &[(u64, Entry)],
-    prints: &[Print],
-    people: &mut People,
-) -> Result<HashMap<u64, PersonId>> {
+/// Fills in everybody on record whom a row may speak of.
+async fn on_record(tx: &mut Tx, municipality: MunicipalityId, entries: &[(u64, Entry)], prints: &[Print], people: &mut People) -> Result<()> {
     let distinct = |mut keys: Vec<i64>| {
         keys.sort_unstable();
         keys.dedup();
@@ -410,16 +424,7 @@ async fn on_record(
     let found: Vec<Found> =
         among!(tx, "WITH asked (cui_hash) AS (", cuis, |cui| [*cui], found!("p.cui_hash = asked.cui_hash ORDER BY p.municipality_id, p.person_id"))?;
     people.meet(found);
-    let sources: Vec<(i64, PersonId)> = match &source.hash {
-        Some(hash) => crate::all!(
-            tx,
-            "SELECT row_number, person_id FROM person_source WHERE municipality_id = $1 AND file_hash = $2",
-            municipality,
-            hash.as_str()
-        )?,
-        None => Vec::new(),
-    };
-    let mut numbers: Vec<PersonId> = entries.iter().filter_map(|(_, entry)| entry.number).chain(sources.iter().map(|(_, id)| *id)).collect();
+    let mut numbers: Vec<PersonId> = entries.iter().filter_map(|(_, entry)| entry.number).chain(people.list.people()).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let found: Vec<Found> = among!(
@@ -430,7 +435,7 @@ async fn on_record(
         found!("p.municipality_id = asked.municipality_id AND p.person_id = asked.person_id")
     )?;
     people.meet(found);
-    Ok(sources.into_iter().map(|(row, id)| (row as u64, id)).collect())
+    Ok(())
 }
 
 /// The people whose registry numbers end as the answers say.

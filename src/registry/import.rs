@@ -1,4 +1,4 @@
-//! Persons from a CSV file: all or nothing, one line a problem, the same file twice changes nothing.
+//! Persons from a CSV file: all or nothing, one line a problem and column; a list that comes again changes nothing for the rows it had.
 
 use super::STREAM;
 use super::entry::Entry;
@@ -11,7 +11,7 @@ use crate::clock::local_day;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
-use crate::seal::Keys;
+use crate::seal::{Keys, short};
 use crate::sheet::Written;
 use crate::{all, opt};
 use chrono::{DateTime, Utc};
@@ -22,6 +22,8 @@ pub struct Summary {
     pub rows: usize,
     pub new_people: usize,
     pub known_people: usize,
+    /// Rows that came before just so, and change nothing.
+    pub as_before: usize,
     pub homes: usize,
     pub contacts: usize,
     pub consents: usize,
@@ -32,12 +34,13 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// What only somebody who knows the people can say; until then two stay two, and an unknown age is no adult's.
     pub questions: Vec<String>,
+    /// The questions as they are told: many of one kind in one line.
+    #[serde(skip)]
+    pub asked: Vec<String>,
     /// Questions about one CUI in two files, which indicators count once.
     pub counted_once: usize,
     /// Numbers that reach two homes.
     pub shared_numbers: usize,
-    #[serde(skip)]
-    pub(super) asked_age: Vec<(u64, String)>,
 }
 
 /// Problems shown before the rest is only counted.
@@ -57,10 +60,12 @@ pub struct File<'a> {
 impl<'a> File<'a> {
     /// Reads every row, or refuses with every problem. Needs no database.
     pub fn read(keys: &Keys, municipality: MunicipalityId, name: &'a str, text: &[u8], written: &Written, now: DateTime<Utc>) -> Result<File<'a>> {
-        let table::Read { entries, warnings } = table::read(name, text, written, local_day(now))?;
-        // Of the bytes, keyed: whoever holds a list of people cannot ask the database whether it was imported.
+        let table::Read { entries, said, warnings } = table::read(name, text, written, local_day(now))?;
+        // Both keyed: whoever holds a list of people cannot ask the database whether it, or one of them, was imported.
         let hash = keys.lookup("person.source", &crate::id::sha256_hex(text));
-        Ok(File { municipality, name, entries, warnings, source: Source { name, hash: Some(hash) } })
+        let lookup = keys.lookup_in("person.source.row");
+        let rows = said.iter().map(|row| short(&lookup.of(row))).collect();
+        Ok(File { municipality, name, entries, warnings, source: Source { name, hash: Some(hash), rows } })
     }
 
     async fn plan(&self, tx: &mut Tx, keys: &Keys, mint: &mut Mint, answers: &Answers, now: DateTime<Utc>) -> Result<Plan<'_>> {

@@ -20,6 +20,7 @@ pub mod identify;
 pub mod import;
 pub mod indicators;
 pub mod likeness;
+mod list;
 pub mod logframe;
 pub mod membership;
 pub mod names;

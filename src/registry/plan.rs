@@ -4,25 +4,28 @@
 mod facts;
 mod standing;
 
-use super::birth::{Birth, Precision};
+use super::birth::Birth;
 use super::consent::Purpose;
 use super::contact::{self, Channel};
 use super::enrolment::{Module, Status};
 use super::entry::Entry;
 use super::identify::{Answers, Doubt, People, Source, identify};
-use super::import::Summary;
+use super::import::{Summary, refused};
 use super::likeness::Ground;
+use super::list::Noted;
 use super::membership::Relation;
 use super::person::{Language, Sealed, Sealer};
 use crate::clock::local_day;
 use crate::db::Tx;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::{ConsentId, ContactId, EnrolmentId, HouseholdId, Mint, MunicipalityId, PersonId};
 use crate::seal::Keys;
+use crate::sheet::problems::Problems;
 use chrono::{DateTime, NaiveDate, Utc};
 use facts::Facts;
 use standing::{Standing, homes};
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(super) struct NewMember {
     pub(super) person: PersonId,
@@ -65,7 +68,8 @@ pub(super) struct Plan<'a> {
     pub(super) summary: Summary,
     pub(super) people: Vec<Sealed>,
     pub(super) who: People,
-    pub(super) sources: Vec<(u64, PersonId)>,
+    /// Rows as they will be known when their list comes again.
+    pub(super) noted: Vec<Noted>,
     /// Birth dates told of people whose age was not known.
     pub(super) births: Vec<(PersonId, Birth)>,
     /// Homes left: the person, and the day on which the next home begins.
@@ -76,6 +80,10 @@ pub(super) struct Plan<'a> {
     pub(super) ways: Vec<NewWay>,
     pub(super) consents: Vec<NewConsent>,
     pub(super) enrolments: Vec<NewEnrolment<'a>>,
+    /// What the registrar should look at; nothing was refused for it.
+    warnings: Problems,
+    /// Rows of which something waits for an age, and what.
+    waiting: Vec<(u64, String)>,
 }
 
 impl Plan<'_> {
@@ -108,24 +116,21 @@ pub(super) async fn decide<'a>(
 ) -> Result<Plan<'a>> {
     let today = local_day(now);
     let mut standing = Standing { homes: homes(tx, municipality, entries).await?, ..Standing::default() };
-    let mut lines: Vec<String> = entries
-        .iter()
-        .filter(|(_, entry)| !entry.household.is_empty() && !standing.homes.contains_key(&entry.household))
-        .map(|(row, _)| {
-            format!("{}:{row}: household: there is no home with this code in {municipality}; import the home first or mend the code", source.name)
-        })
-        .collect();
-    let (who, more) = identify(tx, keys, mint, municipality, source, entries, answers, now).await?;
-    lines.extend(more);
+    let mut lines = Problems::default();
+    for (row, _) in entries.iter().filter(|(_, entry)| !entry.household.is_empty() && !standing.homes.contains_key(&entry.household)) {
+        let line = format!("household: there is no home with this code in {municipality}; import the home first or mend the code");
+        lines.add(&row.to_string(), line);
+    }
+    let who = identify(tx, keys, mint, municipality, source, entries, answers, now, &mut lines).await?;
     if !lines.is_empty() {
-        return Err(super::import::refused(lines));
+        return Err(refused(told(source.name, &lines)));
     }
     let lookup = contact::address_lookup(keys);
     standing.look_up(tx, municipality, &lookup, entries, &who, today).await?;
     let mut plan = Plan {
         summary: Summary { rows: entries.len(), ..Summary::default() },
         people: Vec::with_capacity(who.made.len()),
-        sources: Vec::new(),
+        noted: Vec::new(),
         births: Vec::new(),
         left: Vec::new(),
         members: Vec::new(),
@@ -133,6 +138,8 @@ pub(super) async fn decide<'a>(
         ways: Vec::new(),
         consents: Vec::new(),
         enrolments: Vec::new(),
+        warnings: Problems::default(),
+        waiting: Vec::new(),
         who,
     };
     let sealer = Sealer::new(keys);
@@ -143,37 +150,74 @@ pub(super) async fn decide<'a>(
     }
     plan.summary.new_people = plan.people.len();
     plan.summary.known_people = entries.len() - plan.people.len();
-    let mut told: HashSet<PersonId> = HashSet::new();
+    let mut births: HashSet<PersonId> = HashSet::new();
     for (index, (row, entry)) in entries.iter().enumerate() {
         let person = plan.who.all[plan.who.of_row[index]].key.1;
         let known = plan.who.all[plan.who.of_row[index]].row.is_none();
+        // What a row said when it came before is on record, with all that changed since: a move, a consent taken back.
+        let before = plan.who.before(index);
+        if before == Some(false) {
+            plan.summary.as_before += 1;
+            continue;
+        }
         let mut facts =
-            Facts { sealing: (keys, &lookup), mint: &mut *mint, standing: &mut standing, plan: &mut plan, now, file: source.name, row: *row };
-        if known && facts.birth_unknown(index) && entry.person.birth != Birth::UNKNOWN && told.insert(person) {
+            Facts { sealing: (keys, &lookup), mint: &mut *mint, standing: &mut standing, plan: &mut plan, now, row: *row, again: before.is_some() };
+        if known && facts.birth_unknown(index) && entry.person.birth != Birth::UNKNOWN && births.insert(person) {
             facts.plan.births.push((person, entry.person.birth));
         }
-        let problem = facts.row(index, person, entry).err();
-        if let (Some(error), None) = (&problem, &source.hash) {
-            return Err(Error { lines: error.lines.clone(), arguments: error.arguments.clone(), context: None, ..*error });
-        }
-        lines.extend(problem.into_iter().flat_map(|error| error.lines).map(|line| format!("{}:{row}: {line}", source.name)));
-        if plan.who.doubted.contains(&index) || (entry.person.cui.is_none() && entry.number.is_none() && !known_by_birth(entry)) {
-            plan.sources.push((*row, person));
-        }
+        let waits = match facts.row(index, person, entry) {
+            Ok(waits) => waits,
+            Err(error) if source.hash.is_none() => return Err(error),
+            Err(error) => {
+                for line in error.lines {
+                    lines.add(&row.to_string(), line);
+                }
+                continue;
+            }
+        };
+        let noted = plan.who.list.note(index, person, waits);
+        plan.noted.extend(noted);
     }
     if !lines.is_empty() {
-        return Err(super::import::refused(lines));
+        return Err(refused(told(source.name, &lines)));
     }
-    let mut questions: Vec<(u64, String)> = plan.who.doubts.iter().map(|doubt| (doubt.row, doubt.line(source.name, municipality, today))).collect();
-    questions.append(&mut plan.summary.asked_age);
-    questions.sort_by_key(|(row, _)| *row);
-    plan.summary.questions = questions.into_iter().map(|(_, line)| line).collect();
+    plan.summary.warnings = told(source.name, &plan.warnings);
+    let of_doubt = |doubt: &Doubt| (doubt.row, doubt.line(municipality, today), Cow::Borrowed(doubt.kind(municipality)));
+    let of_age = |(row, line): (u64, String)| (row, line.clone(), Cow::Owned(line));
+    let mut questions: Vec<Question> =
+        plan.who.doubts.iter().map(of_doubt).chain(std::mem::take(&mut plan.waiting).into_iter().map(of_age)).collect();
+    questions.sort_by_key(|(row, ..)| *row);
+    plan.summary.asked = asked(source.name, &questions);
+    plan.summary.questions = questions.into_iter().map(|(row, line, _)| format!("{}:{row}: question: {line}", source.name)).collect();
     plan.summary.counted_once = plan.who.doubts.iter().filter(|doubt| doubt.ground == Ground::Cui).count();
     Ok(plan)
 }
 
-fn known_by_birth(entry: &Entry) -> bool {
-    entry.person.birth.precision == Precision::Day
+/// One line a problem and column, with its first rows and its count.
+fn told(file: &str, lines: &Problems) -> Vec<String> {
+    lines.lines(&format!("{file}:"), ": ")
+}
+
+/// A row, what is asked of it, and what of all rows of its kind.
+type Question<'q> = (u64, String, Cow<'q, str>);
+
+/// Questions of one kind that are asked one by one before they are asked together.
+const ONE_BY_ONE: usize = 3;
+
+fn asked(file: &str, questions: &[Question<'_>]) -> Vec<String> {
+    let mut many: HashMap<&str, usize> = HashMap::new();
+    for (_, _, kind) in questions {
+        *many.entry(kind).or_default() += 1;
+    }
+    let mut lines = Problems::default();
+    for (row, line, kind) in questions {
+        if line != kind && many.get(kind.as_ref()).is_some_and(|many| *many <= ONE_BY_ONE) {
+            lines.push(format!("{file}:{row}: question: {line}"));
+        } else {
+            lines.add(&row.to_string(), format!("question: {kind}"));
+        }
+    }
+    told(file, &lines)
 }
 
 /// How many of each kind the plan holds: for the audit chain.

@@ -240,8 +240,7 @@ async fn step(
             .and_then(|(to, reason)| Some((Status::parse(to)?, Reason::parse(reason)?)))
             .ok_or_else(|| Error::refused("choice", "step: choose one of the listed values"))?;
         let today = app.clock.today();
-        let on = super::entry::day(typed.get("on").map_or("", String::as_str), today)
-            .ok_or_else(|| Error::refused("day", "write a day as dd/mm/yyyy, not in the future"))?;
+        let on = super::entry::day("on", typed.get("on").map_or("", String::as_str), today)?;
         enrolment::change(&mut tx, module, here.0, id, to, reason, on, &actor, app.clock.now()).await
     }
     .await;

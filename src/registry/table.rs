@@ -11,9 +11,14 @@ use crate::sheet::{Fault, Sheet, Written, letters, words};
 use chrono::NaiveDate;
 use std::borrow::Cow;
 
+/// Columns of unknown names that are named by their letters before the rest is only counted.
+const NAMED: usize = 5;
+
 /// What was read: every row with the number a spreadsheet shows.
 pub struct Read {
     pub entries: Vec<(u64, Entry)>,
+    /// What each row says, the same however the table is saved and whenever it is read.
+    pub said: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -77,6 +82,10 @@ fn said<'a>(column: &str, cell: &'a str) -> Cow<'a, str> {
     if cell.trim().is_empty() {
         return Cow::Borrowed("");
     }
+    if cell.contains('\0') {
+        // Folding would hide it from whoever refuses it.
+        return Cow::Borrowed(cell);
+    }
     match column {
         "consent_messages" | "guardian" => words::yes(cell).map_or(Cow::Borrowed(cell), |yes| Cow::Borrowed(if yes { "yes" } else { "no" })),
         "birth_date" | "since" | "consent_on" => words::day(cell).map_or(Cow::Borrowed(cell), |day| Cow::Owned(crate::clock::show_day(day))),
@@ -118,15 +127,17 @@ pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate) -> Re
     let sheet = Sheet::read(bytes, written, &known, false).map_err(|found| refused(said_of(&faults(&found))))?;
     let mut lines = Problems::default();
     let names = vec![""; sheet.columns.len()];
-    for (at, column) in sheet.columns.iter().enumerate() {
-        if matches!(column, Column::Own(_)) {
-            let line = format!(
-                "column {} has no known name; name it with --column OURS=THEIRS or take it out; the columns are {}",
-                letters(at),
-                COLUMNS.join(", ")
-            );
-            lines.add(&place(sheet.header), line);
-        }
+    let own: Vec<usize> = (0..sheet.columns.len()).filter(|at| matches!(sheet.columns[*at], Column::Own(_))).collect();
+    if !own.is_empty() {
+        let shown: Vec<String> = own.iter().take(NAMED).map(|at| letters(*at)).collect();
+        let more = if own.len() > NAMED { format!(" and {} more", own.len() - NAMED) } else { String::new() };
+        let has = if own.len() == 1 { "has" } else { "have" };
+        let line = format!(
+            "column {}{more} {has} no known name; name it with --column OURS=THEIRS or take it out; the columns are {}",
+            shown.join(", "),
+            COLUMNS.join(", ")
+        );
+        lines.add(&place(sheet.header), line);
     }
     if let Some((at, row)) = sheet.nameless() {
         lines.add(&place(row), format!("column {} has no name in the header; name it, or empty it", letters(at)));
@@ -149,7 +160,7 @@ pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate) -> Re
         warnings.push(format!("{file}: {note}"));
     }
     let at: Vec<(&str, usize)> = COLUMNS.into_iter().filter_map(|name| Some((name, sheet.find(name)?))).collect();
-    let mut entries = Vec::with_capacity(sheet.rows.len());
+    let (mut entries, mut said_here) = (Vec::with_capacity(sheet.rows.len()), Vec::with_capacity(sheet.rows.len()));
     for row in &sheet.rows {
         let cells: Vec<(&str, Cow<'_, str>)> = at.iter().map(|(name, column)| (*name, said(name, row.cell(*column)))).collect();
         for (name, cell) in &cells {
@@ -162,7 +173,10 @@ pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate) -> Re
         }
         let get = |field: &str| cells.iter().find(|(name, _)| *name == field).map_or("", |(_, cell)| cell.as_ref());
         match entry::read(get, today) {
-            Ok(entry) => entries.push((row.number, entry)),
+            Ok(entry) => {
+                said_here.push(entry::said(&entry, get));
+                entries.push((row.number, entry));
+            }
             Err(problems) => {
                 for problem in problems {
                     let line = problem.error.lines.join("; ");
@@ -175,5 +189,5 @@ pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate) -> Re
     if entries.is_empty() && lines.is_empty() {
         lines.push(format!("{file}: there is no row under the header; add one"));
     }
-    if lines.is_empty() { Ok(Read { entries, warnings: said_of(&warnings) }) } else { Err(refused(said_of(&lines))) }
+    if lines.is_empty() { Ok(Read { entries, said: said_here, warnings: said_of(&warnings) }) } else { Err(refused(said_of(&lines))) }
 }

@@ -4,6 +4,7 @@ use super::indicators::{ALL, SHEET, programme};
 use crate::app::own_file;
 use crate::db::Tx;
 use crate::error::{Error, Result};
+use crate::sheet::problems::Problems;
 use crate::{all, bulk, run};
 use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +54,7 @@ fn read(file: &Path) -> Result<Vec<Target>> {
     let text = text.trim_start_matches('\u{feff}');
     let semicolons = text.lines().next().is_some_and(|head| head.contains(';') && !head.contains(','));
     let mut reader = csv::ReaderBuilder::new().delimiter(if semicolons { b';' } else { b',' }).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let mut lines = Vec::new();
+    let mut lines = Problems::default();
     let headers = reader.headers().cloned().unwrap_or_default();
     let at: BTreeMap<&str, usize> =
         COLUMNS.iter().filter_map(|name| Some((*name, headers.iter().position(|h| h.eq_ignore_ascii_case(name))?))).collect();
@@ -66,7 +67,7 @@ fn read(file: &Path) -> Result<Vec<Target>> {
         let record = record.map_err(|e| Error::refused("targets", format!("{place}: {e}; mend the row")))?;
         let row = record.position().map_or(0, csv::Position::line);
         let get = |name: &str| at.get(name).and_then(|at| record.get(*at)).unwrap_or_default();
-        let mut say = |line: String| lines.push(format!("{place}:{row}: {line}"));
+        let mut say = |line: String| lines.add(&row.to_string(), line);
         let known = ALL.iter().find(|indicator| indicator.code == get("indicator"));
         if known.is_none() {
             let codes: Vec<&str> = ALL.iter().map(|indicator| indicator.code).collect();
@@ -101,7 +102,7 @@ fn read(file: &Path) -> Result<Vec<Target>> {
         let source = Some(get("source")).filter(|text| !text.is_empty()).map_or_else(|| place.clone(), str::to_owned);
         targets.push(Target { indicator: known.code.to_owned(), valid_from: from, valid_to: to, value, unit: known.unit.to_owned(), source });
     }
-    if lines.is_empty() { Ok(targets) } else { Err(Error::refused_lines("targets", lines)) }
+    if lines.is_empty() { Ok(targets) } else { Err(Error::refused_lines("targets", lines.lines(&format!("{place}:"), ": "))) }
 }
 
 /// What the installation's file would look like with the targets that hold now.

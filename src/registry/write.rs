@@ -6,6 +6,7 @@ use super::consent::{Consent, Given, How, TEXT_VERSION};
 use super::enrolment::{Reason, Status};
 use super::import::Summary;
 use super::likeness;
+use super::list::Noted;
 use super::person::{self, Language};
 use super::plan::{NewConsent, NewEnrolment, NewMember, Plan, counts};
 use crate::account::audit;
@@ -54,7 +55,16 @@ async fn begin(tx: &mut Tx, municipality: MunicipalityId, id: Uuid, now: DateTim
                 municipality
             )?; )+ };
         }
-        clear!("person_word", "household_member", "consent", "waste_enrolment", "finance_enrolment", "school_enrolment", "gender_enrolment");
+        clear!(
+            "person_word",
+            "person_source",
+            "household_member",
+            "consent",
+            "waste_enrolment",
+            "finance_enrolment",
+            "school_enrolment",
+            "gender_enrolment"
+        );
     }
     run!(tx, "INSERT INTO import_under_way (municipality_id, import_id, begun_at) VALUES ($1, $2, $3)", municipality, id, now)?;
     Ok(())
@@ -90,6 +100,7 @@ pub(super) async fn write_ahead(
         };
     }
     portions!(person::words(&plan.people), async |tx: &mut Tx, rows| person::store_words(tx, rows).await);
+    portions!(ahead.noted, async |tx: &mut Tx, rows| noted(tx, municipality, rows).await);
     portions!(ahead.members, async |tx: &mut Tx, rows| members(tx, municipality, rows, actor, now).await);
     portions!(ahead.consents, async |tx: &mut Tx, rows| consents(tx, municipality, rows, actor, now).await);
     portions!(ahead.enrolments, async |tx: &mut Tx, rows| enrolments(tx, municipality, rows, actor, now).await);
@@ -100,6 +111,7 @@ type Member<'p> = (&'p NewMember, Option<NaiveDate>);
 
 /// Rows that nobody sees before the file of their person is there, in the order of their keys.
 struct Rows<'p> {
+    noted: Vec<&'p Noted>,
     members: Vec<Member<'p>>,
     consents: Vec<&'p NewConsent>,
     enrolments: Vec<&'p NewEnrolment<'p>>,
@@ -113,10 +125,16 @@ impl<'p> Rows<'p> {
         let mut ends: HashMap<PersonId, NaiveDate> = HashMap::new();
         let mut members: Vec<Member<'p>> = plan.members.iter().rev().map(|row| (row, ends.insert(row.person, row.from))).collect();
         members.sort_unstable_by_key(|(row, _)| (row.person, row.from));
+        let mut noted: Vec<&'p Noted> = plan.noted.iter().collect();
+        noted.sort_unstable_by_key(|row| row.row);
+        let (new_noted, noted) = noted.into_iter().partition(|row| new.contains(&row.person));
         let (new_members, members) = members.into_iter().partition(|(row, _)| new.contains(&row.person));
         let (new_consents, consents) = plan.consents.iter().partition(|row| row.person.is_some_and(|person| new.contains(&person)));
         let (new_enrolments, enrolments) = plan.enrolments.iter().partition(|row| new.contains(&row.person));
-        (Rows { members: new_members, consents: new_consents, enrolments: new_enrolments }, Rows { members, consents, enrolments })
+        (
+            Rows { noted: new_noted, members: new_members, consents: new_consents, enrolments: new_enrolments },
+            Rows { noted, members, consents, enrolments },
+        )
     }
 }
 
@@ -162,18 +180,10 @@ pub(super) async fn write(
     ways(tx, municipality, &plan).await?;
     let (new, rest) = Rows::of(&plan);
     for rows in [Some(&rest), ahead.is_none().then_some(&new)].into_iter().flatten() {
+        noted(tx, municipality, &rows.noted).await?;
         members(tx, municipality, &rows.members, actor, now).await?;
         consents(tx, municipality, &rows.consents, actor, now).await?;
         enrolments(tx, municipality, &rows.enrolments, actor, now).await?;
-    }
-    if let Some(hash) = source {
-        bulk!(
-            tx,
-            "INSERT INTO person_source (municipality_id, file_hash, row_number, person_id)",
-            plan.sources,
-            |row| [municipality, hash, row.0 as i64, row.1],
-            "ON CONFLICT (municipality_id, file_hash, row_number) DO NOTHING"
-        )?;
     }
     likeness::ask(tx, &plan.who.asked, actor, now).await?;
     for settled in &plan.who.settled {
@@ -184,6 +194,17 @@ pub(super) async fn write(
         audit::record(tx, municipality, now, entry).await?;
     }
     Ok(plan.summary)
+}
+
+async fn noted(tx: &mut Tx, municipality: MunicipalityId, rows: &[&Noted]) -> Result<()> {
+    bulk!(
+        tx,
+        "INSERT INTO person_source (municipality_id, row_hash, list_id, occurrence, person_id, waits)",
+        rows,
+        |row| [municipality, row.row, row.list, row.occurrence, row.person, row.waits],
+        "ON CONFLICT (municipality_id, row_hash, list_id, occurrence) DO UPDATE SET person_id = EXCLUDED.person_id, waits = EXCLUDED.waits"
+    )?;
+    Ok(())
 }
 
 async fn members(tx: &mut Tx, municipality: MunicipalityId, rows: &[Member<'_>], actor: &str, now: DateTime<Utc>) -> Result<()> {

@@ -23,8 +23,9 @@ pub(super) struct Facts<'a, 'e> {
     pub standing: &'a mut Standing<'e>,
     pub plan: &'a mut Plan<'e>,
     pub now: DateTime<Utc>,
-    pub file: &'a str,
     pub row: u64,
+    /// The row came before: only what waits of it is decided anew.
+    pub again: bool,
 }
 
 impl<'e> Facts<'_, 'e> {
@@ -32,14 +33,16 @@ impl<'e> Facts<'_, 'e> {
         self.plan.who.birth(index) == Birth::UNKNOWN
     }
 
-    pub fn row(&mut self, index: usize, person: PersonId, entry: &'e Entry) -> Result<()> {
-        if let Some(warning) = entry.person.cui.as_ref().and_then(|cui| cui.warning)
-            && warning != Warning::Practice
-        {
-            let line = format!("{}:{}: cui: check digit or place do not fit; kept as given, compare it with the card", self.file, self.row);
-            self.plan.summary.warnings.push(line);
+    fn warn(&mut self, line: impl Into<String>) {
+        self.plan.warnings.add(&self.row.to_string(), line);
+    }
+
+    /// Answers whether something of the row waits for an age.
+    pub fn row(&mut self, index: usize, person: PersonId, entry: &'e Entry) -> Result<bool> {
+        if entry.person.cui.as_ref().and_then(|cui| cui.warning).is_some_and(|warning| warning != Warning::Practice) && !self.again {
+            self.warn("cui: check digit or place do not fit; kept as given, compare it with the card");
         }
-        if let Some(home) = self.standing.homes.get(&entry.household).copied() {
+        if let Some(home) = self.standing.homes.get(&entry.household).copied().filter(|_| !self.again) {
             self.lives(person, home, entry)?;
             if let Some(channel) = entry.channel {
                 self.reached(person, home, channel, entry)?;
@@ -51,11 +54,16 @@ impl<'e> Facts<'_, 'e> {
         // What is on record of them counts as much as what the row tells.
         let birth = match self.plan.who.birth(index) {
             Birth::UNKNOWN => entry.person.birth,
-            known => known,
+            known => {
+                entry.within_life(&known).map_err(|problem| problem.error)?;
+                known
+            }
         };
         let majority = birth.majority_on(entry.consent_on);
         let mut unsigned = Vec::new();
-        for purpose in &entry.purposes {
+        // What a guardian signed did not wait, and may have been taken back since.
+        let signed = self.again && entry.guardian;
+        for purpose in entry.purposes.iter().filter(|_| !signed) {
             if self.standing.consents.contains(&(person, purpose.name())) {
                 continue;
             }
@@ -68,16 +76,15 @@ impl<'e> Facts<'_, 'e> {
                 Err(error) => return Err(Error { lines: error.lines.iter().map(|line| format!("guardian: {line}")).collect(), ..error }),
             }
         }
-        let waiting = self.takes_part(person, entry, majority)?;
-        if !unsigned.is_empty() || waiting {
+        let waits = self.takes_part(person, entry, majority)? || !unsigned.is_empty();
+        if waits {
             let what = if unsigned.is_empty() { "credit".into() } else { format!("the consent to {}", unsigned.join(", ")) };
             let line = format!(
-                "{}:{}: question: birth_date: the age is not known, so {what} waits: write a birth date, a year, an age or 18+, or set guardian to yes if a guardian signed",
-                self.file, self.row
+                "birth_date: the age is not known, so {what} waits: write a birth date, a year, an age or 18+, or set guardian to yes if a guardian signed"
             );
-            self.plan.summary.asked_age.push((self.row, line));
+            self.plan.waiting.push((self.row, line));
         }
-        Ok(())
+        Ok(waits)
     }
 
     /// A file names a home, not a move: somebody already recorded there stays as recorded.
@@ -109,9 +116,8 @@ impl<'e> Facts<'_, 'e> {
             let old = ways.remove(old);
             if let Some(new) = old.new {
                 // Two numbers of one person in one file: which holds, nobody said.
-                let line = format!("{}:{}: phone: an earlier row gives this person another number; the earlier one is kept", self.file, self.row);
-                self.plan.summary.warnings.push(line);
                 ways.push(Way { new: Some(new), ..old });
+                self.warn("phone: an earlier row gives this person another number; the earlier one is kept");
                 return Ok(());
             }
             self.plan.ended.push((old.id, entry.since));
@@ -131,10 +137,9 @@ impl<'e> Facts<'_, 'e> {
                     (Some(_), Some(_)) => "they stand in two segments, which the draw may put in two arms",
                     _ => "not both stand in a segment yet",
                 };
-                self.plan.summary.warnings.push(format!(
-                    "{}:{}: phone: the same number reaches the home {code} too, and it would get the messages of both; {risk}: ask whose it is",
-                    self.file, self.row
-                ));
+                let line =
+                    format!("phone: the same number reaches the home «{code}» too, and it would get the messages of both; {risk}: ask whose it is");
+                self.plan.warnings.add(&self.row.to_string(), line);
                 self.plan.summary.shared_numbers += 1;
             }
             if !elsewhere.contains(&home) {
