@@ -150,7 +150,12 @@ impl Rows {
             return *stream;
         }
         let weekday = row.service_day.weekday().number_from_monday() as i16;
-        on(history, row.service_day, moment).and_then(|week| week.get(&weekday)).copied().unwrap_or(row.day_stream)
+        if let Some(stream) = on(history, row.service_day, moment).and_then(|week| week.get(&weekday)) {
+            return *stream;
+        }
+        // A day that nothing gave any more kept what was said of it last.
+        let gone = said.into_iter().flatten().filter(|word| word.days.holds(row.service_day) && word.superseded_at.is_some_and(|end| end <= moment));
+        gone.max_by_key(|word| word.superseded_at).map_or(row.day_stream, |word| word.facts)
     }
 
     /// What was seen of every home where it had service: the operations received until a moment, by the facts as known at one.
