@@ -473,6 +473,106 @@ fn what_cannot_be_said_of_a_day_is_one_line_with_its_remedy_and_changes_nothing(
     assert_eq!(listed(folder, &["--all"]), all);
 }
 
+/// The words of a command that a line gives between backticks, as a shell parts them.
+fn typed(line: &str) -> Vec<String> {
+    let command = line.split('`').nth(1).unwrap_or_else(|| panic!("{line} gives no command"));
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for c in command.chars() {
+        match (c, quote) {
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            (' ', None) => words.push(String::new()),
+            (c, _) => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.split_off(1)
+}
+
+#[test]
+fn a_remedy_does_what_it_says_as_it_is_typed() {
+    let folder = installed();
+    let folder = folder.path();
+    let today = Clock::system().today();
+    let all = listed(folder, &["--all"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let days: Vec<&Value> = all["days"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["runs"] == true && row["day"].as_str().unwrap() > today.to_string().as_str())
+        .collect();
+    let route = text(&days[0]["route"]);
+    let own: Vec<String> = days.iter().filter(|row| row["route"] == *route).map(|row| text(&row["day"])).collect();
+    let (first, second) = (own[0].clone(), own[1].clone());
+    let free = (1..).map(|n| (day(&first) + Days::new(n)).to_string()).find(|day| !own.contains(day)).unwrap();
+    let go = |line: &[&str]| vecino(folder, &[&["geo", "calendar"], line].concat());
+    // What stands, what is refused because of it; after the remedy it is as if nothing had been said.
+    let cancel = ["cancel", "--route", &route, "--day", &first, "--reason", "truck"];
+    let whole = ["cancel", "--day", &first, "--reason", "dump_closed"];
+    let away = ["move", "--route", &route, "--day", &first, "--to", &free, "--reason", "truck"];
+    let onto = ["move", "--route", &route, "--day", &second, "--to", &first, "--reason", "truck"];
+    let added = ["add", "--route", &route, "--day", &free, "--reason", "event"];
+    let cases: [(&[&str], &[&str]); 14] = [
+        (&cancel, &cancel),
+        (&cancel, &away),
+        (&cancel, &onto),
+        (&cancel, &["add", "--route", &route, "--day", &first, "--reason", "event"]),
+        (&cancel, &["remove", "--day", &first]),
+        (&whole, &whole),
+        (&whole, &cancel),
+        (&whole, &onto),
+        (&whole, &["remove", "--route", &route, "--day", &first]),
+        (&away, &cancel),
+        (&away, &["remove", "--route", &route, "--day", &free]),
+        (&away, &["cancel", "--day", &free, "--reason", "event"]),
+        (&added, &added),
+        (&added, &["cancel", "--route", &route, "--day", &free, "--reason", "event"]),
+    ];
+    for (stands, asked) in cases {
+        let done = go(stands);
+        assert_eq!(done.code, 0, "{stands:?}: {}", done.err);
+        let refused = go(asked);
+        assert!(refused.code == 1 && refused.err.trim().lines().count() == 1, "{asked:?} after {stands:?}: {}{}", refused.out, refused.err);
+        let remedy = typed(&refused.err);
+        let done = vecino(folder, &remedy.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(done.code, 0, "{remedy:?}: {}", done.err);
+        assert_eq!(listed(folder, &["--all"]), all, "{asked:?} after {stands:?}: {remedy:?}");
+    }
+    // What else is offered can be typed too.
+    for asked in [&onto[..], &["remove", "--route", &route, "--day", &first], &["remove", "--holiday", "--day", &first]] {
+        let remedy = typed(&go(asked).err);
+        let done = vecino(folder, &remedy.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(done.code, 0, "{asked:?}: {remedy:?}: {}", done.err);
+    }
+}
+
+#[tokio::test]
+async fn a_day_gone_by_is_taken_back_with_the_words_its_remedy_says_and_no_rule_is_older_than_its_route() {
+    on_both_engines!(db => {
+        let app = lay(db, morning()).await;
+        let (mut tx, mut mint) = (app.db.write().await.unwrap(), Mint::system());
+        let past = day("2026-11-23");
+        desk().cancel(&mut tx, &mut mint, Some("R1"), &[past], &why("truck: eje roto")).await.unwrap();
+        let line = desk().cancel(&mut tx, &mut mint, Some("R1"), &[past], &why("truck: eje roto")).await.unwrap_err().to_string();
+        assert_eq!(typed(&line), ["geo", "calendar", "remove", "--reason", "what was wrong", "--municipality", "1202", "--route", "R1", "--day", "2026-11-23"]);
+        let line = desk().rule(&mut tx, &mut mint, Some("R1"), true, day("2026-05-31"), Some("x")).await.unwrap_err().to_string();
+        assert!(line.contains("route R1 begins on 2026-06-01"), "{line}");
+        for slip in ["2926-12-03", "9999-12-31", "1926-12-03"].map(day) {
+            let told = holiday::read("f.csv", format!("date,name\n{slip},Feria\n").as_bytes(), &Written::default()).unwrap();
+            for line in [
+                desk().cancel(&mut tx, &mut mint, Some("R1"), &[slip], &why("truck: x")).await.unwrap_err().to_string(),
+                desk().cancel(&mut tx, &mut mint, None, &[slip], &why("truck: x")).await.unwrap_err().to_string(),
+                desk().move_day(&mut tx, &mut mint, Some("R1"), day("2026-12-03"), slip, None, &why("truck: x")).await.unwrap_err().to_string(),
+                desk().add(&mut tx, &mut mint, "R1", slip, Some("mixed"), None, &why("truck: x")).await.unwrap_err().to_string(),
+                desk().rule(&mut tx, &mut mint, None, true, slip, Some("x")).await.unwrap_err().to_string(),
+                desk().holidays(&mut tx, &mut mint, &told, "f.csv", Some("x")).await.unwrap_err().to_string(),
+            ] {
+                assert!(line.contains(&slip.to_string()) && line.contains("mend the year"), "{line}");
+            }
+        }
+    });
+}
+
 #[test]
 fn a_route_past_midnight_is_imported_and_its_calendar_is_written() {
     let folder = installed();

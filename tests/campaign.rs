@@ -22,8 +22,12 @@ use vecino::norm::{self, campaign, page, visit};
 use vecino::observation::{self, Observation, Outcome, Separated, SetOut, Stream, round, tally};
 use vecino::page::{Page, Reader};
 use vecino::seal::Keys;
+use vecino::sheet::Written;
+use vecino::territory::act::{Act, Deed, Thing, perform};
 use vecino::territory::calendar::Reason;
 use vecino::territory::calendar::act::{Because, Desk};
+use vecino::territory::change::{After, Changed};
+use vecino::territory::import::{self, Kind, Request};
 use vecino::trial::protocol::Protocol;
 use vecino::trial::{self, Trial};
 use vecino::{all, bulk, one, run};
@@ -336,6 +340,86 @@ async fn a_correction_of_places_is_named_and_a_closing_of_today_leaves_the_proof
         let corrected = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
         assert!(corrected.corrected > 0 && corrected.differing.is_empty(), "{corrected:?}");
         assert!(corrected.corrections[0].contains("the correction of households of") && corrected.corrections[0].contains("«nunca tuvo servicio»"), "{corrected:?}");
+    });
+}
+
+#[tokio::test]
+async fn a_proof_names_the_acts_that_changed_its_norm_and_no_other() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        let mut mint = Mint::system();
+        let (today, since) = (SEND.plus(1).monday(), SEND.plus(-2).monday());
+        let at = |minute: u32| at_local(today, 9, minute);
+        let after = After { follow: |tx, changed| Box::pin(observation::restate::facts_changed(tx, changed)), drawn: |tx, town, segments, day| Box::pin(trial::drawn(tx, town, segments, day)) };
+        let bring = async |tx: &mut Tx, mint: &mut Mint, minute: u32, text: &str, why: &'static str| {
+            let request = Request { kind: Kind::Households, file: "f.csv", bytes: text.as_bytes(), municipality: Some(TOWN), repair: false, now: at(minute), from: today, reason: Some(why), actor: "ana", written: &Written::default() };
+            import::file(tx, mint, &request).await.unwrap();
+            let changed = Changed { municipality: TOWN, since, reason: Some(why), now: at(minute), today, what: "f.csv" };
+            observation::restate::facts_changed(tx, changed).await.unwrap();
+        };
+        // Of the first route: a hint, a home of one more segment of the same route, a day that the crew drove, a name; of the second: a home that closed.
+        bring(&mut tx, &mut mint, 1, &format!("code,hint,valid_from\nSP-0007-K,portón,{since}\n"), "otra seña").await;
+        bring(&mut tx, &mut mint, 2, &format!("code,segment,valid_from\nSP-0008-K,S2,{since}\n"), "otro tramo").await;
+        let desk = Desk { municipality: TOWN, now: at(3), today, actor: "ana" };
+        desk.cancel(&mut tx, &mut mint, Some("R0"), &[since + Duration::days(2)], &Because { reason: Reason::Truck, note: Some("no salió".into()) }).await.unwrap();
+        let act = |minute, reason| Act { municipality: TOWN, from: since, today, now: at(minute), reason: Some(reason), actor: "ana" };
+        perform(&mut tx, &mut mint, &act(4, "otro nombre"), Thing::Route, &Deed::Rename { code: "R0", name: Some("Ruta alta"), new: None }, after).await.unwrap();
+        perform(&mut tx, &mut mint, &act(5, "cerró en la otra"), Thing::Household, &Deed::Retire { codes: &["SP-0200-K".to_owned()], with_homes: false }, after).await.unwrap();
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.differing.is_empty(), "{proof:?}");
+        let of_first = |proof: &vecino::norm::prove::Proof| proof.corrections.iter().filter(|line| line.contains("(route Ruta 0")).cloned().collect::<Vec<_>>();
+        assert!(of_first(&proof).is_empty(), "nothing changed a figure of the first route: {proof:?}");
+        // And now a home of the first route that had closed.
+        perform(&mut tx, &mut mint, &act(6, "cerró en septiembre"), Thing::Household, &Deed::Retire { codes: &["SP-0010-K".to_owned()], with_homes: false }, after).await.unwrap();
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        let told = of_first(&proof);
+        assert!(!told.is_empty() && proof.differing.is_empty(), "{proof:?}");
+        let (entry,): (i64,) = one!(tx, "SELECT sequence FROM audit_entry WHERE municipality_id = $1 AND stream = 'territory' AND target = 'SP-0010-K'", TOWN).unwrap();
+        for line in told {
+            assert!(line.contains("corrected since by the retirement of household SP-0010-K of"), "{line}");
+            assert!(line.contains(&format!("by ana (territory entry {entry}, «cerró en septiembre»):")), "{line}");
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_merging_and_a_day_of_another_stream_are_named_as_what_they_are() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        let mut mint = Mint::system();
+        let (today, since) = (SEND.plus(1).monday(), SEND.plus(-4).monday());
+        let after = After { follow: |tx, changed| Box::pin(observation::restate::facts_changed(tx, changed)), drawn: |tx, town, segments, day| Box::pin(trial::drawn(tx, town, segments, day)) };
+        // The last two Wednesdays are days of the calendar, not of the week; later somebody says that they took another stream.
+        let wednesdays = [-2, -1].map(|back| SEND.plus(back).monday() + Duration::days(2));
+        let because = Because { reason: Reason::Other, note: Some("ese día fue orgánico".into()) };
+        run!(tx, "DELETE FROM route_day WHERE route_id = $1 AND weekday = 3", RouteId(id(2, 0))).unwrap();
+        run!(tx, "INSERT INTO route_day (municipality_id, route_id, version_id, weekday, stream, window_start, window_end) SELECT municipality_id, route_id, version_id, 2, 'mixed', '06:00', '11:00' FROM route_version WHERE route_id = $1", RouteId(id(2, 0))).unwrap();
+        let desk = Desk { municipality: TOWN, now: monday() - Duration::days(6), today: wednesdays[0], actor: "ana" };
+        for wednesday in wednesdays {
+            desk.add(&mut tx, &mut mint, "R0", wednesday, Some("mixed"), None, &because).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        let desk = |minute| Desk { municipality: TOWN, now: at_local(today, 9, minute), today, actor: "ana" };
+        for wednesday in wednesdays {
+            desk(0).remove(&mut tx, Some("R0"), wednesday, Some("se equivocaron")).await.unwrap();
+            desk(1).add(&mut tx, &mut mint, "R0", wednesday, Some("organic"), None, &because).await.unwrap();
+        }
+        let changed = Changed { municipality: TOWN, since: wednesdays[0], reason: Some("x"), now: desk(1).now, today, what: "the calendar" };
+        observation::restate::facts_changed(&mut tx, changed).await.unwrap();
+        let (turned,): (i64,) = one!(tx, "SELECT COUNT(*) FROM round WHERE stream = 'organic'").unwrap();
+        assert_eq!(turned, 2);
+        let act = Act { municipality: TOWN, from: since, today, now: at_local(today, 9, 2), reason: Some("una sola ruta"), actor: "ana" };
+        perform(&mut tx, &mut mint, &act, Thing::Route, &Deed::Merge { into: "R0", codes: &["R1".to_owned()] }, after).await.unwrap();
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.corrected > 0 && proof.differing.iter().all(|line| !line.starts_with("norm ")), "{proof:?}");
+        let all = proof.corrections.join("\n");
+        assert!(all.contains("the correction of the calendar (added) of R0 of") && all.contains("«ese día fue orgánico»"), "{all}");
+        assert!(all.contains("the merging of route R1 into R0 of") && all.contains("«una sola ruta»"), "{all}");
     });
 }
 

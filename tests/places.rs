@@ -20,23 +20,23 @@ use vecino::territory::{code, household, neighbourhood, route, segment};
 use vecino::trial::{self, protocol::Protocol};
 use vecino::{all, one, run};
 
-const TOWN: MunicipalityId = MunicipalityId(1202);
+pub const TOWN: MunicipalityId = MunicipalityId(1202);
 /// The town is laid on a Monday; acts take place on a Monday three weeks later.
-const LAID: &str = "2026-11-02";
-const TODAY: &str = "2026-11-23";
+pub const LAID: &str = "2026-11-02";
+pub const TODAY: &str = "2026-11-23";
 
-fn day(text: &str) -> NaiveDate {
+pub fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn after() -> After {
+pub fn after() -> After {
     After {
         follow: |tx, changed| Box::pin(restate::facts_changed(tx, changed)),
         drawn: |tx, municipality, segments, day| Box::pin(trial::drawn(tx, municipality, segments, day)),
     }
 }
 
-async fn bring(tx: &mut Tx, kind: Kind, text: &str, today: &str, reason: Option<&str>) -> Result<Outcome> {
+pub async fn bring(tx: &mut Tx, kind: Kind, text: &str, today: &str, reason: Option<&str>) -> Result<Outcome> {
     let from = day(today);
     let (file, bytes) = (if text.starts_with('{') { "f.geojson" } else { "f.csv" }, text.as_bytes());
     let request = Request {
@@ -55,7 +55,7 @@ async fn bring(tx: &mut Tx, kind: Kind, text: &str, today: &str, reason: Option<
 }
 
 /// Two neighbourhoods side by side; route R1 of two segments in each, R2 of one; four homes on each segment; a container on R1.
-async fn town(db: &Db) {
+pub async fn town(db: &Db) {
     let mut tx = db.write().await.unwrap();
     let square = |x: f64| format!("\"POLYGON (({x} 14.96, {} 14.96, {} 14.97, {x} 14.97, {x} 14.96))\"", x + 0.01, x + 0.01);
     let areas = format!("code,name,wkt\nN1,Mávil,{}\nN2,San Miguel,{}\n", square(-91.78), square(-91.77));
@@ -88,12 +88,12 @@ S5;R2;N1;LINESTRING (-91.779 14.968, -91.771 14.968)
     tx.commit().await.unwrap();
 }
 
-fn home(n: usize) -> String {
+pub fn home(n: usize) -> String {
     household::code("SP", n as u32)
 }
 
 /// One act, kept when it is done.
-async fn act(db: &Db, thing: Thing, deed: Deed<'_>, from: &str, reason: Option<&str>) -> Result<Done> {
+pub async fn act(db: &Db, thing: Thing, deed: Deed<'_>, from: &str, reason: Option<&str>) -> Result<Done> {
     let mut tx = db.write().await?;
     let today = day(TODAY);
     let act = Act { municipality: TOWN, from: day(from), today, now: at_local(today, 9, 0), reason, actor: "test" };
@@ -102,12 +102,12 @@ async fn act(db: &Db, thing: Thing, deed: Deed<'_>, from: &str, reason: Option<&
     Ok(done)
 }
 
-fn codes(of: &[&str]) -> Vec<String> {
+pub fn codes(of: &[&str]) -> Vec<String> {
     of.iter().map(|code| (*code).to_owned()).collect()
 }
 
 /// Everything in the tables of places, to see that a refusal changes nothing.
-async fn written(db: &Db) -> Vec<(i64, i64)> {
+pub async fn written(db: &Db) -> Vec<(i64, i64)> {
     let mut tx = db.write().await.unwrap();
     let mut rows = Vec::new();
     for table in ["neighbourhood", "route", "segment", "point", "household"] {
@@ -131,7 +131,7 @@ async fn no(db: &Db, thing: Thing, deed: Deed<'_>, from: &str, words: &[&str]) {
     assert_eq!(written(db).await, before);
 }
 
-async fn stops(tx: &mut Tx, on: &str) -> Vec<String> {
+pub async fn stops(tx: &mut Tx, on: &str) -> Vec<String> {
     collecting::stops(tx, TOWN, None, day(on)).await.unwrap().into_iter().map(|stop| stop.code).collect()
 }
 

@@ -10,6 +10,7 @@ mod bad_input;
 mod calendar;
 mod campaign;
 mod command_line;
+mod corrections;
 mod coordinator;
 mod crew;
 mod demo;

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Row {
     pub op_id: OpId,
     kind: Kind,
-    household_id: HouseholdId,
+    pub household_id: HouseholdId,
     round_id: RoundId,
     /// Of the round, as are the route and its stream.
     service_day: NaiveDate,
@@ -44,6 +44,11 @@ impl<T> Believed<T> {
         self.recorded_at <= moment && self.superseded_at.is_none_or(|end| end > moment)
     }
 
+    /// Whether it was written or given up at that moment and holds on one of the days.
+    fn turned(&self, moment: DateTime<Utc>, (first, last): (NaiveDate, NaiveDate)) -> bool {
+        (self.recorded_at == moment || self.superseded_at == Some(moment)) && self.days.from <= last && self.days.to.is_none_or(|to| to >= first)
+    }
+
     /// Whether anything about it was written later than that.
     fn after(&self, moment: DateTime<Utc>) -> bool {
         self.recorded_at > moment || self.superseded_at.is_some_and(|end| end > moment)
@@ -65,6 +70,8 @@ pub struct Rows {
     segments: Histories<SegmentId, ()>,
     /// What a route takes on each weekday.
     routes: Histories<RouteId, BTreeMap<i16, Stream>>,
+    /// What it takes on days that the calendar added or moved.
+    days: Histories<RouteId, Stream>,
 }
 
 impl Rows {
@@ -116,21 +123,43 @@ impl Rows {
             let facts = version.iter().map(|row| (row.6, row.7)).collect();
             routes.entry(route).or_default().push(Believed { days: Span { from, to }, recorded_at, superseded_at, facts });
         }
-        Ok(Rows { rows, homes, segments, routes })
+        type Said = (RouteId, NaiveDate, Stream, DateTime<Utc>, Option<DateTime<Utc>>);
+        let said: Vec<Said> = all!(
+            tx,
+            "SELECT route_id, COALESCE(moved_to, day), stream, recorded_at, superseded_at FROM calendar_day
+             WHERE municipality_id = $1 AND route_id IS NOT NULL AND stream IS NOT NULL",
+            municipality
+        )?;
+        let mut days: Histories<RouteId, Stream> = HashMap::new();
+        for (route, day, facts, recorded_at, superseded_at) in said {
+            days.entry(route).or_default().push(Believed { days: Span { from: day, to: Some(day) }, recorded_at, superseded_at, facts });
+        }
+        Ok(Rows { rows, homes, segments, routes, days })
     }
 
-    /// What the row's day took, as it was known then: what the round says, unless the route was corrected since.
+    /// What the row's day took, as it was known then: what the round says, unless its route or that day of it was corrected since.
     fn stream(&self, row: &Row, moment: DateTime<Utc>) -> Stream {
-        let history = self.routes.get(&row.route_id);
-        if !history.into_iter().flatten().any(|version| version.days.holds(row.service_day) && version.after(moment)) {
+        fn since<T>(history: Option<&Vec<Believed<T>>>, day: NaiveDate, moment: DateTime<Utc>) -> bool {
+            history.into_iter().flatten().any(|version| version.days.holds(day) && version.after(moment))
+        }
+        let (history, said) = (self.routes.get(&row.route_id), self.days.get(&row.route_id));
+        if !since(history, row.service_day, moment) && !since(said, row.service_day, moment) {
             return row.day_stream;
         }
+        if let Some(stream) = on(said, row.service_day, moment) {
+            return *stream;
+        }
         let weekday = row.service_day.weekday().number_from_monday() as i16;
-        on(history, row.service_day, moment).and_then(|week| week.get(&weekday)).copied().unwrap_or(row.day_stream)
+        if let Some(stream) = on(history, row.service_day, moment).and_then(|week| week.get(&weekday)) {
+            return *stream;
+        }
+        // A day that nothing gave any more kept what was said of it last.
+        let gone = said.into_iter().flatten().filter(|word| word.days.holds(row.service_day) && word.superseded_at.is_some_and(|end| end <= moment));
+        gone.max_by_key(|word| word.superseded_at).map_or(row.day_stream, |word| word.facts)
     }
 
-    /// What was seen of every home where it had service, as known at a moment.
-    pub fn seen(&self, windows: Windows, moment: DateTime<Utc>) -> BTreeMap<HouseholdId, Seen> {
+    /// What was seen of every home where it had service: the operations received until a moment, by the facts as known at one.
+    pub fn seen(&self, windows: Windows, received: DateTime<Utc>, moment: DateTime<Utc>) -> BTreeMap<HouseholdId, Seen> {
         let (first, last) = (windows.before.0.monday(), windows.now.1.sunday());
         let mut streams: HashMap<RoundId, Stream> = HashMap::new();
         let mut seen: BTreeMap<HouseholdId, Seen> = BTreeMap::new();
@@ -150,7 +179,7 @@ impl Rows {
                     continue;
                 }
                 marks.clear();
-                for row in of_day.iter().filter(|row| row.received_at <= moment) {
+                for row in of_day.iter().filter(|row| row.received_at <= received) {
                     let stream = *streams.entry(row.round_id).or_insert_with(|| self.stream(row, moment));
                     marks.push(row.mark(stream));
                 }
@@ -168,6 +197,15 @@ impl Rows {
             }
         }
         seen
+    }
+
+    /// Whether an act of this moment wrote anything of the days of a norm's windows.
+    pub fn turned(&self, windows: Windows, moment: DateTime<Utc>) -> bool {
+        fn any<K, T>(histories: &Histories<K, T>, moment: DateTime<Utc>, days: (NaiveDate, NaiveDate)) -> bool {
+            histories.values().flatten().any(|version| version.turned(moment, days))
+        }
+        let days = (windows.before.0.monday(), windows.now.1.sunday());
+        any(&self.homes, moment, days) || any(&self.segments, moment, days) || any(&self.routes, moment, days) || any(&self.days, moment, days)
     }
 
     /// The operations about a norm's windows that came after it was computed, in the order they came.

@@ -1,14 +1,15 @@
 //! The proof: every share a message states is derived again from what crews recorded and compared digit for digit.
 
 use super::known::Rows;
-use super::record::{Norm, Windows, compute, places, select_norm};
+use super::record::{Norm, Place, Windows, compute, places, select_norm};
+use super::rule::GroupKind;
 use crate::all;
 use crate::clock::{Week, show_time};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{MessageId, MunicipalityId, NormId};
+use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId, SegmentId};
 use crate::trial::Trial;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,8 +18,92 @@ use uuid::Uuid;
 
 /// What tells the norms of one window apart.
 type Key = (String, String, Option<Uuid>);
-/// Norms made again, by window and by when what they rest on was known.
-type Remade = BTreeMap<(Week, Week, DateTime<Utc>), BTreeMap<Key, Norm>>;
+
+/// What norms are made again from: the operations received until a moment, judged by the facts as they were known at one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment {
+    received: DateTime<Utc>,
+    known: DateTime<Utc>,
+}
+
+/// The norms of one window made again, and the place of every home they count.
+struct Made {
+    norms: BTreeMap<Key, Norm>,
+    homes: BTreeMap<HouseholdId, SegmentId>,
+    places: BTreeMap<SegmentId, Place>,
+}
+
+impl Made {
+    fn counts(&self, home: HouseholdId, norm: &Norm) -> bool {
+        let place = self.homes.get(&home).and_then(|segment| self.places.get(segment));
+        GroupKind::parse(&norm.group_kind).is_ok_and(|kind| place.is_some_and(|place| place.key(kind) == (kind, norm.group_id)))
+    }
+}
+
+/// Norms made again, by window and moment; each is made once.
+struct Again<'a> {
+    municipality: MunicipalityId,
+    trial: &'a Trial,
+    rows: &'a Rows,
+    made: BTreeMap<(Week, Week, Moment), Made>,
+}
+
+impl Again<'_> {
+    async fn made(&mut self, tx: &mut Tx, norm: &Norm, moment: Moment) -> Result<&Made> {
+        let windows = windows_of(norm);
+        Ok(match self.made.entry((norm.window_from, norm.window_to, moment)) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(room) => {
+                let places = places(tx, self.municipality, windows.now.1.sunday(), moment.known).await?;
+                let seen = self.rows.seen(windows, moment.received, moment.known);
+                let made = compute(self.municipality, &self.trial.id, &self.trial.protocol.norm, windows, &seen, &places, norm.computed_at);
+                let homes = seen.into_iter().filter_map(|(home, seen)| Some((home, seen.segment?))).collect();
+                room.insert(Made { norms: made.into_iter().map(|norm| (key(&norm), norm)).collect(), homes, places })
+            }
+        })
+    }
+
+    /// A norm as it comes out of one moment.
+    async fn norm(&mut self, tx: &mut Tx, norm: &Norm, moment: Moment) -> Result<Option<Norm>> {
+        Ok(self.made(tx, norm, moment).await?.norms.get(&key(norm)).cloned())
+    }
+
+    /// What was done since a norm was computed that changes a figure of it: operations that came later, and the acts on places, each by what
+    /// it changed when it was done.
+    async fn acts(&mut self, tx: &mut Tx, acts: &[Act], norm: &Norm) -> Result<String> {
+        let (windows, now, computed_at) = (windows_of(norm), Moment { received: ever(), known: ever() }, norm.computed_at);
+        let mut named = Vec::new();
+        let without = self.norm(tx, norm, Moment { received: computed_at, ..now }).await?;
+        if !same(&without, &self.norm(tx, norm, now).await?) {
+            let then = Moment { received: computed_at, known: computed_at };
+            let mut late = self.rows.received_after(windows, computed_at);
+            for moment in [then, now] {
+                self.made(tx, norm, moment).await?;
+            }
+            let made: Vec<&Made> = [then, now].iter().filter_map(|moment| self.made.get(&(norm.window_from, norm.window_to, *moment))).collect();
+            late.retain(|row| made.iter().any(|made| made.counts(row.household_id, norm)));
+            if let Some(first) = late.first() {
+                let corrected = late.iter().filter(|row| row.corrects.is_some()).count();
+                let of_them = if corrected > 0 { format!(", {corrected} of them corrections") } else { String::new() };
+                named.push(format!("{} operations received after it was computed{of_them} (the first is {})", late.len(), first.op_id));
+            }
+        }
+        for act in acts.iter().filter(|act| act.at > computed_at && self.rows.turned(windows, act.at)) {
+            let before = self.norm(tx, norm, Moment { known: act.at - Duration::microseconds(1), ..now }).await?;
+            if !same(&before, &self.norm(tx, norm, Moment { known: act.at, ..now }).await?) {
+                named.push(act.named());
+            }
+        }
+        Ok(if named.is_empty() { "facts about places written after it was computed".to_owned() } else { named.join(" and ") })
+    }
+}
+
+fn same(one: &Option<Norm>, other: &Option<Norm>) -> bool {
+    match (one, other) {
+        (Some(one), other) => differences(one, other.as_ref()).is_empty(),
+        (None, other) => other.is_none(),
+    }
+}
 
 fn key(norm: &Norm) -> Key {
     (norm.kind.clone(), norm.group_kind.clone(), norm.group_id)
@@ -70,29 +155,19 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
     let spans = stored.iter().map(windows_of).map(|windows| (windows.before.0, windows.now.1));
     if let Some((first, last)) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
         let rows = Rows::read(tx, municipality, first, last).await?;
-        let corrections = corrections(tx, municipality).await?;
-        let mut again: Remade = BTreeMap::new();
+        let acts = acts(tx, municipality).await?;
+        let mut again = Again { municipality, trial, rows: &rows, made: BTreeMap::new() };
         for norm in &stored {
-            let windows = windows_of(norm);
             let mut found = Vec::new();
-            for known_at in [norm.computed_at, ever()] {
-                let made = match again.entry((norm.window_from, norm.window_to, known_at)) {
-                    Entry::Occupied(made) => made.into_mut(),
-                    Entry::Vacant(place) => {
-                        let places = places(tx, municipality, windows.now.1.sunday(), known_at).await?;
-                        let seen = rows.seen(windows, known_at);
-                        let made = compute(municipality, &trial.id, &trial.protocol.norm, windows, &seen, &places, norm.computed_at);
-                        place.insert(made.into_iter().map(|norm| (key(&norm), norm)).collect())
-                    }
-                };
-                found.push(differences(norm, made.get(&key(norm))));
+            for moment in [norm.computed_at, ever()] {
+                found.push(differences(norm, again.norm(tx, norm, Moment { received: moment, known: moment }).await?.as_ref()));
             }
             let name = format!("norm {} ({} {}, {} to {})", norm.norm_id, norm.group_kind, norm.group_name, norm.window_from, norm.window_to);
             match found.as_slice() {
                 [then, _] if !then.is_empty() => proof.differing.push(format!("{name}: {}", then.join(", "))),
                 [_, now] if !now.is_empty() => {
                     proof.corrected += 1;
-                    let acts = acts(&rows, &corrections, windows, norm.computed_at);
+                    let acts = again.acts(tx, &acts, norm).await?;
                     proof.corrections.push(format!("{name}: right when it was told, corrected since by {acts}: {}", now.join(", ")));
                 }
                 _ => proof.proven += 1,
@@ -131,44 +206,45 @@ fn windows_of(norm: &Norm) -> Windows {
     Windows::ending(norm.window_to, norm.window_to.since(norm.window_from) + 1)
 }
 
-/// A correction of places, as the audit chain tells it.
+/// An act on places, as the audit chain tells it.
 #[derive(sqlx::FromRow)]
-struct Correction {
+struct Act {
     sequence: i64,
     at: DateTime<Utc>,
     actor: String,
+    action: String,
     target: String,
     detail: Value,
 }
 
-async fn corrections(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Correction>> {
+async fn acts(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Act>> {
     all!(
         tx,
-        "SELECT sequence, at, actor, target, detail FROM audit_entry
-         WHERE municipality_id = $1 AND stream = 'territory' AND action = 'corrected' ORDER BY sequence",
+        "SELECT sequence, at, actor, action, target, detail FROM audit_entry
+         WHERE municipality_id = $1 AND stream = 'territory' AND action <> 'export' ORDER BY sequence",
         municipality
     )
 }
 
-/// What was done since a norm was computed to what it rests on.
-fn acts(rows: &Rows, corrections: &[Correction], windows: Windows, computed_at: DateTime<Utc>) -> String {
-    let mut acts = Vec::new();
-    let late = rows.received_after(windows, computed_at);
-    if let Some(first) = late.first() {
-        let corrected = late.iter().filter(|row| row.corrects.is_some()).count();
-        let of_them = if corrected > 0 { format!(", {corrected} of them corrections") } else { String::new() };
-        acts.push(format!("{} operations received after it was computed{of_them} (the first is {})", late.len(), first.op_id));
+impl Act {
+    /// `the retirement of household AS-8155-C of 06/01/2027 09:00 by ana (territory entry 12, «closed in November»)`
+    fn named(&self) -> String {
+        let text = |key: &str| self.detail[key].as_str();
+        let named = self.detail["codes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let codes: Vec<&str> = named.filter(|code| text("into") != Some(code)).collect();
+        let things = format!("{}{} {}", text("kind").unwrap_or_default(), if codes.len() > 1 { "s" } else { "" }, codes.join(", "));
+        let what = match (self.action.as_str(), text("act")) {
+            ("retired", _) => format!("the retirement of {things}"),
+            ("renamed", _) => format!("the renaming of {things}"),
+            ("merged", _) => format!("the merging of {things} into {}", text("into").unwrap_or_default()),
+            ("split", _) => format!("the splitting of {things}"),
+            (_, Some(act)) => format!("the correction of the calendar ({act}) of {}", self.target),
+            ("import", _) => format!("the import of {}", self.target),
+            _ => format!("the correction of {}", self.target),
+        };
+        let why = text("reason").map(|reason| format!(", «{reason}»")).unwrap_or_default();
+        format!("{what} of {} by {} (territory entry {}{why})", show_time(self.at), self.actor, self.sequence)
     }
-    let touches = |correction: &&Correction| {
-        let since = correction.detail["since"].as_str().and_then(|day| day.parse::<NaiveDate>().ok());
-        correction.at > computed_at && since.is_none_or(|since| since <= windows.now.1.sunday())
-    };
-    for correction in corrections.iter().filter(touches) {
-        let why = correction.detail["reason"].as_str().map(|reason| format!(", «{reason}»")).unwrap_or_default();
-        let (target, who, at) = (&correction.target, &correction.actor, show_time(correction.at));
-        acts.push(format!("the correction of {target} of {at} by {who} (territory entry {}{why})", correction.sequence));
-    }
-    if acts.is_empty() { "facts about places written after it was computed".to_owned() } else { acts.join(" and ") }
 }
 
 /// Every stored figure against the same figure made again; floating point numbers to the last bit.

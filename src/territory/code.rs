@@ -98,6 +98,11 @@ impl Codes {
         later.or(self.first.get(&id)).map_or("?", String::as_str)
     }
 
+    /// The first code a thing was given for a day after this one, and that day.
+    pub fn next(&self, id: Uuid, day: NaiveDate) -> Option<(NaiveDate, &str)> {
+        self.later.iter().find(|later| later.thing_id == id && later.valid_from > day).map(|later| (later.valid_from, later.code.as_str()))
+    }
+
     /// The last code a thing was given.
     pub fn newest(&self, id: Uuid) -> &str {
         self.on(id, NaiveDate::MAX)

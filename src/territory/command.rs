@@ -181,6 +181,7 @@ Barrio, Ruta, Tramo, Operador, Días …); any other with --column code=id. Yes 
 jueves», L,X,V or mon,thu; dates dd/mm/yyyy or yyyy-mm-dd. A column that is absent leaves what stands, an empty cell empties it.
 Every one but streets and municipalities takes valid_from and valid_to (2026-11-30 or 30/11/2026): the days from which and to which the row
 holds. Without valid_from it holds from today; a day gone by is a correction and needs --reason; without valid_to a known end stands.
+Each field holds until another value of that field is said for a later day. No row speaks of a day before its thing was there.
 A code is never given again: a row with the code of something that ended changes nothing when it repeats what was, opens it again with
 a valid_from, and is refused otherwise. What got another code is still found by the old one where a row refers to it.
 Order: municipalities, neighbourhoods, routes, segments, then the rest. Points, segments and homes more than 100 m outside

@@ -2,7 +2,7 @@
 //! which it belongs to one route, operator and neighbourhood.
 
 use super::code::{self as codes_of, Thing};
-use super::dated::{Span, Version, in_force};
+use super::dated::{Fields, Span, Version, field, in_force, properties};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, MunicipalityId, OperatorId, SegmentId};
@@ -30,6 +30,24 @@ pub struct Household {
     pub hint: Option<String>,
     pub approximate: bool,
     pub properties: Value,
+}
+
+impl Fields for Household {
+    fn after(&self, was: &Household, told: &Household) -> Household {
+        let (lon, lat) = field(&(self.lon, self.lat), &(was.lon, was.lat), &(told.lon, told.lat));
+        Household {
+            service_status: field(&self.service_status, &was.service_status, &told.service_status),
+            segment_id: field(&self.segment_id, &was.segment_id, &told.segment_id),
+            along_m: field(&self.along_m, &was.along_m, &told.along_m),
+            operator_id: field(&self.operator_id, &was.operator_id, &told.operator_id),
+            lon,
+            lat,
+            hint: field(&self.hint, &was.hint, &told.hint),
+            approximate: field(&self.approximate, &was.approximate, &told.approximate),
+            properties: properties(&self.properties, &was.properties, &told.properties),
+            ..self.clone()
+        }
+    }
 }
 
 pub const STATUSES: [&str; 3] = ["served", "not_subscribed", "no_route"];

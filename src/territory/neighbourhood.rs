@@ -1,6 +1,6 @@
 //! Neighbourhoods: what mayors see. Their borders are drawn by the municipality, or approximate and marked so.
 
-use super::dated::{Version, in_force};
+use super::dated::{Fields, Version, field, in_force, properties};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, NeighbourhoodId};
@@ -19,6 +19,18 @@ pub struct Neighbourhood {
     pub approximate: bool,
     pub geometry: Value,
     pub properties: Value,
+}
+
+impl Fields for Neighbourhood {
+    fn after(&self, was: &Neighbourhood, told: &Neighbourhood) -> Neighbourhood {
+        Neighbourhood {
+            name: field(&self.name, &was.name, &told.name),
+            approximate: field(&self.approximate, &was.approximate, &told.approximate),
+            geometry: field(&self.geometry, &was.geometry, &told.geometry),
+            properties: properties(&self.properties, &was.properties, &told.properties),
+            ..self.clone()
+        }
+    }
 }
 
 impl Neighbourhood {

@@ -1,6 +1,6 @@
 //! Yards, dumps, sorting plants, street containers and shared collection points.
 
-use super::dated::{Span, Version, in_force};
+use super::dated::{Fields, Span, Version, field, in_force, properties};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, PointId, RouteId};
@@ -27,6 +27,24 @@ pub struct Place {
     pub lat: f64,
     pub approximate: bool,
     pub properties: Value,
+}
+
+impl Fields for Place {
+    fn after(&self, was: &Place, told: &Place) -> Place {
+        let (lon, lat) = field(&(self.lon, self.lat), &(was.lon, was.lat), &(told.lon, told.lat));
+        Place {
+            name: field(&self.name, &was.name, &told.name),
+            kind: field(&self.kind, &was.kind, &told.kind),
+            route_id: field(&self.route_id, &was.route_id, &told.route_id),
+            stop_order: field(&self.stop_order, &was.stop_order, &told.stop_order),
+            capacity_l: field(&self.capacity_l, &was.capacity_l, &told.capacity_l),
+            lon,
+            lat,
+            approximate: field(&self.approximate, &was.approximate, &told.approximate),
+            properties: properties(&self.properties, &was.properties, &told.properties),
+            ..self.clone()
+        }
+    }
 }
 
 /// The points of a municipality on a day, ordered by code.

@@ -1,6 +1,6 @@
 //! Routes, the companies that run them, and the days they run.
 
-use super::dated::{Span, Version, in_force};
+use super::dated::{Fields, Span, Version, field, in_force, properties};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, OperatorId, RouteId};
@@ -51,6 +51,48 @@ pub struct RouteDay {
 
 /// A route with its week: what changes together.
 pub type Planned = (Route, Vec<RouteDay>);
+
+impl Fields for Operator {
+    fn after(&self, was: &Operator, told: &Operator) -> Operator {
+        Operator { name: field(&self.name, &was.name, &told.name), ..self.clone() }
+    }
+}
+
+impl Fields for Planned {
+    fn after(&self, was: &Planned, told: &Planned) -> Planned {
+        let (own, before, now) = (&self.0, &was.0, &told.0);
+        let route = Route {
+            name: field(&own.name, &before.name, &now.name),
+            operator_id: field(&own.operator_id, &before.operator_id, &now.operator_id),
+            approximate: field(&own.approximate, &before.approximate, &now.approximate),
+            geometry: field(&own.geometry, &before.geometry, &now.geometry),
+            properties: properties(&own.properties, &before.properties, &now.properties),
+            ..own.clone()
+        };
+        (route, week_after(&self.1, &was.1, &told.1))
+    }
+}
+
+/// A week's days are one field, its hours another, and what each day takes one a day: a day that came later takes what all the others took.
+fn week_after(own: &[RouteDay], was: &[RouteDay], told: &[RouteDay]) -> Vec<RouteDay> {
+    if was == told {
+        return own.to_vec();
+    }
+    let days = |week: &[RouteDay]| week.iter().map(|day| day.weekday).collect::<Vec<_>>();
+    let hours = |week: &[RouteDay]| week.first().map(|day| (day.window_start.clone(), day.window_end.clone()));
+    let stream = |week: &[RouteDay], weekday: i16| {
+        let one = week.first().filter(|first| week.iter().all(|day| day.stream == first.stream));
+        week.iter().find(|day| day.weekday == weekday).or(one).map(|day| day.stream.clone())
+    };
+    let Some((route_id, (window_start, window_end))) = own.first().map(|day| day.route_id).zip(field(&hours(own), &hours(was), &hours(told))) else {
+        return field(&own.to_vec(), &was.to_vec(), &told.to_vec());
+    };
+    let day = |weekday: i16| {
+        let stream = field(&stream(own, weekday), &stream(was, weekday), &stream(told, weekday)).or_else(|| stream(told, weekday))?;
+        Some(RouteDay { route_id, weekday, stream, window_start: window_start.clone(), window_end: window_end.clone() })
+    };
+    field(&days(own), &days(was), &days(told)).into_iter().filter_map(day).collect()
+}
 
 /// The operators of a municipality under their names of a day, ordered by code.
 pub async fn operators(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<Vec<Operator>> {

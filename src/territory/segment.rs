@@ -1,6 +1,6 @@
 //! Segments: contiguous pieces of one route, about 25 homes, inside one neighbourhood. The trial's clusters; never shown to mayors or crews.
 
-use super::dated::{Span, Version, in_force};
+use super::dated::{Fields, Span, Version, field, in_force, properties};
 use super::geometry::{Plane, along};
 use super::route::Route;
 use crate::db::Tx;
@@ -27,6 +27,21 @@ pub struct Segment {
     pub approximate: bool,
     pub geometry: Value,
     pub properties: Value,
+}
+
+impl Fields for Segment {
+    fn after(&self, was: &Segment, told: &Segment) -> Segment {
+        Segment {
+            route_id: field(&self.route_id, &was.route_id, &told.route_id),
+            neighbourhood_id: field(&self.neighbourhood_id, &was.neighbourhood_id, &told.neighbourhood_id),
+            begins_m: field(&self.begins_m, &was.begins_m, &told.begins_m),
+            reversed: field(&self.reversed, &was.reversed, &told.reversed),
+            approximate: field(&self.approximate, &was.approximate, &told.approximate),
+            geometry: field(&self.geometry, &was.geometry, &told.geometry),
+            properties: properties(&self.properties, &was.properties, &told.properties),
+            ..self.clone()
+        }
+    }
 }
 
 /// The lines of a thing as one, in their order.

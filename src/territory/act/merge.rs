@@ -1,15 +1,17 @@
 //! Several become one: their members move to it from a day on, and they end.
 
 use super::retire::{lying, standing_on};
-use super::{Act, Thing, Town, Writing, now, recast, refused};
+use super::{Act, Change, Span, Thing, Town, Version, Writing, dated, now, recast, refused};
 use crate::error::Result;
 use crate::id::{NeighbourhoodId, RouteId, SegmentId};
+use crate::territory::dated::{Fields, refit};
 use crate::territory::geometry::{areas, geometry, lines_value};
 use crate::territory::household::Household;
 use crate::territory::neighbourhood::Neighbourhood;
 use crate::territory::point::Place;
 use crate::territory::route::Route;
-use crate::territory::segment::Segment;
+use crate::territory::segment::{Lane, Segment};
+use chrono::NaiveDate;
 use geo::{BooleanOps, Coord, LineString, MultiPolygon};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -53,6 +55,23 @@ pub(super) fn merge(town: &Town, act: &Act<'_>, thing: Thing, into: &str, codes:
     Ok(writing)
 }
 
+/// What the target is from the day of the act on: what was said of its name, week or place for a later day stays.
+fn told<T: Fields>(history: &[Version<T>], act: &Act<'_>, facts: T, fit: impl Fn(T, NaiveDate) -> T) -> Change<T> {
+    let to = history.iter().find(|version| version.span().holds(act.from)).and_then(|version| version.valid_to);
+    dated::tell(history, Span { from: act.from, to }, None, facts, act.today, fit)
+}
+
+/// Says when the target is drawn anew on a later day: that drawing stays, and it may leave out what comes to it now.
+fn drawn_later<T>(town: &Town, act: &Act<'_>, thing: Thing, target: Uuid, lies: &[(Span, &T)], joined: impl Fn(&T) -> bool, writing: &mut Writing) {
+    if let Some((span, _)) = lies.iter().find(|(_, facts)| !joined(facts)) {
+        let (kind, code) = (thing.name(), town.called(thing, target, act.from));
+        writing.warnings.push(format!(
+            "{kind} «{code}» was drawn anew for {}: that drawing stays from then on; import one that holds what comes to it too, if it does not",
+            span.from
+        ));
+    }
+}
+
 fn segments(town: &Town, act: &Act<'_>, target: Uuid, gone: &BTreeSet<Uuid>) -> Result<Writing, Vec<String>> {
     let mut writing = Writing::default();
     let mut lines = Vec::new();
@@ -77,22 +96,29 @@ fn segments(town: &Town, act: &Act<'_>, target: Uuid, gone: &BTreeSet<Uuid>) -> 
     // In the order in which the route meets them.
     pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
     let line = lines_value(pieces.into_iter().flat_map(|(_, lines)| lines).collect());
-    let whole = |segment: &Segment| {
-        let drawn = Segment { geometry: line.clone(), ..segment.clone() };
-        let route = town.routes.get(&segment.route_id.0).and_then(|known| known.iter().find(|version| version.span().holds(act.from)));
-        route.map_or(drawn.clone(), |version| drawn.laid_along(&version.facts.0))
+    let laid = |segment: Segment, day: NaiveDate| {
+        let route = town.routes.get(&segment.route_id.0).and_then(|known| known.iter().find(|version| version.span().holds(day)));
+        route.map_or(segment.clone(), |version| segment.laid_along(&version.facts.0))
     };
-    let lane = whole(own).lane();
+    let whole = laid(Segment { geometry: line.clone(), ..own.clone() }, act.from);
     let history = town.segments.get(&target).map_or(&[][..], Vec::as_slice);
-    writing.segments.insert(target, recast(history, act.from, act.today, |segment| Some(whole(segment))));
+    let change = told(history, act, whole, laid);
+    let lies = dated::changed(history, &change, act.from);
+    drawn_later(town, act, Thing::Segment, target, &lies, |segment| segment.geometry == line, &mut writing);
+    let lanes: Vec<(NaiveDate, Lane)> = lies.iter().map(|(span, segment)| (span.from, segment.lane())).collect();
+    let turns: BTreeSet<NaiveDate> = lanes.iter().map(|(from, _)| *from).collect();
+    writing.segments.insert(target, change);
     writing.touched.insert(SegmentId(target));
     for segment in gone.iter().chain([&target]) {
         for (home, _) in standing_on(town, *segment, act.from) {
             let history = town.homes.get(&home).map_or(&[][..], Vec::as_slice);
             let on = |home: &Household| home.segment_id.is_some_and(|own| own.0 == target || gone.contains(&own.0));
-            let change = recast(history, act.from, act.today, |home| {
-                let (along_m, _) = lane.meets(Coord { x: home.lon, y: home.lat });
-                on(home).then(|| Household { segment_id: Some(SegmentId(target)), along_m, ..home.clone() })
+            let change = refit(history, act.from, &turns, act.today, |home, day| match lanes.iter().rfind(|(from, _)| *from <= day) {
+                Some((_, lane)) if on(home) => {
+                    let (along_m, _) = lane.meets(Coord { x: home.lon, y: home.lat });
+                    Household { segment_id: Some(SegmentId(target)), along_m, ..home.clone() }
+                }
+                _ => home.clone(),
             });
             if *segment != target && !writing.homes.contains_key(&home) {
                 writing.moves(Thing::Household);
@@ -105,7 +131,7 @@ fn segments(town: &Town, act: &Act<'_>, target: Uuid, gone: &BTreeSet<Uuid>) -> 
 
 fn routes(town: &Town, act: &Act<'_>, target: Uuid, gone: &BTreeSet<Uuid>) -> Writing {
     let mut writing = Writing::default();
-    let Some((own, _)) = now(&town.routes, target, act) else { return writing };
+    let Some((own, week)) = now(&town.routes, target, act) else { return writing };
     let mut lines = own.lines();
     for (other, _) in gone.iter().filter_map(|id| now(&town.routes, *id, act)) {
         lines.extend(other.lines());
@@ -117,16 +143,21 @@ fn routes(town: &Town, act: &Act<'_>, target: Uuid, gone: &BTreeSet<Uuid>) -> Wr
         }
     }
     let line = lines_value(lines);
-    let whole = |route: &Route| Route { geometry: line.clone(), ..route.clone() };
-    let laid = whole(own);
     let history = town.routes.get(&target).map_or(&[][..], Vec::as_slice);
-    writing.routes.insert(target, recast(history, act.from, act.today, |(route, week)| Some((whole(route), week.clone()))));
+    let change = told(history, act, (Route { geometry: line.clone(), ..own.clone() }, week.clone()), |planned, _| planned);
+    let drawn = dated::changed(history, &change, act.from);
+    drawn_later(town, act, Thing::Route, target, &drawn, |(route, _)| route.geometry == line, &mut writing);
+    let ways: Vec<(NaiveDate, Route)> = drawn.into_iter().map(|(span, (route, _))| (span.from, route.clone())).collect();
+    let turns: BTreeSet<NaiveDate> = ways.iter().map(|(from, _)| *from).collect();
+    writing.routes.insert(target, change);
     for route in gone.iter().chain([&target]) {
         for (segment, _) in lying(town, Thing::Route, *route, act.from) {
             let history = town.segments.get(&segment).map_or(&[][..], Vec::as_slice);
-            let change = recast(history, act.from, act.today, |lies| {
-                let on = lies.route_id.0 == target || gone.contains(&lies.route_id.0);
-                on.then(|| Segment { route_id: RouteId(target), ..lies.clone() }.laid_along(&laid))
+            let change = refit(history, act.from, &turns, act.today, |lies, day| match ways.iter().rfind(|(from, _)| *from <= day) {
+                Some((_, way)) if lies.route_id.0 == target || gone.contains(&lies.route_id.0) => {
+                    Segment { route_id: RouteId(target), ..lies.clone() }.laid_along(way)
+                }
+                _ => lies.clone(),
             });
             if *route != target && !writing.segments.contains_key(&segment) {
                 writing.moves(Thing::Segment);
@@ -154,7 +185,9 @@ fn neighbourhoods(town: &Town, act: &Act<'_>, target: Uuid, gone: &BTreeSet<Uuid
     let whole: MultiPolygon = others.fold(own.shape(), |whole, other| whole.union(&areas(&geometry(&other.geometry))));
     let drawn = Value::from(&geojson::GeometryValue::from(&whole));
     let history = town.neighbourhoods.get(&target).map_or(&[][..], Vec::as_slice);
-    let change = recast(history, act.from, act.today, |area| Some(Neighbourhood { geometry: drawn.clone(), ..area.clone() }));
+    let change = told(history, act, Neighbourhood { geometry: drawn.clone(), ..own.clone() }, |area, _| area);
+    let lies = dated::changed(history, &change, act.from);
+    drawn_later(town, act, Thing::Neighbourhood, target, &lies, |area| area.geometry == drawn, &mut writing);
     writing.neighbourhoods.insert(target, change);
     for area in gone {
         for (segment, _) in lying(town, Thing::Neighbourhood, *area, act.from) {

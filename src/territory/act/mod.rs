@@ -14,6 +14,7 @@ use super::code::Codes;
 pub use super::code::Thing;
 use super::dated::{self, Change, Span, Version, recast};
 use super::household::{self, Household};
+use super::import::{FieldChange, held};
 use super::neighbourhood::{self, Neighbourhood};
 use super::point::{self, Place};
 use super::route::{self, Planned};
@@ -159,6 +160,8 @@ struct Writing {
     /// How many of each kind end, and how many go on elsewhere.
     ended: BTreeMap<Thing, usize>,
     moved: BTreeMap<Thing, usize>,
+    /// What is called otherwise, and for how long.
+    changes: Vec<FieldChange>,
     warnings: Vec<String>,
 }
 
@@ -279,6 +282,8 @@ pub struct Done {
     /// Segments that end, or gain or lose homes, or lie otherwise.
     pub segments: Vec<String>,
     pub trials: Vec<Drawn>,
+    /// What is called otherwise, and for how long.
+    pub changes: Vec<FieldChange>,
     pub warnings: Vec<String>,
 }
 
@@ -290,7 +295,8 @@ impl Done {
         };
         let parts = [told(&self.ended, "ended"), told(&self.moved, "moved")].concat();
         let did = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-        format!("{} {}: {} from {}{did}\n", self.kind, self.codes.join(", "), self.act, self.since)
+        let changes: String = self.changes.iter().map(|change| format!("  {}\n", change.line())).collect();
+        format!("{} {}: {} from {}{did}\n{changes}", self.kind, self.codes.join(", "), self.act, self.since)
     }
 }
 
@@ -298,6 +304,9 @@ impl Done {
 pub async fn perform(tx: &mut Tx, mint: &mut Mint, act: &Act<'_>, thing: Thing, deed: &Deed<'_>, after: After) -> Result<Done> {
     // Acts of one municipality wait for each other: two may not give one code twice.
     audit::hold(tx, act.municipality, "territory").await?;
+    if let Some(slip) = dated::slip(act.from, act.today) {
+        return Err(Error::refused("day", format!("--from {slip}")));
+    }
     if act.from < act.today && act.reason.is_none() {
         let today = act.today;
         return Err(Error::refused(
@@ -336,6 +345,7 @@ pub async fn perform(tx: &mut Tx, mint: &mut Mint, act: &Act<'_>, thing: Thing, 
         moved: counts(&writing.moved),
         segments: writing.touched.iter().map(|id| town.called(Thing::Segment, id.0, act.from).to_owned()).collect(),
         trials,
+        changes: std::mem::take(&mut writing.changes),
         warnings,
     };
     writing.write(tx, mint, act).await?;

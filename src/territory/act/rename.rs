@@ -1,11 +1,14 @@
 //! Names change from a day on. What is told of the days before says the old one, and an old code still finds its thing.
 
-use super::{Act, Thing, Town, Writing, recast, refused};
+use super::{Act, FieldChange, Span, Thing, Town, Writing, dated, held, refused};
 use crate::error::Result;
 use crate::territory::household::{has_shape, is_code, is_own};
 use crate::territory::neighbourhood::Neighbourhood;
 use crate::territory::point::Place;
 use crate::territory::route::Route;
+use serde_json::json;
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Gives one thing another name, another code, or both.
 pub(super) fn rename(town: &Town, act: &Act<'_>, thing: Thing, code: &str, name: Option<&str>, new: Option<&str>) -> Result<Writing> {
@@ -27,11 +30,16 @@ pub(super) fn rename(town: &Town, act: &Act<'_>, thing: Thing, code: &str, name:
         macro_rules! renamed {
             ($histories:ident, $of:expr, $with:expr) => {{
                 let history = town.$histories.get(&id).map_or(&[][..], Vec::as_slice);
-                let called = history.iter().find(|version| version.span().holds(act.from)).map(|version| $of(&version.facts));
-                if called.as_deref() == Some(name) && new.is_none() {
-                    lines.push(format!("{kind} «{code}» is called «{name}» already: write another name"));
+                if let Some(now) = history.iter().find(|version| version.span().holds(act.from)) {
+                    if $of(&now.facts) == name && new.is_none() {
+                        lines.push(format!("{kind} «{code}» is called «{name}» already: write another name"));
+                    }
+                    // A name that was given for a later day stays the name from that day on.
+                    let (span, told) = (Span { from: act.from, to: now.valid_to }, $with(now.facts.clone()));
+                    let change = dated::tell(history, span, None, told, act.today, |facts, _| facts);
+                    writing.changes = held(&now.facts, &dated::changed(history, &change, act.from), code, act.from, &BTreeMap::new());
+                    writing.$histories.insert(id, change);
                 }
-                writing.$histories.insert(id, recast(history, act.from, act.today, |facts| Some($with(facts.clone()))));
             }};
         }
         match thing {
@@ -49,11 +57,29 @@ pub(super) fn rename(town: &Town, act: &Act<'_>, thing: Thing, code: &str, name:
     }
     if let Some(new) = new.map(str::trim) {
         match fits(town, act, thing, new) {
-            Ok(()) => writing.codes.push((thing, id, new.to_owned())),
+            Ok(()) => {
+                writing.changes.push(coded(town, act, thing, id, new));
+                writing.codes.push((thing, id, new.to_owned()));
+            }
             Err(line) => lines.push(line),
         }
     }
     if lines.is_empty() { Ok(writing) } else { Err(refused(lines)) }
+}
+
+/// Another code as a dry run tells it: one that was given for a later day stays the code from that day on.
+fn coded(town: &Town, act: &Act<'_>, thing: Thing, id: Uuid, new: &str) -> FieldChange {
+    let before = town.called(thing, id, act.from);
+    let next = town.codes.get(&thing).and_then(|codes| codes.next(id, act.from));
+    FieldChange {
+        code: before.to_owned(),
+        field: "code".into(),
+        before: json!(before),
+        after: json!(new),
+        since: act.from,
+        until: next.and_then(|(day, _)| day.pred_opt()),
+        then: next.map(|(_, code)| json!(code)),
+    }
 }
 
 /// Whether a code may be given: it is one, and it never was anybody's.

@@ -13,6 +13,7 @@ use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, RouteId};
+use crate::territory::dated;
 use crate::territory::import::WEEKDAYS;
 use crate::territory::municipality;
 use crate::{all, run};
@@ -80,6 +81,9 @@ impl Desk<'_> {
 
     /// A day gone by is only changed with words.
     fn past(&self, days: &[NaiveDate], words: Option<&str>, such_as: &str) -> Result<Option<String>> {
+        if let Some(slip) = days.iter().find_map(|day| dated::slip(*day, self.today)) {
+            return Err(refused(slip));
+        }
         match (days.iter().min().filter(|day| **day < self.today), words) {
             (None, _) => Ok(None),
             (Some(_), Some(words)) => Ok(Some(words.to_owned())),
@@ -121,6 +125,6 @@ impl Desk<'_> {
 }
 
 /// `Friday 2026-12-25`, with the weekday as files write it.
-fn named(day: NaiveDate) -> String {
+pub(super) fn named(day: NaiveDate) -> String {
     format!("{} {day}", WEEKDAYS[day.weekday().num_days_from_monday() as usize])
 }

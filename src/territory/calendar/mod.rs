@@ -9,6 +9,7 @@ pub mod act;
 pub mod command;
 pub mod feed;
 pub mod holiday;
+mod remedy;
 
 use super::code::{self, Codes, Thing, code_on};
 use super::dated::Span;

@@ -6,13 +6,14 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, OperatorId, RouteId, SegmentId};
 use crate::territory::code::Thing;
-use crate::territory::dated::{self, Change, Version, recast};
+use crate::territory::dated::{self, Span, Version, refit};
 use crate::territory::household::{self, Household, STATUSES, has_shape, is_code, is_own};
 use crate::territory::route::{self, Planned};
 use crate::territory::segment::{self, Lane, Segment};
 use chrono::NaiveDate;
 use geo::Coord;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// A home farther from its segment than this is refused, in metres: it was put on the wrong one, or its position is wrong.
 const FAR: f64 = 3_000.0;
@@ -22,7 +23,7 @@ const BESIDE: f64 = 250.0;
 /// What homes may be put on: segments with their lines, the operators of their routes.
 struct Streets {
     segments: Stored<Segment>,
-    lanes: BTreeMap<uuid::Uuid, Lane>,
+    lanes: BTreeMap<Uuid, Lane>,
     routes: BTreeMap<RouteId, Vec<Version<Planned>>>,
     operators: BTreeMap<String, OperatorId>,
     operator_codes: BTreeMap<OperatorId, String>,
@@ -50,6 +51,15 @@ impl Streets {
     fn operator_of(&self, segment: &Segment, day: NaiveDate) -> Option<OperatorId> {
         let route = self.routes.get(&segment.route_id)?;
         dated::latest(route, day).map(|version| version.facts.0.operator_id)
+    }
+
+    /// A home on its segment as that lies on a day: where it is met, and by whose operator.
+    fn met(&self, home: Household, day: NaiveDate) -> Household {
+        let Some(segment) = home.segment_id else { return Household { along_m: 0.0, ..home } };
+        let known = self.by_id.get(&segment).and_then(|code| self.segments.get(code));
+        let lies = known.and_then(|known| known.iter().find(|version| version.span().holds(day)));
+        let along_m = lies.and_then(|version| self.lanes.get(&version.version_id)).map(|lane| lane.meets(Coord { x: home.lon, y: home.lat }).0);
+        Household { along_m: along_m.unwrap_or(home.along_m), operator_id: None, ..home }
     }
 }
 
@@ -79,7 +89,7 @@ pub(super) async fn households(
         }
         let Some(code) = code else { continue };
         let history = stored.get(&code);
-        let (days, dated) = days(&mut item, history, request, lines);
+        let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
         let place = match (&item.shape, before) {
             (None, Some(home)) => Some(Coord { x: home.lon, y: home.lat }),
@@ -92,12 +102,13 @@ pub(super) async fn households(
             }
         };
         let Some(place) = place else { continue };
-        let day = there_on(history, days, dated);
+        let day = there_on(history, days);
         if let Some(facts) = home(&mut item, &streets, request, ground, &code, day, before, place, mint, lines) {
-            told.push(Told { place: item.place, code, days, dated, facts });
+            told.push(Told { place: item.place, code, days, facts });
         }
     }
-    let settled = settle(told, &stored, |home| home.household_id.0, (id, request), lines, outcome);
+    let met = |home, day| streets.met(home, day);
+    let settled = settle(told, &stored, |home| home.household_id.0, (id, request), met, lines, outcome);
     if !lines.refused.is_empty() {
         return Ok(());
     }
@@ -221,20 +232,23 @@ pub(super) async fn along_again(
     mint: &mut Mint,
     request: &Request<'_>,
     ground: &Ground,
-    redrawn: &BTreeMap<SegmentId, (NaiveDate, Segment)>,
+    since: &BTreeMap<Uuid, NaiveDate>,
 ) -> Result<()> {
     let id = ground.id();
-    let lanes: BTreeMap<SegmentId, (NaiveDate, Lane)> = redrawn.iter().map(|(id, (from, segment))| (*id, (*from, segment.lane()))).collect();
+    let mut lanes: BTreeMap<SegmentId, Vec<(Span, Lane)>> = BTreeMap::new();
+    for version in segment::history(tx, id).await?.into_iter().filter(|version| since.contains_key(&version.facts.segment_id.0)) {
+        lanes.entry(version.facts.segment_id).or_default().push((version.span(), version.facts.lane()));
+    }
     let stored = by_code(household::history(tx, id).await?, |home| &home.code);
     let mut changes = Vec::new();
     for history in stored.values() {
-        let on: BTreeSet<SegmentId> = history.iter().filter_map(|version| version.facts.segment_id).collect();
-        let met = on.into_iter().filter_map(|segment| lanes.get(&segment).map(|(from, lane)| (segment, *from, lane)));
-        let change = met.fold(Change::nothing(), |whole, (segment, from, lane)| {
-            whole.with(recast(history, from, request.from, |home| {
-                let (along_m, _) = lane.meets(Coord { x: home.lon, y: home.lat });
-                (home.segment_id == Some(segment)).then(|| Household { along_m, ..home.clone() })
-            }))
+        let on: BTreeSet<SegmentId> = history.iter().filter_map(|version| version.facts.segment_id).filter(|on| lanes.contains_key(on)).collect();
+        let Some(from) = on.iter().filter_map(|segment| since.get(&segment.0)).min() else { continue };
+        let turns = on.iter().filter_map(|segment| lanes.get(segment)).flatten().map(|(span, _)| span.from).collect();
+        let change = refit(history, *from, &turns, request.from, |home, day| {
+            let lies = home.segment_id.and_then(|segment| lanes.get(&segment)).into_iter().flatten().find(|(span, _)| span.holds(day));
+            let along_m = lies.map_or(home.along_m, |(_, lane)| lane.meets(Coord { x: home.lon, y: home.lat }).0);
+            Household { along_m, ..home.clone() }
         });
         changes.extend(history.first().filter(|_| !change.is_nothing()).map(|first| (first.facts.household_id.0, change)));
     }

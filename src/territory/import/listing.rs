@@ -1,6 +1,7 @@
 //! What a file changes, field by field, for whoever asks before it is stored.
 
 use crate::id::SegmentId;
+use crate::territory::dated::Span;
 use crate::territory::household::Household;
 use crate::territory::neighbourhood::Neighbourhood;
 use crate::territory::point::Place;
@@ -20,16 +21,21 @@ pub struct FieldChange {
     pub before: Value,
     pub after: Value,
     pub since: NaiveDate,
+    /// The last day it is so, and what it is from then on, where another value was said; a thing that ends says so in its `valid_to`.
+    pub until: Option<NaiveDate>,
+    pub then: Option<Value>,
 }
 
 impl FieldChange {
-    /// `SP-0006-H: service_status: served → not_subscribed from 2026-11-23`
+    /// `SP-0006-H: service_status: «served» → «not_subscribed» from 2026-11-23`, and ` to 2026-12-21, then «served»` where it does not stay so
     pub fn line(&self) -> String {
         let FieldChange { code, field, since, .. } = self;
+        let until = self.until.map(|until| format!(" to {until}")).unwrap_or_default();
+        let then = self.then.as_ref().map(|then| format!(", then {}", short(then))).unwrap_or_default();
         if self.field == "valid_from" && self.before.is_null() {
             return format!("{code}: new from {since}");
         }
-        format!("{code}: {field}: {} → {} from {since}", short(&self.before), short(&self.after))
+        format!("{code}: {field}: {} → {} from {since}{until}{then}", short(&self.before), short(&self.after))
     }
 }
 
@@ -138,9 +144,12 @@ impl Listed for Planned {
     }
 }
 
-/// The fields that differ; `names` tells identities by their codes.
-pub(crate) fn differing<T: Listed>(before: &T, after: &T, code: &str, since: NaiveDate, names: &BTreeMap<Uuid, String>) -> Vec<FieldChange> {
-    let (before, after) = (before.listed(), after.listed());
+/// The fields that differ from `before` on `since`, each with the days it stays so in what is said from then on; `names` tells identities by
+/// their codes.
+pub(crate) fn held<T: Listed>(before: &T, from: &[(Span, &T)], code: &str, since: NaiveDate, names: &BTreeMap<Uuid, String>) -> Vec<FieldChange> {
+    let before = before.listed();
+    let said: Vec<(Span, Map<String, Value>)> = from.iter().map(|(span, facts)| (*span, facts.listed())).collect();
+    let Some(((first, after), later)) = said.split_first() else { return Vec::new() };
     let fields: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let named = |value: Option<&Value>| match value {
         Some(Value::String(text)) => match Uuid::parse_str(text).ok().and_then(|id| names.get(&id)) {
@@ -150,13 +159,21 @@ pub(crate) fn differing<T: Listed>(before: &T, after: &T, code: &str, since: Nai
         other => other.cloned().unwrap_or_default(),
     };
     let differ = fields.into_iter().filter(|field| before.get(*field) != after.get(*field));
-    differ
-        .map(|field| FieldChange {
+    let told = |field: &String| {
+        let on = std::iter::once(first.to).chain(later.iter().map(|(span, _)| span.to));
+        let mut follows = on.zip(later).take_while(|(last, (span, _))| last.and_then(|last| last.succ_opt()) == Some(span.from));
+        let other = follows.find(|(_, (_, facts))| facts.get(field) != after.get(field));
+        let (until, then) = other.map(|(last, (_, facts))| (last, named(facts.get(field)))).unzip();
+        let until = until.flatten();
+        FieldChange {
             code: code.to_owned(),
             field: field.clone(),
             before: named(before.get(field)),
             after: named(after.get(field)),
             since,
-        })
-        .collect()
+            until,
+            then,
+        }
+    };
+    differ.map(told).collect()
 }

@@ -11,7 +11,8 @@ mod ways;
 
 pub(crate) use fields::{LAT, LON, WEEKDAYS};
 pub use listing::FieldChange;
-pub(crate) use settle::{Stored, Told, by_code, days, settle, sort, stands, there_on};
+pub(crate) use listing::held;
+pub(crate) use settle::{Days, Stored, Told, by_code, days, settle, sort, stands, there_on};
 pub(crate) use table::decimal;
 pub(crate) use ways::{written_streams, written_week};
 

@@ -99,7 +99,7 @@ pub(super) async fn neighbourhoods(
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let (days, dated) = days(&mut item, history, request, lines);
+        let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
         let name = item.needed_or("name", before.map(|area| area.name.clone()), lines);
         let shape = area(&item, lines, before.is_some()).or_else(|| before.map(|area| area.geometry.clone()));
@@ -118,10 +118,10 @@ pub(super) async fn neighbourhoods(
             geometry,
             properties: item.others(before.map(|area| &area.properties)),
         };
-        told.push(Told { place: item.place, code, days, dated, facts });
+        told.push(Told { place: item.place, code, days, facts });
     }
     overlaps(&told, &stored, lines);
-    let settled = settle(told, &stored, |area| area.neighbourhood_id.0, (ground.id(), request), lines, outcome);
+    let settled = settle(told, &stored, |area| area.neighbourhood_id.0, (ground.id(), request), |area, _| area, lines, outcome);
     if !lines.refused.is_empty() {
         return Ok(());
     }
@@ -196,7 +196,7 @@ pub(super) async fn points(
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let (days, dated) = days(&mut item, history, request, lines);
+        let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
         let kind = item.needed_or("kind", before.map(|point| point.kind.clone()), lines);
         let name = item.kept("name", before.map(|point| point.name.clone())).unwrap_or_else(|| code.clone());
@@ -215,7 +215,7 @@ pub(super) async fn points(
         };
         let route_id = if item.properties.contains_key("route") {
             item.text("route").and_then(|route| {
-                there(&route, &routes, ("route", "routes"), there_on(history, days, dated), ground, &item.place, lines)
+                there(&route, &routes, ("route", "routes"), there_on(history, days), ground, &item.place, lines)
                     .map(|version| version.facts.0.route_id)
             })
         } else {
@@ -238,9 +238,9 @@ pub(super) async fn points(
             approximate: item.approximate(before.map(|point| point.approximate)),
             properties: item.others(before.map(|point| &point.properties)),
         };
-        told.push(Told { place: item.place, code, days, dated, facts });
+        told.push(Told { place: item.place, code, days, facts });
     }
-    let settled = settle(told, &stored, |point| point.point_id.0, (id, request), lines, outcome);
+    let settled = settle(told, &stored, |point| point.point_id.0, (id, request), |point, _| point, lines, outcome);
     if !lines.refused.is_empty() {
         return Ok(());
     }

@@ -1,13 +1,13 @@
 //! What rows say against what is stored: the days they ask for, what is new, what is other, what stays as it is.
 
 use super::fields::Item;
-use super::listing::{FieldChange, Listed, differing};
+use super::listing::{FieldChange, Listed, held};
 use super::{Lines, Outcome, Request};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::MunicipalityId;
 use crate::territory::code::{Codes, Thing};
-use crate::territory::dated::{self, Change, Span, Version};
+use crate::territory::dated::{self, Change, Fields, Span, Version};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,55 +15,80 @@ use std::ops::Deref;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-/// The first day anything may be said of; an earlier one is a slip of the pen.
-const EARLIEST: NaiveDate = match NaiveDate::from_ymd_opt(1990, 1, 1) {
-    Some(day) => day,
-    None => NaiveDate::MIN,
-};
+/// The days a row asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Days {
+    pub from: NaiveDate,
+    /// The last of them, or until what follows begins.
+    pub to: Option<NaiveDate>,
+    /// The last day the row itself speaks of; without one it speaks of all that come.
+    pub until: Option<NaiveDate>,
+    /// Whether the row itself names the first.
+    pub dated: bool,
+}
 
-/// The days a row asks for, and whether it names the first of them itself. `history`: what is known of its code, `None` for a new one.
+impl Days {
+    /// From a day on, until further notice.
+    pub fn since(from: NaiveDate, dated: bool) -> Days {
+        Days { from, to: None, until: None, dated }
+    }
+}
+
+/// The days a row asks for. `history`: what is known of its code, `None` for a new one.
 ///
 /// Without `valid_from` it holds from today. A day gone by that the history already begins a version with only repeats what an export said:
-/// the row holds from today too, unless a reason makes it a correction. Any other day gone by needs the reason. Without `valid_to` the end
-/// that is known stands.
-pub(crate) fn days<T>(item: &mut Item, history: Option<&Vec<Version<T>>>, request: &Request<'_>, lines: &mut Lines) -> (Span, bool) {
+/// the row holds from today too, unless a reason makes it a correction. Any other day gone by needs the reason, and none is before the thing
+/// was there. Without `valid_to` the end that is known stands; a `valid_to` that says just that end says nothing new.
+pub(crate) fn days<T>(item: &mut Item, code: &str, history: Option<&Vec<Version<T>>>, request: &Request<'_>, lines: &mut Lines) -> Days {
     let told = item.date("valid_from", lines);
-    if let Some(long_ago) = told.filter(|day| *day < EARLIEST) {
-        lines.refuse(&item.place, format!("valid_from {long_ago} is before {EARLIEST}; mend the year"));
-        return (Span { from: request.from, to: None }, false);
-    }
     let today = request.from;
+    if let Some(slip) = told.and_then(|day| dated::slip(day, today)) {
+        lines.refuse(&item.place, format!("valid_from {slip}"));
+        return Days::since(today, false);
+    }
+    let first = history.and_then(|known| known.iter().map(|version| version.valid_from).min());
+    if let (Some(day), Some(first)) = (told, first)
+        && day < first
+    {
+        lines.refuse(&item.place, format!("valid_from {day}: «{code}» is there from {first} on; give a day from then on"));
+        return Days::since(today, false);
+    }
     let begins = |day: NaiveDate| history.is_some_and(|known| known.iter().any(|version| version.valid_from == day));
     let repeats = request.reason.is_none() && told.is_some_and(|day| day < today && begins(day));
     let from = told.filter(|_| !repeats).unwrap_or(today);
     let standing = || history.and_then(|known| known.iter().find(|version| version.span().holds(from))).and_then(|version| version.valid_to);
-    let to = if item.properties.contains_key("valid_to") { item.date("valid_to", lines) } else { standing() };
+    let said = item.properties.contains_key("valid_to");
+    let to = if said { item.date("valid_to", lines) } else { standing() };
+    if let Some(slip) = to.filter(|_| said).and_then(|day| dated::slip(day, today)) {
+        lines.refuse(&item.place, format!("valid_to {slip}, or leave it empty where no end is known"));
+        return Days::since(from, false);
+    }
     if let Some(to) = to.filter(|to| *to < from) {
         // An ended thing told again, as an export tells it.
         if history.is_some_and(|known| known.last().is_some_and(|last| last.valid_to == Some(to))) {
-            return (Span { from, to: Some(to) }, false);
+            return Days { from, to: Some(to), until: Some(to), dated: false };
         }
         if repeats && told.is_some_and(|day| day <= to) {
             lines.refuse(&item.place, format!("valid_to {to} has passed: to correct the past add --reason, or give a day from {today} on"));
         } else {
             lines.refuse(&item.place, format!("valid_to {to} is before valid_from {}; mend one of them", told.unwrap_or(from)));
         }
-        return (Span { from, to: None }, false);
+        return Days::since(from, false);
     }
     if from < today && request.reason.is_none() && history.is_some() {
         lines.refuse(&item.place, format!("valid_from {from} has passed: to correct the past add --reason, or give a day from {today} on"));
     }
-    (Span { from, to }, told.is_some() && !repeats)
+    Days { from, to, until: to.filter(|to| said && standing() != Some(*to)), dated: told.is_some() && !repeats }
 }
 
 /// What stands where a row is silent: the facts of its first day, or of the nearest day that has any.
-pub(crate) fn stands<T>(history: Option<&Vec<Version<T>>>, days: Span) -> Option<&T> {
+pub(crate) fn stands<T>(history: Option<&Vec<Version<T>>>, days: Days) -> Option<&T> {
     history.and_then(|known| dated::latest(known, days.from).or(known.first())).map(|version| &version.facts)
 }
 
 /// The day on which what a row refers to must be there: the first it holds, or the last of a thing that has ended and is told again.
-pub(crate) fn there_on<T>(history: Option<&Vec<Version<T>>>, days: Span, dated: bool) -> NaiveDate {
-    let last = history.filter(|_| !dated).and_then(|known| dated::latest(known, days.from));
+pub(crate) fn there_on<T>(history: Option<&Vec<Version<T>>>, days: Days) -> NaiveDate {
+    let last = history.filter(|_| !days.dated).and_then(|known| dated::latest(known, days.from));
     last.and_then(|last| last.valid_to).filter(|end| *end < days.from).unwrap_or(days.from)
 }
 
@@ -71,9 +96,7 @@ pub(crate) fn there_on<T>(history: Option<&Vec<Version<T>>>, days: Span, dated: 
 pub(crate) struct Told<T> {
     pub place: String,
     pub code: String,
-    pub days: Span,
-    /// Whether the row itself names the day it holds from.
-    pub dated: bool,
+    pub days: Days,
     pub facts: T,
 }
 
@@ -82,6 +105,8 @@ pub(crate) struct Settled<T> {
     /// Things whose code is new.
     pub new: Vec<T>,
     pub changes: Vec<(Uuid, Change<T>)>,
+    /// The first day on which each of them is other than before.
+    pub since: BTreeMap<Uuid, NaiveDate>,
 }
 
 impl<T: Clone> Settled<T> {
@@ -157,20 +182,22 @@ impl<T: Clone> Stored<T> {
     }
 }
 
-/// Parts what a file says into new, changed and unchanged things, counting them. A code that stands twice in the file is refused.
-pub(crate) fn settle<T: Clone + PartialEq + Listed>(
+/// Parts what a file says into new, changed and unchanged things, counting them. A code that stands twice in the file is refused. `fit` gives
+/// the facts of a later day, of which the row's fields hold too, what follows from other things.
+pub(crate) fn settle<T: Fields + Listed>(
     told: Vec<Told<T>>,
     stored: &Stored<T>,
     id: fn(&T) -> Uuid,
     (municipality, request): (MunicipalityId, &Request<'_>),
+    fit: impl Fn(T, NaiveDate) -> T,
     lines: &mut Lines,
     outcome: &mut Outcome,
 ) -> Settled<T> {
-    let mut settled = Settled { new: Vec::new(), changes: Vec::new() };
+    let mut settled = Settled { new: Vec::new(), changes: Vec::new(), since: BTreeMap::new() };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let nothing = Vec::new();
     let mut forms = Forms::of(stored.keys());
-    for Told { place, code, days, dated, facts } in told {
+    for Told { place, code, days, facts } in told {
         forms.compare(&place, &code, lines);
         let known = stored.get(&code);
         // One thing under two of its codes is one thing.
@@ -189,7 +216,7 @@ pub(crate) fn settle<T: Clone + PartialEq + Listed>(
         let last = dated::latest(history, days.from);
         // A thing that has ended stays as it was when the file tells just that.
         let same = last.is_some_and(|last| last.facts == facts && last.valid_to.is_some() && last.valid_to == days.to);
-        let ended = last.and_then(|last| last.valid_to).filter(|to| !same && !dated && *to < days.from);
+        let ended = last.and_then(|last| last.valid_to).filter(|to| !same && !days.dated && *to < days.from);
         if let Some(day) = ended {
             if last.is_some_and(|last| last.facts == facts) {
                 outcome.unchanged += 1;
@@ -201,7 +228,7 @@ pub(crate) fn settle<T: Clone + PartialEq + Listed>(
             }
             continue;
         }
-        let change = dated::hold(history, days, facts.clone(), request.from);
+        let change = dated::tell(history, Span { from: days.from, to: days.to }, days.until, facts.clone(), request.from, &fit);
         if same || change.is_nothing() {
             outcome.unchanged += 1;
             continue;
@@ -236,20 +263,33 @@ pub(crate) fn settle<T: Clone + PartialEq + Listed>(
         match before {
             None => {
                 let (field, after) = ("valid_from".to_owned(), json!(days.from));
-                outcome.changes.push(FieldChange { code: code.clone(), field, before: Value::Null, after, since: days.from });
+                outcome.changes.push(FieldChange {
+                    code: code.clone(),
+                    field,
+                    before: Value::Null,
+                    after,
+                    since: days.from,
+                    until: None,
+                    then: None,
+                });
             }
             Some(before) => {
-                outcome.changes.extend(differing(&before.facts, &facts, &code, days.from, &stored.names));
+                outcome.changes.extend(held(&before.facts, &dated::changed(history, &change, days.from), &code, days.from, &stored.names));
                 if before.valid_to != days.to && next.is_none() {
-                    let (field, since) = ("valid_to".to_owned(), days.from);
-                    outcome.changes.push(FieldChange { code: code.clone(), field, before: json!(before.valid_to), after: json!(days.to), since });
+                    let (field, before, after) = ("valid_to".to_owned(), json!(before.valid_to), json!(days.to));
+                    outcome.changes.push(FieldChange { code: code.clone(), field, before, after, since: days.from, until: None, then: None });
                 }
             }
         }
         let ends = days.to.is_some() && before.is_none_or(|before| before.valid_to != days.to);
         let touched = facts.touches(before.filter(|_| !ends).map(|before| &before.facts));
-        outcome.segments.entry(municipality).or_default().extend(touched);
+        let later = change.added.iter().filter(|(span, _)| span.from > days.from).flat_map(|(span, facts)| {
+            let old = history.iter().find(|version| version.span().holds(span.from));
+            facts.touches(old.map(|version| &version.facts))
+        });
+        outcome.segments.entry(municipality).or_default().extend(touched.into_iter().chain(later));
         outcome.since.entry(municipality).and_modify(|since| *since = days.from.min(*since)).or_insert(days.from);
+        settled.since.insert(id(&facts), days.from);
         settled.changes.push((id(&facts), change));
     }
     settled

@@ -2,12 +2,12 @@
 
 use super::fields::{Item, WEEKDAYS, weekday};
 use super::homes;
-use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, settle, stands, there_on};
+use super::{Days, Ground, Lines, Outcome, Request, Stored, Told, by_code, days, settle, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
 use crate::territory::code::Thing;
-use crate::territory::dated::{self, Change, Span, Version, recast};
+use crate::territory::dated::{self, Version, refit};
 use crate::territory::geometry::{self, Plane};
 use crate::territory::municipality::{Inside, TOLERANCE};
 use crate::territory::neighbourhood;
@@ -17,6 +17,7 @@ use chrono::NaiveDate;
 use geo::{Contains, CoordsIter, Geometry};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 const STREAMS: [&str; 4] = ["organic", "recyclable", "residual", "mixed"];
 
@@ -140,7 +141,7 @@ struct Operators {
 }
 
 impl Operators {
-    fn find(&mut self, code: &str, item: &Item, days: Span, ground: &Ground, request: &Request<'_>, mint: &mut Mint) -> OperatorId {
+    fn find(&mut self, code: &str, item: &Item, days: Days, ground: &Ground, request: &Request<'_>, mint: &mut Mint) -> OperatorId {
         let told = item.properties.get("operator_name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty());
         let known = self.stored.get(code).and_then(|known| known.last()).map(|version| &version.facts);
         let asked = self.told.get(code).map(|told| told.facts.operator_id);
@@ -151,8 +152,8 @@ impl Operators {
         match self.told.get_mut(code) {
             Some(row) => row.days.from = row.days.from.min(days.from),
             None => {
-                let days = Span { from: days.from, to: None };
-                self.told.insert(code.to_owned(), Told { place: item.place.clone(), code: code.to_owned(), days, dated: true, facts });
+                let days = Days::since(days.from, true);
+                self.told.insert(code.to_owned(), Told { place: item.place.clone(), code: code.to_owned(), days, facts });
             }
         }
         id
@@ -180,7 +181,7 @@ pub(super) async fn routes(
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let (days, dated) = days(&mut item, history, request, lines);
+        let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
         let operator = item.needed_or("operator", before.and_then(|(route, _)| codes.get(&route.operator_id).cloned()), lines);
         let geometry = line(&item, before.map(|(route, _)| &route.geometry), lines);
@@ -199,13 +200,13 @@ pub(super) async fn routes(
         let properties = item.others(before.map(|(route, _)| &route.properties));
         let first = before.map_or(&code, |(route, _)| &route.code).clone();
         let route = Route { municipality_id: id, route_id, code: first, name, operator_id, approximate, geometry, properties };
-        told.push(Told { place: item.place, code, days, dated, facts: (route, week) });
+        told.push(Told { place: item.place, code, days, facts: (route, week) });
     }
-    let settled = settle(told, &stored, |(route, _)| route.route_id.0, (id, request), lines, outcome);
+    let settled = settle(told, &stored, |(route, _)| route.route_id.0, (id, request), |planned, _| planned, lines, outcome);
     // What an operator is called is counted with the routes that say it.
     let mut renamed = Outcome::default();
-    let named =
-        settle(operators.told.into_values().collect(), &operators.stored, |operator| operator.operator_id.0, (id, request), lines, &mut renamed);
+    let told = operators.told.into_values().collect();
+    let named = settle(told, &operators.stored, |operator| operator.operator_id.0, (id, request), |operator, _| operator, lines, &mut renamed);
     outcome.changes.extend(renamed.changes.into_iter().filter(|change| change.field == "operator_name"));
     if !lines.refused.is_empty() {
         return Ok(());
@@ -218,7 +219,7 @@ pub(super) async fn routes(
     route::name(tx, &settled.new.iter().collect::<Vec<_>>()).await?;
     dated::write(tx, "route", id, request.now, &settled.changes).await?;
     route::add(tx, mint, request.now, &settled.added()).await?;
-    laid_again(tx, mint, request, ground, &settled.changes).await
+    laid_again(tx, mint, request, ground, &settled.since).await
 }
 
 /// The segments that lie on these routes on a day or later.
@@ -229,18 +230,21 @@ async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, routes: &BTreeSe
 }
 
 /// From the day a route is drawn anew, where it meets its segments.
-async fn laid_again(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, ground: &Ground, routes: &[(uuid::Uuid, Change<Planned>)]) -> Result<()> {
+async fn laid_again(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, ground: &Ground, since: &BTreeMap<Uuid, NaiveDate>) -> Result<()> {
     let id = ground.id();
-    let redrawn: BTreeMap<RouteId, (NaiveDate, &Route)> =
-        routes.iter().filter_map(|(_, change)| change.added.last()).map(|(days, (route, _))| (route.route_id, (days.from, route))).collect();
+    let mut ways: BTreeMap<RouteId, Vec<Version<Planned>>> = BTreeMap::new();
+    for version in route::history(tx, id).await?.into_iter().filter(|version| since.contains_key(&version.facts.0.route_id.0)) {
+        ways.entry(version.facts.0.route_id).or_default().push(version);
+    }
     let stored = by_code(segment::history(tx, id).await?, |segment| &segment.code);
     let mut changes = Vec::new();
     for history in stored.values() {
-        let on: BTreeSet<RouteId> = history.iter().map(|version| version.facts.route_id).collect();
-        let met = on.into_iter().filter_map(|route| redrawn.get(&route));
-        let change = met.fold(Change::nothing(), |whole, (from, route)| {
-            let laid = |lies: &Segment| (lies.route_id == route.route_id).then(|| lies.clone().laid_along(route));
-            whole.with(recast(history, *from, request.from, laid))
+        let on: BTreeSet<RouteId> = history.iter().map(|version| version.facts.route_id).filter(|route| ways.contains_key(route)).collect();
+        let Some(from) = on.iter().filter_map(|route| since.get(&route.0)).min() else { continue };
+        let turns = on.iter().filter_map(|route| ways.get(route)).flatten().map(|version| version.valid_from).collect();
+        let change = refit(history, *from, &turns, request.from, |lies, day| {
+            let way = ways.get(&lies.route_id).and_then(|known| dated::latest(known, day));
+            way.map_or_else(|| lies.clone(), |version| lies.clone().laid_along(&version.facts.0))
         });
         changes.extend(history.first().filter(|_| !change.is_nothing()).map(|first| (first.facts.segment_id.0, change)));
     }
@@ -266,9 +270,9 @@ pub(super) async fn segments(
     let neighbourhoods = Stored::of(tx, (id, request), Thing::Neighbourhood, neighbourhoods, |area| &area.code).await?;
     let area_codes: BTreeMap<NeighbourhoodId, String> =
         neighbourhoods.iter().filter_map(|(code, known)| Some((known.last()?.facts.neighbourhood_id, code.clone()))).collect();
-    let shapes: BTreeMap<uuid::Uuid, geo::MultiPolygon> =
+    let shapes: BTreeMap<Uuid, geo::MultiPolygon> =
         neighbourhoods.values().flatten().map(|version| (version.version_id, version.facts.shape())).collect();
-    let names: Vec<(uuid::Uuid, String)> =
+    let names: Vec<(Uuid, String)> =
         route_codes.iter().map(|(id, code)| (id.0, code.clone())).chain(area_codes.iter().map(|(id, code)| (id.0, code.clone()))).collect();
     let known = segment::history(tx, id).await?;
     let stored = Stored::of(tx, (id, request), Thing::Segment, known, |segment| &segment.code).await?.naming(names);
@@ -276,13 +280,13 @@ pub(super) async fn segments(
     for mut item in items {
         let Some(code) = item.code(lines) else { continue };
         let history = stored.get(&code);
-        let (days, dated) = days(&mut item, history, request, lines);
+        let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
         let geometry = line(&item, before.map(|segment| &segment.geometry), lines);
         let route = item.needed_or("route", before.and_then(|segment| route_codes.get(&segment.route_id).cloned()), lines);
         let area = item.needed_or("neighbourhood", before.and_then(|segment| area_codes.get(&segment.neighbourhood_id).cloned()), lines);
         let what = format!("segment «{code}»");
-        let day = there_on(history, days, dated);
+        let day = there_on(history, days);
         let route = route.and_then(|name| there(&name, &routes, ("route", "routes"), day, ground, &item.place, lines));
         let area = area.and_then(|name| there(&name, &neighbourhoods, ("neighbourhood", "neighbourhoods"), day, ground, &item.place, lines));
         let drawn: Vec<geo::Coord> = item.shape.as_ref().map(|(_, shape)| shape.coords_iter().collect()).unwrap_or_default();
@@ -302,19 +306,22 @@ pub(super) async fn segments(
             properties: item.others(before.map(|segment| &segment.properties)),
         };
         let facts = facts.laid_along(&route.facts.0);
-        told.push(Told { place: item.place, code, days, dated, facts });
+        told.push(Told { place: item.place, code, days, facts });
     }
-    let settled = settle(told, &stored, |segment| segment.segment_id.0, (id, request), lines, outcome);
+    let ways: BTreeMap<RouteId, &Vec<Version<Planned>>> = routes.values().filter_map(|known| Some((known.last()?.facts.0.route_id, known))).collect();
+    let laid = |segment: Segment, day: NaiveDate| match ways.get(&segment.route_id).and_then(|known| dated::latest(known, day)) {
+        Some(version) => segment.laid_along(&version.facts.0),
+        None => segment,
+    };
+    let settled = settle(told, &stored, |segment| segment.segment_id.0, (id, request), laid, lines, outcome);
     if !lines.refused.is_empty() {
         return Ok(());
     }
     segment::name(tx, &settled.new.iter().collect::<Vec<_>>()).await?;
     dated::write(tx, "segment", id, request.now, &settled.changes).await?;
     segment::add(tx, mint, request.now, &settled.added()).await?;
-    let redrawn = settled.changes.iter().filter_map(|(_, change)| change.added.last().cloned());
-    let redrawn: BTreeMap<SegmentId, (NaiveDate, Segment)> = redrawn.map(|(days, segment)| (segment.segment_id, (days.from, segment))).collect();
-    if redrawn.len() > settled.new.len() {
-        homes::along_again(tx, mint, request, ground, &redrawn).await?;
+    if settled.changes.len() > settled.new.len() {
+        homes::along_again(tx, mint, request, ground, &settled.since).await?;
     }
     Ok(())
 }

@@ -69,19 +69,20 @@ impl Desk<'_> {
                     self.lives(tx, id, code, day).await?;
                     match planned.iter().find(|planned| planned.route_id == id) {
                         Some(Planned { standing: Standing::Weekly, .. }) => {}
-                        other => return Err(refused(cannot_cancel(code, day, other))),
+                        other => return Err(refused(self.said_already(&calendar, code, day, other))),
                     }
                 }
                 _ => {
                     if calendar.marks.get(&day).is_some_and(|marks| marks.iter().any(|mark| mark.route_id.is_none())) {
                         return Err(refused(format!(
-                            "{day} is cancelled for all of {} already; take that back first with vecino geo calendar remove --day {day}",
-                            self.municipality
+                            "{day} is cancelled for all of {} already; take that back first with {}",
+                            self.municipality,
+                            self.take_back(None, &[day])
                         )));
                     }
                     let brought = planned.iter().find(|planned| matches!(planned.standing, Standing::Added(_) | Standing::MovedFrom(..)));
                     if let Some(planned) = brought {
-                        return Err(refused(cannot_cancel(&planned.code, day, Some(planned))));
+                        return Err(refused(self.said_already(&calendar, &planned.code, day, Some(planned))));
                     }
                     if !planned.iter().any(|planned| planned.standing.runs()) {
                         return Err(refused(format!("no route of {} runs on {}; there is nothing to cancel", self.municipality, named(day))));
@@ -124,10 +125,10 @@ impl Desk<'_> {
                 let id = route(tx, self.municipality, code).await?;
                 self.lives(tx, id, code, day).await?;
                 moved.retain(|planned| planned.route_id == id);
-                let own = from.marks.get(&day).is_some_and(|marks| marks.iter().any(|mark| mark.route_id == Some(id)));
+                let own = from.own(id, day);
                 match moved.first() {
                     Some(planned) if own || matches!(planned.standing, Standing::Added(_) | Standing::MovedFrom(..)) => {
-                        return Err(refused(cannot_cancel(code, day, Some(planned))));
+                        return Err(refused(self.said_already(&from, code, day, Some(planned))));
                     }
                     Some(_) => {}
                     None => return Err(refused(format!("route {code} does not run on {}; there is nothing to move", named(day)))),
@@ -149,15 +150,17 @@ impl Desk<'_> {
             match standing.iter().find(|other| other.route_id == planned.route_id).map(|other| &other.standing) {
                 Some(standing) if standing.runs() => {
                     return Err(refused(format!(
-                        "route {code} runs on {} anyway; give another day with --to, or cancel {day} with vecino geo calendar cancel",
-                        named(to)
+                        "route {code} runs on {} anyway; give another day with --to, or cancel the other with {}",
+                        named(to),
+                        self.cancel_instead(code, day, because)
                     )));
                 }
                 Some(Standing::Cancelled(reason)) => {
                     return Err(refused(format!(
-                        "route {code} is cancelled on {} ({}); give another day with --to, or take that back with vecino geo calendar remove --day {to}",
+                        "route {code} is cancelled on {} ({}); give another day with --to, or take that back with {}",
                         named(to),
-                        reason.name()
+                        reason.name(),
+                        self.take_back(there.own(planned.route_id, to).then_some(code.as_str()), &[to])
                     )));
                 }
                 _ => {}
@@ -194,12 +197,12 @@ impl Desk<'_> {
         let calendar = Calendar::read(tx, self.municipality, day, day).await?;
         self.lives(tx, id, code, day).await?;
         let planned = calendar.on(day).into_iter().find(|planned| planned.route_id == id);
-        let own = calendar.marks.get(&day).is_some_and(|marks| marks.iter().any(|mark| mark.route_id == Some(id)));
+        let own = calendar.own(id, day);
         match &planned {
             Some(planned) if planned.standing == Standing::Weekly => {
                 return Err(refused(format!("route {code} runs on {} anyway; give another day", named(day))));
             }
-            Some(planned) if own || planned.standing.runs() => return Err(refused(cannot_cancel(code, day, Some(planned)))),
+            Some(planned) if own || planned.standing.runs() => return Err(refused(self.said_already(&calendar, code, day, Some(planned)))),
             _ => {}
         }
         let week = match planned {
@@ -247,24 +250,29 @@ impl Desk<'_> {
         let who = code.map_or_else(|| format!("all of {}", self.municipality), |code| format!("route {code}"));
         let Some(mark) = mark else {
             let came = calendar.arrivals.get(&day).and_then(|marks| marks.iter().find(|mark| id.is_some() && mark.route_id == id));
-            let own: Vec<String> = calendar
-                .on(day)
-                .into_iter()
-                .filter(|p| calendar.marks.get(&day).is_some_and(|m| m.iter().any(|m| m.route_id == Some(p.route_id))))
-                .map(|p| p.code)
-                .collect();
-            let rest = match (came, own.is_empty() || id.is_some()) {
-                (Some(came), _) => format!("it was moved here: take that back with --day {}", came.day),
-                (None, false) => format!("something is said of single routes: name one with --route ({})", own.join(", ")),
-                (None, true) => format!("see what is with vecino geo calendar list --municipality {}", self.municipality),
+            let own: Vec<String> =
+                calendar.on(day).into_iter().filter(|planned| calendar.own(planned.route_id, day)).map(|planned| planned.code).collect();
+            let whole = calendar.marks.get(&day).is_some_and(|marks| marks.iter().any(|mark| mark.route_id.is_none()));
+            let rest = match (came, own.first()) {
+                (Some(came), _) => format!("it was moved here: take that back with {}", self.take_back(code, &[came.day, day])),
+                (None, _) if id.is_some() && whole => {
+                    format!("it is cancelled for all of {}: take that back with {}", self.municipality, self.take_back(None, &[day]))
+                }
+                (None, Some(first)) if id.is_none() => {
+                    format!("something is said of single routes ({}): take that back with {}", own.join(", "), self.take_back(Some(first), &[day]))
+                }
+                (None, _) => format!("see what is with {}", self.list(day)),
             };
             return Err(refused(format!("nothing is said of {who} on {day}; {rest}")));
         };
         let touched: Vec<NaiveDate> = [Some(day), mark.moved_to].into_iter().flatten().collect();
         let corrected = self.past(&touched, words, "what was wrong")?;
-        let back = calendar.route_back(&mark, day);
-        if let Some(planned) = back {
-            return Err(refused(format!("route {} was moved onto {day} meanwhile; take that back first", planned)));
+        if let Some(back) = calendar.route_back(&mark, day) {
+            let (code, from) = back;
+            return Err(refused(format!(
+                "route {code} was moved onto {day} meanwhile; take that back first with {}",
+                self.take_back(Some(&code), &[from, day])
+            )));
         }
         run!(
             tx,
@@ -287,26 +295,9 @@ impl Desk<'_> {
 }
 
 impl Calendar {
-    /// A cancelled or moved day comes back when its word goes; the route that was moved onto it meanwhile, if one was.
-    fn route_back(&self, mark: &Mark, day: NaiveDate) -> Option<String> {
+    /// A cancelled or moved day comes back when its word goes; the route that was moved onto it meanwhile, if one was, and from which day.
+    fn route_back(&self, mark: &Mark, day: NaiveDate) -> Option<(String, NaiveDate)> {
         let arrived = self.arrivals.get(&day)?.iter().find(|came| came.route_id == mark.route_id && mark.kind != "added")?;
-        self.weeks.iter().find(|row| Some(row.route_id) == arrived.route_id).map(|row| row.code.clone())
-    }
-}
-
-fn cannot_cancel(code: &str, day: NaiveDate, planned: Option<&Planned>) -> String {
-    let back = format!("take that back first with vecino geo calendar remove --route {code} --day");
-    match planned.map(|planned| &planned.standing) {
-        None => format!("route {code} does not run on {}; there is nothing to cancel", named(day)),
-        Some(Standing::Weekly) => format!("route {code} runs on {}", named(day)),
-        Some(Standing::Cancelled(reason)) => format!("route {code} is cancelled on {} already ({}); {back} {day}", named(day), reason.name()),
-        Some(Standing::MovedTo(to, reason)) => {
-            format!("route {code} was moved from {} to {} already ({}); {back} {day}", named(day), named(*to), reason.name())
-        }
-        Some(Standing::MovedFrom(from, reason)) => {
-            format!("route {code} was moved onto {} from {} ({}); {back} {from}", named(day), named(*from), reason.name())
-        }
-        Some(Standing::Added(reason)) => format!("route {code} was added on {} ({}); {back} {day}", named(day), reason.name()),
-        Some(Standing::Rests(name)) => format!("route {code} rests on {} already ({name}); there is nothing to cancel", named(day)),
+        self.weeks.iter().find(|row| Some(row.route_id) == arrived.route_id).map(|row| (row.code.clone(), arrived.day))
     }
 }

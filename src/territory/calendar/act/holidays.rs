@@ -21,6 +21,9 @@ impl Desk<'_> {
             None => None,
         };
         let corrected = self.past(&[from], words, "what was wrong")?;
+        if let Some((id, code)) = id.zip(code) {
+            self.lives(tx, id, code, from).await?;
+        }
         let mut done = Done { corrected, ..Done::default() };
         let stands: Option<(bool,)> = opt!(
             tx,
@@ -119,10 +122,11 @@ impl Desk<'_> {
         if gone == 0 {
             let rest = match holiday::national(day) {
                 Some(national) => format!(
-                    "{} is the law's: to collect on it, enter it with collects = yes, or say so for all with vecino geo calendar holidays --collect",
-                    national.name
+                    "{} is the law's: to collect on it, enter it with collects = yes, or say so for all with {}",
+                    national.name,
+                    self.typed("holidays --collect", None, &[])
                 ),
-                None => "see what is with vecino geo calendar list".to_owned(),
+                None => format!("see what is with {}", self.list(day)),
             };
             return Err(refused(format!("no holiday was entered on {day}; {rest}")));
         }
