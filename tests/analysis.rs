@@ -210,6 +210,67 @@ async fn between_looks_no_number_of_any_arm_exists() {
 }
 
 #[tokio::test]
+async fn a_segment_cut_in_two_moves_nobody_and_loses_nobody() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 8, 12, &World { seed: 1, plan_effect: 0.2 }).await;
+        let place = MunicipalityId(1202);
+        let whole = trial.protocol.trial_week(trial.protocol.week(9));
+        let pooled = async |tx: &mut Tx, trial: &Trial| {
+            let status = trial::status::status(tx, trial, noon(trial, 12).date_naive()).await.unwrap();
+            status.pooled.iter().map(|sum| (sum.observed, sum.complied)).collect::<Vec<_>>()
+        };
+        let moved = async |tx: &mut Tx, trial: &Trial| {
+            let data = load(tx, trial, trial.protocol.week(12)).await.unwrap();
+            let sums = [1..=6, 7..=12].map(|weeks| {
+                data.tallies.iter().filter(|tally| weeks.contains(&tally.week)).fold((0, 0), |sum, tally| (sum.0 + tally.observed as i64, sum.1 + tally.complied as i64))
+            });
+            (data.since.iter().map(|since| since.moved).sum::<i64>(), sums)
+        };
+        let before = pooled(&mut tx, &trial).await;
+        let (none, report) = moved(&mut tx, &trial).await;
+        assert_eq!((none, &before[..2], before[2]), (0, &report[..], (0, 0)));
+        // From week 9 on the first segment is two, each with half of its homes; what was seen since then lies in the parts.
+        let (old, day) = (SegmentId(id(100)), trial.protocol.week(whole).monday());
+        run!(tx, "UPDATE segment_version SET valid_to = $3 WHERE municipality_id = $1 AND segment_id = $2", place, old, day.pred_opt().unwrap()).unwrap();
+        let (area, route) = (NeighbourhoodId(id(1)), RouteId(id(1)));
+        for part in 0..2usize {
+            let new = SegmentId(id(90 + part));
+            Ground::since(place, day).segment(&mut tx, new, &format!("S000{part}"), route, area).await;
+            for home in (0..HOMES).filter(|home| home % 2 == part).map(|home| HouseholdId(id(10_000 + home))) {
+                stand(&mut tx, place, home, new, day).await;
+                run!(tx, "UPDATE home_week SET segment_id = $3 WHERE municipality_id = $1 AND household_id = $2 AND iso_week >= $4", place, home, new, trial.protocol.week(whole)).unwrap();
+            }
+        }
+        run!(tx, "DELETE FROM segment_week WHERE municipality_id = $1", place).unwrap();
+        run!(tx, "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)
+                  SELECT municipality_id, segment_id, iso_week, SUM(observed), SUM(set_out), SUM(complied), 0 FROM home_week
+                   WHERE municipality_id = $1 GROUP BY municipality_id, segment_id, iso_week", place).unwrap();
+        assert_eq!(pooled(&mut tx, &trial).await, before, "a home counts in the segment of the draw");
+        assert_eq!(moved(&mut tx, &trial).await, (0, report));
+        // One home moves from a part to another segment: it is the one mover.
+        stand(&mut tx, place, HouseholdId(id(10_000)), SegmentId(id(101)), trial.protocol.week(11).monday()).await;
+        assert_eq!(moved(&mut tx, &trial).await.0, 1);
+    });
+}
+
+/// Lets a home stand on a segment from a day on.
+async fn stand(tx: &mut Tx, place: MunicipalityId, home: HouseholdId, segment: SegmentId, day: NaiveDate) {
+    use vecino::territory::{dated, household};
+    let history = household::history(tx, place).await.unwrap();
+    let history: Vec<_> = history.into_iter().filter(|version| version.facts.household_id == home).collect();
+    let facts = household::Household { segment_id: Some(segment), ..history.last().unwrap().facts.clone() };
+    run!(
+        tx,
+        "UPDATE household_version SET valid_to = $3 WHERE municipality_id = $1 AND household_id = $2 AND valid_to IS NULL",
+        place,
+        home,
+        day.pred_opt().unwrap()
+    )
+    .unwrap();
+    household::add(tx, &mut vecino::id::Mint::system(), Utc::now(), &[(dated::Span { from: day, to: None }, facts)]).await.unwrap();
+}
+
+#[tokio::test]
 async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() {
     on_both_engines!(db => {
         let (mut tx, trial) = trial_through(&db, 16, 19, &World { seed: 2, plan_effect: 0.15 }).await;

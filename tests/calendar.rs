@@ -21,7 +21,7 @@ use vecino::error::Result;
 use vecino::id::{DeviceId, HouseholdId, Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
 use vecino::observation::receive::receive;
 use vecino::observation::restate::facts_changed;
-use vecino::observation::supervision::current;
+use vecino::observation::supervision::{current, progress};
 use vecino::observation::{crew, round};
 use vecino::sheet::Written;
 use vecino::territory::calendar::act::{Because, Desk, Done};
@@ -190,6 +190,11 @@ async fn what_a_crew_saw_on_a_cancelled_day_is_stored() {
         assert_eq!(rounds(&mut tx).await[&(tomorrow, "R1".into())], 0);
         let (seen,): (i64,) = one!(tx, "SELECT CAST(SUM(observed) AS BIGINT) FROM segment_week").unwrap();
         assert_eq!(seen, 1);
+        // Whoever oversees reads why nothing was due, never more stops than were due, and in the evening that the round is over.
+        let rows = progress(&mut tx, TOWN, None, tomorrow).await.unwrap();
+        let row = rows.iter().find(|row| row.route.starts_with("Centro")).unwrap();
+        assert_eq!((row.done, row.due(), row.standing.runs()), (1, 1, false));
+        assert!(row.started() && !row.finished(at_local(tomorrow, 9, 0)) && row.finished(at_local(tomorrow, 15, 0)), "no phone said that it ended");
     });
 }
 

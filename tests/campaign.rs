@@ -142,7 +142,7 @@ fn seen_on(home: usize, back: i64, complied: bool) -> Observation {
     };
     Observation {
         municipality_id: TOWN,
-        op_id: OpId(id(10, home * 100 + back as usize)),
+        op_id: OpId(id(10, home * 100 + back.unsigned_abs() as usize)),
         kind: observation::Kind::Observation,
         round_id: round::identity(TOWN, RouteId(id(2, route)), day),
         household_id: HouseholdId(id(5, home)),
@@ -450,6 +450,68 @@ async fn a_norm_is_proven_by_the_routes_that_were_known_when_it_was_told() {
 }
 
 #[tokio::test]
+async fn where_everybody_complied_every_home_of_the_norm_arms_is_thanked() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        run!(tx, "UPDATE observation SET separated = 'yes', complied = 1 WHERE household_id < $1", HouseholdId(id(5, 120))).unwrap();
+        tally::rebuild(&mut tx, TOWN).await.unwrap();
+        tx.commit().await.unwrap();
+        let summary = town.run(SEND).await;
+        assert_eq!((summary.queued, summary.withheld.get("message-value")), (240 - 16, None), "{summary:?}");
+        let mut tx = town.app.db.write().await.unwrap();
+        let told: Vec<(String, i64)> = all!(tx, "SELECT wording, COUNT(*) FROM message WHERE arm IN ('norm', 'norm_plan') AND rule = 'thanks' AND body IS NOT NULL GROUP BY wording ORDER BY wording").unwrap();
+        assert_eq!(told.iter().map(|(_, n)| n).sum::<i64>(), 2 * 28, "{told:?}");
+        assert!(told.iter().all(|(wording, _)| wording.contains("thanks")), "{told:?}");
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.proven == proof.norms && proof.norms > 0 && proof.differing.is_empty(), "{proof:?}");
+    });
+}
+
+#[tokio::test]
+async fn what_was_told_is_proven_by_the_rules_of_its_day_whichever_rule_is_amended() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let mut tx = town.app.db.write().await.unwrap();
+        run!(tx, "INSERT INTO municipality (municipality_id, code, name, department, pilot, approximate, properties) VALUES (114, '0114', 'Amatitlán', 'Guatemala', $1, $1, $2)", false, json!({})).unwrap();
+        let proof = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(proof.norms > 0 && proof.proven == proof.norms && proof.differing.is_empty(), "{proof:?}");
+        // Every rule there is: the text says no other key, and each is amended to another value than it has.
+        let rules = [
+            ("definition", "\"hogares que cumplieron casi siempre\""), ("window_weeks", "3"), ("minimum_visits", "3"), ("valid_days", "7"),
+            ("minimum_homes", "25"), ("group_homes", "70"), ("half_width", "0.12"), ("static_lower", "0.55"), ("dynamic_rise", "0.06"),
+            ("dynamic_level", "0.95"), ("ceiling_tenth", "8"), ("groups", "[\"route\", \"municipality\"]"),
+        ];
+        let norm = PROTOCOL.split_once("\n[norm]\n").unwrap().1.split_once("\n[").unwrap().0;
+        let keys: Vec<&str> = norm.lines().filter_map(|line| line.split_once(" = ").map(|(key, _)| key)).filter(|key| !key.starts_with('#')).collect();
+        assert_eq!(keys, rules.map(|(key, _)| key));
+        let mut text = PROTOCOL.to_owned();
+        for (hour, (key, value)) in rules.into_iter().enumerate() {
+            let line = norm.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap();
+            let (head, rules) = text.split_once("\n[norm]").unwrap();
+            text = format!("{head}\n[norm]{}", rules.replacen(&format!("\n{line}\n"), &format!("\n{key} = {value}\n"), 1));
+            trial::amend(&mut tx, &text, "mine.toml", "otra regla", monday() + Duration::hours(1 + hour as i64)).await.unwrap();
+            let amended = trial::find(&mut tx, &town.trial.id).await.unwrap();
+            assert_eq!(prove(&mut tx, TOWN, &amended, "semanal").await.unwrap(), proof, "{key}");
+        }
+        tx.commit().await.unwrap();
+        // What is told after is told and proven by the amended rules, beside what was told before.
+        let mut tx = town.app.db.write().await.unwrap();
+        let amended = trial::find(&mut tx, &town.trial.id).await.unwrap();
+        let next = SEND.plus(2);
+        round::make(&mut tx, TOWN, SEND.monday(), SEND.plus(1).sunday()).await.unwrap();
+        let more = (0..HOMES).flat_map(|home| (0..2).map(move |week| Observation { op_id: OpId(id(13, home * 10 + week)), ..seen_on(home, -(week as i64), complies(home)) }));
+        observation::store(&mut tx, &more.collect::<Vec<_>>()).await.unwrap();
+        tally::rebuild(&mut tx, TOWN).await.unwrap();
+        let now = at_local(next.monday(), 7, 0);
+        campaign::run(&town.app, &mut tx, &amended, TOWN, "semanal", next, &mut Mint::seeded(1, "messages"), now).await.unwrap();
+        let both = prove(&mut tx, TOWN, &amended, "semanal").await.unwrap();
+        assert!(both.norms > proof.norms && both.proven == both.norms && both.differing.is_empty(), "{both:?}");
+    });
+}
+
+#[tokio::test]
 async fn caps_hold_over_all_campaigns() {
     on_both_engines!(db => {
         let town = town(db).await;
@@ -656,6 +718,9 @@ async fn a_preview_says_why_and_looking_is_logged() {
         drop(tx);
         let pooled = page::campaigns(axum::extract::State(app.clone()), actor(Role::Coordinator), Reader::default()).await.unwrap();
         let pooled = whole(&pooled);
+        for words in ["224 mensajes están escritos y esperan su hora", "No se envió", "8: no ha dado su consentimiento", "8: falta el texto en su idioma"] {
+            assert!(pooled.contains(words), "{words} in {pooled}");
+        }
         for arm in ["Recordatorio", "norm_plan", "Norma y plan", "reminder"] {
             assert!(!pooled.contains(arm), "{arm}");
         }

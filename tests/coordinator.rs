@@ -1,7 +1,7 @@
 //! The coordinator's day: what is late comes first, "no data" stays "no data", and no arm is anywhere.
 
 use crate::on_both_engines;
-use crate::publication::{FIRST, TOWN, town, wednesday};
+use crate::publication::{FIRST, TOWN, short_trial, town, wednesday};
 use crate::sign_in::{Answer, ask, house};
 use axum::Router;
 use axum::body::Body;
@@ -15,7 +15,9 @@ use vecino::account::admission::Transport;
 use vecino::account::token::{self, NewToken};
 use vecino::clock::at_local;
 use vecino::db::{Db, Tx};
+use vecino::language::{Language, Words};
 use vecino::map::publication::publish_history;
+use vecino::trial;
 use vecino::web::{self, coordinator};
 use vecino::{one, run};
 
@@ -112,6 +114,61 @@ async fn messages_are_counted_by_channel_and_state_and_never_by_arm() {
         for arm in ["norm_plan", "reminder", "Recordatorio"] {
             assert!(!page.body.contains(arm), "{arm}");
         }
+    });
+}
+
+#[tokio::test]
+async fn a_week_is_promised_only_where_one_can_come_and_never_more_was_observed_than_was_due() {
+    on_both_engines!(db => {
+        let router = open(db.clone(), async |tx: &mut Tx| {
+            // One collection a home was due in the last published week, and two were observed: a day was cancelled since.
+            let week = FIRST.plus(2);
+            vecino::observation::round::make(tx, TOWN, week.monday(), week.sunday()).await.unwrap();
+        }).await;
+        let page = get(&router, Role::Coordinator).await.body;
+        assert!(page.contains("288 de 288"), "{page}");
+        let mut tx = db.write().await.unwrap();
+        run!(tx, "DELETE FROM home_week WHERE iso_week > $1", FIRST.plus(2)).unwrap();
+        tx.commit().await.unwrap();
+        // Nobody was observed last week: the next that may come is this one.
+        let page = get(&router, Role::Coordinator).await.body;
+        assert!(page.contains("La semana 33 se publica el miércoles 19/08/2026, si en ella se observa algún hogar."), "{page}");
+        let mut tx = db.write().await.unwrap();
+        run!(tx, "UPDATE municipality SET pilot = $1", false).unwrap();
+        tx.commit().await.unwrap();
+        let page = get(&router, Role::Coordinator).await.body;
+        assert!(page.contains("no se publica ninguna semana más") && !page.contains("se publica el miércoles"), "{page}");
+    });
+}
+
+#[test]
+fn every_channel_and_state_of_a_message_has_its_words() {
+    for language in [Language::Es, Language::En] {
+        let words = Words::new(language);
+        for channel in ["sms", "whatsapp", "voice", "paper", "none"] {
+            for key in ["today-channel", "norm-channel"] {
+                assert!(words.find(&format!("{key}-{channel}"), &[]).is_some(), "{key}-{channel}");
+            }
+        }
+        for state in ["withheld", "queued", "sending", "accepted", "buffered", "delivered", "read", "failed", "rejected", "expired", "unknown"] {
+            for key in ["today-state", "norm-state"] {
+                assert!(words.find(&format!("{key}-{state}"), &[]).is_some(), "{key}-{state}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_day_says_where_the_trial_stands_by_the_protocol_in_force() {
+    on_both_engines!(db => {
+        let router = open(db, async |tx: &mut Tx| {
+            trial::freeze(tx, &short_trial("[3, 5]"), "mine.toml", wednesday(0)).await.unwrap();
+            trial::amend(tx, &short_trial("[3, 7]").replace("opt_out_per_week = 0.05", "opt_out_per_week = 0.5"), "mine.toml", "más", wednesday(2)).await.unwrap();
+        }).await;
+        let page = get(&router, Role::Coordinator).await;
+        let last = vecino::clock::show_day(FIRST.plus(6).sunday());
+        assert!(page.body.contains(&format!("hasta el {last}")), "{last} in {}", page.body);
+        assert!(!page.body.contains(&vecino::clock::show_day(FIRST.plus(4).sunday())));
     });
 }
 

@@ -46,3 +46,23 @@ fn a_module_uses_only_those_above_it() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// An amendment changes what a trial's protocol says: whoever read the frozen text on the side would not know.
+#[test]
+fn the_text_of_a_protocol_is_read_in_one_place() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    files(&src, &mut all);
+    let mut wrong = Vec::new();
+    for file in all.into_iter().filter(|file| !file.starts_with(src.join("trial"))) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (at, _) in text.match_indices("FROM trial") {
+            let table: String = text[at + 5..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let asked = text[..at].rfind("SELECT").map_or("", |from| &text[from..at]);
+            if matches!(table.as_str(), "trial" | "trial_amendment") && asked.contains("protocol") {
+                wrong.push(format!("{}: reads a protocol from «{table}»; ask trial::of or trial::find what is in force", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

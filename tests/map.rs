@@ -15,6 +15,7 @@ use vecino::account::token::{self, NewToken};
 use vecino::db::Db;
 use vecino::id::MunicipalityId;
 use vecino::map::{self, publication};
+use vecino::territory::pilot;
 use vecino::{all, web};
 
 /// The town with `weeks` published weeks, behind the door, and a key per role.
@@ -156,6 +157,24 @@ async fn before_the_first_wednesday_the_page_says_when_it_comes() {
         let page = get(&router, "mayor", "/map/1202", "text/html").await;
         assert!(page.body.contains("Todavía no hay semanas publicadas. La primera sale el miércoles 22/07/2026."), "{}", page.body);
         assert_eq!(get(&router, "mayor", "/map/1202/1202-C01", "text/html").await.status, StatusCode::OK);
+    });
+}
+
+#[tokio::test]
+async fn where_the_pilot_has_ended_the_page_says_that_nothing_follows() {
+    on_both_engines!(db => {
+        let router = open(db.clone(), 2).await;
+        let said = "no se publica ninguna semana más";
+        assert!(!get(&router, "mayor", "/map/1202", "text/html").await.body.contains(said));
+        let mut tx = db.write().await.unwrap();
+        let ask = |on: bool| pilot::Ask { on, ..pilot::Ask::default() };
+        let on = pilot::set(&mut tx, TOWN, ask(true), wednesday(2), wednesday(2).date_naive()).await.unwrap().lines();
+        assert!(on.contains("Published so far through 2026-W30") && !on.contains("The first publication"), "{on}");
+        let off = pilot::set(&mut tx, TOWN, ask(false), wednesday(2), wednesday(2).date_naive()).await.unwrap().lines();
+        assert!(off.contains("/map/1202 says so"), "{off}");
+        tx.commit().await.unwrap();
+        let page = get(&router, "mayor", "/map/1202", "text/html").await.body;
+        assert!(page.contains(said), "{page}");
     });
 }
 

@@ -29,6 +29,17 @@ fn every_step_of_the_default_campaign_has_its_wording() {
 }
 
 #[test]
+fn no_value_that_the_house_can_give_is_longer_than_the_check_assumes() {
+    let tenths = (0..=10).flat_map(|tenth| ["n", "antes", "ahora"].map(|name| (name, tenth.to_string())));
+    let days = (1..=7).map(|day| vecino::norm::hours::weekday_name(chrono::NaiveDate::from_ymd_opt(2026, 6, day).unwrap()).to_owned());
+    let sectors = ["su cuadra", "su ruta", "su municipio", "su vecindario"].map(|name| ("sector", name.to_owned()));
+    let rest = [("hora", "23:59".to_owned()), ("semanas", "52".to_owned()), ("salir", WAY_OUT.to_owned())];
+    for (name, text) in tenths.chain(days.map(|day| ("dia", day))).chain(sectors).chain(rest) {
+        wording::value(name, &text).unwrap();
+    }
+}
+
+#[test]
 fn a_text_with_a_value_missing_is_refused() {
     let values = BTreeMap::from([("remite", "Muni San Pedro".to_owned())]);
     assert!(wording::render("es", "reminder_day", &values, Form::Sms).unwrap_err().lines[0].contains("a placeholder has no value"));

@@ -395,6 +395,42 @@ async fn what_a_crew_recorded_this_morning_is_stored_whatever_its_route_becomes_
 }
 
 #[tokio::test]
+async fn a_round_is_told_by_the_code_of_its_day() {
+    on_both_engines!(db => {
+        town(&db).await;
+        act(&db, Thing::Route, Deed::Rename { code: "R1", name: None, new: Some("R1X") }, TODAY, None).await.unwrap();
+        let mut tx = db.read().await.unwrap();
+        for (on, code) in [("2026-11-16", "R1"), (TODAY, "R1X")] {
+            let rounds = round::of_day(&mut tx, TOWN, day(on)).await.unwrap();
+            let names = round::names(&mut tx, TOWN, &rounds).await.unwrap();
+            assert_eq!(names.into_values().map(|names| names.code).collect::<Vec<_>>(), [code], "{on}");
+        }
+    });
+}
+
+#[tokio::test]
+async fn what_is_put_on_something_that_ends_is_told_its_last_day() {
+    on_both_engines!(db => {
+        town(&db).await;
+        act(&db, Thing::Route, Deed::Merge { into: "R2", codes: &codes(&["R1"]) }, "2026-12-07", None).await.unwrap();
+        act(&db, Thing::Neighbourhood, Deed::Merge { into: "N1", codes: &codes(&["N2"]) }, "2026-12-07", None).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        for (kind, text, reason, words) in [
+            (Kind::Segments, "code,route,valid_from\nS5,R1,2026-11-09\n", Some("mal puesto"), "route «R1» ends on 2026-12-06"),
+            (Kind::Segments, "code,route\nS5,R1\n", None, "route «R1» ends on 2026-12-06"),
+            (Kind::Segments, "code,neighbourhood\nS5,N2\n", None, "neighbourhood «N2» ends on 2026-12-06"),
+            (Kind::Points, "code,name,kind,route,lon,lat\nC2,Parque,container,R1,-91.77,14.9622\n", None, "route «R1» ends on 2026-12-06"),
+        ] {
+            let done = bring(&mut tx, kind, text, TODAY, reason).await.unwrap();
+            assert_eq!(done.warnings.iter().filter(|line| line.contains(words)).count(), 1, "{text}: {:?}", done.warnings);
+        }
+        // What a row does not speak of is not warned of.
+        let quiet = bring(&mut tx, Kind::Segments, "code,name\nS1,x\n", TODAY, None).await.unwrap();
+        assert!(!quiet.warnings.iter().any(|line| line.contains("ends on")), "{:?}", quiet.warnings);
+    });
+}
+
+#[tokio::test]
 async fn what_was_counted_stands_whatever_ends_or_is_renamed_today() {
     on_both_engines!(db => {
         let sunday = day("2026-11-22");

@@ -162,6 +162,49 @@ async fn a_week_nobody_was_observed_in_is_published_when_its_observations_come_i
 }
 
 #[tokio::test]
+async fn a_phase_has_the_weeks_of_the_protocol_in_force() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        town(&mut tx, 5).await;
+        vecino::trial::freeze(&mut tx, &short_trial("[3, 4]"), "mine.toml", wednesday(0)).await.unwrap();
+        // Amended before its day: the phase comes out with its three weeks and not before.
+        vecino::trial::amend(&mut tx, &short_trial("[3, 5]"), "mine.toml", "una semana más", wednesday(1)).await.unwrap();
+        let names = publish_history(&mut tx, TOWN, wednesday(3)).await.unwrap();
+        assert!(names.contains(&"trial:corto/messages".to_owned()) && !names.contains(&"trial:corto/after".to_owned()), "{names:?}");
+        assert!(publish_due(&mut tx, TOWN, wednesday(4)).await.unwrap().contains(&"trial:corto/after".to_owned()));
+        let phase = async |tx: &mut Tx| -> Vec<(i32, Week, Week)> {
+            all!(tx, "SELECT revision, first_week, last_week FROM publication WHERE period = 'trial:corto/after' ORDER BY revision").unwrap()
+        };
+        assert_eq!(phase(&mut tx).await, [(1, FIRST.plus(2), FIRST.plus(4))]);
+        // Amended after it was published: published again as a whole, once.
+        vecino::trial::amend(&mut tx, &short_trial("[3, 4]"), "mine.toml", "una semana menos", wednesday(5)).await.unwrap();
+        assert_eq!(publish_due(&mut tx, TOWN, wednesday(5)).await.unwrap(), ["trial:corto/after"]);
+        assert_eq!(publish_due(&mut tx, TOWN, wednesday(5)).await.unwrap(), Vec::<String>::new());
+        assert_eq!(phase(&mut tx).await, [(1, FIRST.plus(2), FIRST.plus(4)), (2, FIRST.plus(2), FIRST.plus(3))]);
+        let total = |cells: BTreeMap<(String, String), Shown>| cells[&("complied".to_owned(), String::new())].3;
+        let (first, second) = (total(cells(&mut tx, "trial:corto/after", 1).await), total(cells(&mut tx, "trial:corto/after", 2).await));
+        assert_eq!((first, second), (first, first.map(|n| n / 3 * 2)), "three weeks, then two");
+    });
+}
+
+/// A trial of this town alone: a week of baseline, one of messages, and these weeks after.
+pub fn short_trial(after: &str) -> String {
+    let text = include_str!("../experiments/norma-y-plan-2026.toml");
+    let last = after.trim_matches(['[', ']']).split(", ").last().unwrap();
+    let campaign = text.find("steps = [").unwrap();
+    let step = text[campaign..].lines().nth(1).unwrap().replace("week = 7", "week = 2");
+    let text = format!("{}steps = [\n{step}\n]\n", &text[..campaign]);
+    text.replace("id = \"norma-y-plan-2026\"", "id = \"corto\"")
+        .replace("[\"1202\", \"0114\"]", "[\"1202\"]")
+        .replace("weeks = 26", &format!("weeks = {last}"))
+        .replace("baseline = [1, 6]", "baseline = [1, 1]")
+        .replace("messages = [7, 18]", "messages = [2, 2]")
+        .replace("after = [19, 26]", &format!("after = {after}"))
+        .replace("data_through = 18", "data_through = 2")
+        .replace("data_through = 26", "data_through = 3")
+}
+
+#[tokio::test]
 async fn the_numbers_are_those_of_the_homes_and_the_interval_is_clustered_by_home() {
     on_both_engines!(db => {
         let mut tx = db.write().await.unwrap();

@@ -2,12 +2,12 @@
 //!
 //! With `by_arm` false every figure is of all arms together; that is what may be shown between looks.
 
-use super::draw::Since;
 use super::load::Data;
 use super::report::{Balance, BalanceArm, Fidelity, Flow, FlowArm, Group, Habit, HabitArm, LeftOut, Missing, MissingArm, PathPoint, Report, Warning};
 use crate::stats::interval::{RatioSums, ratio};
 use crate::stats::randomisation::compare;
 use crate::trial::Trial;
+use crate::trial::homes::Since;
 use crate::trial::protocol::Phase;
 
 /// What all arms together are called.

@@ -1,11 +1,11 @@
 //! What the report is computed from: the assignment and the tallies, read only through the last published week. The one place with SQL.
 
-use super::draw::{Homes, Since};
 use crate::all;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, SegmentId, sha256_hex};
+use crate::trial::homes::{Homes, Since};
 use crate::trial::protocol::{Phase, Protocol};
 use crate::trial::{Trial, segments};
 use sha2::{Digest, Sha256};
@@ -206,7 +206,7 @@ pub async fn load(tx: &mut Tx, trial: &Trial, through: Week) -> Result<Data> {
     for code in data.protocol.municipalities.clone() {
         let municipality = MunicipalityId::parse(&code)?;
         let own = places.keys().filter(|(of, _)| *of == municipality).map(|(_, segment)| *segment).collect();
-        let drawn = Homes::read(tx, &data, &trial.id, municipality, &own).await?;
+        let drawn = Homes::read(tx, &data.protocol, data.through, municipality, &own).await?;
         for (segment, since) in &drawn.since {
             if let Some(place) = places.get(&(municipality, *segment)) {
                 data.since[*place] = *since;
@@ -262,10 +262,10 @@ async fn tallies(
         let week = data.protocol.trial_week(week);
         cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += stops as f64;
     }
-    let protocol = &data.protocol;
-    let place = |segment| places.get(&(municipality, segment)).copied();
-    for carried in drawn.carried(tx, municipality, (from, to), place, |week| protocol.trial_week(week)).await? {
-        let cell = cells.entry((carried.segment, carried.week)).or_insert_with(|| empty(carried.segment, carried.week));
+    for carried in drawn.carried(tx, municipality, (from, to)).await? {
+        let Some(place) = places.get(&(municipality, carried.segment)) else { continue };
+        let week = data.protocol.trial_week(carried.week);
+        let cell = cells.entry((*place, week)).or_insert_with(|| empty(*place, week));
         cell.due += carried.due;
         cell.observed += carried.observed;
         cell.set_out += carried.set_out;

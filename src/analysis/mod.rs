@@ -2,7 +2,6 @@
 
 pub mod command;
 pub mod describe;
-pub mod draw;
 pub mod effects;
 pub mod load;
 pub mod model;

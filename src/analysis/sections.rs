@@ -307,7 +307,8 @@ pub fn missing(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
 pub fn warnings(report: &Report, reader: &Reader, next: Option<&Look>) -> Markup {
     let words = reader.words;
     let text = |code: &str, values: &std::collections::BTreeMap<String, String>, fallback: &str| {
-        let arguments: Vec<(&str, fluent_bundle::FluentValue<'_>)> = values.iter().map(|(k, v)| (k.as_str(), v.clone().into())).collect();
+        let arguments: Vec<(&str, fluent_bundle::FluentValue<'_>)> =
+            values.iter().map(|(k, v)| (k.as_str(), v.parse::<i64>().map_or_else(|_| v.clone().into(), Into::into))).collect();
         words.find(&format!("analysis-warning-{code}"), &arguments).unwrap_or_else(|| fallback.to_owned())
     };
     html! {

@@ -154,6 +154,7 @@ fn empty(words: &Words, view: &View, base: Option<&Base>, ask: &Ask, (first, tod
 fn body(words: &Words, view: &View, base: Option<&Base>, ask: &Ask, current: &Published) -> Markup {
     let layers = ask.layers();
     html! {
+        @if !view.place.pilot { p.nota { (words.say("map-no-further")) } }
         (choices(words, view, current))
         div.dos.mapa-y-tabla {
             div.fija {

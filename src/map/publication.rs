@@ -16,7 +16,7 @@ use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::{all, bulk, one, opt, run};
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Breaks agreed with the two municipalities, lower ends of classes 2 to 5. Any other pair of municipality and measure gets the default rule.
 const AGREED: [(i16, Measure, [f64; 4]); 2] =
@@ -31,15 +31,28 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
     run!(tx, "UPDATE municipality SET pilot = pilot WHERE municipality_id = $1", municipality)?;
     let Some(from) = first_week(tx, municipality).await? else { return Ok(Vec::new()) };
     let protocols = protocols(tx, municipality).await?;
-    let done: Vec<(String,)> = all!(tx, "SELECT DISTINCT period FROM publication WHERE municipality_id = $1", municipality)?;
-    let done: BTreeSet<String> = done.into_iter().map(|(period,)| period).collect();
+    let done: Vec<(String, i32, Week, Week)> = all!(
+        tx,
+        "SELECT period, revision, first_week, last_week FROM publication WHERE municipality_id = $1 ORDER BY period, revision",
+        municipality
+    )?;
+    // The latest revision of each.
+    let done: BTreeMap<String, (i32, Week, Week)> =
+        done.into_iter().map(|(period, revision, first, last)| (period, (revision, first, last))).collect();
     let mut names = Vec::new();
-    let mut weeks = BTreeSet::new();
+    let (mut weeks, mut relaid) = (BTreeSet::new(), BTreeSet::new());
     for span in due(from, local_day(now), &protocols) {
         let name = span.name.to_string();
-        if done.contains(&name) {
-            continue;
-        }
+        let revision = match done.get(&name) {
+            Some((_, first, last)) if (*first, *last) == (span.first, span.last) => continue,
+            // An amendment has moved a phase that was published: it is published again, as a whole.
+            Some((revision, first, last)) => {
+                relaid.extend((0..=last.since(*first)).map(|n| first.plus(n)));
+                relaid.extend((0..=span.last.since(span.first)).map(|n| span.first.plus(n)));
+                revision + 1
+            }
+            None => 1,
+        };
         if let Name::Week(week) = span.name {
             basis::take(tx, municipality, week).await?;
         }
@@ -48,7 +61,7 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
         if table.is_empty() {
             continue;
         }
-        table.write(tx, municipality, 1, now).await?;
+        table.write(tx, municipality, revision, now).await?;
         names.push(name);
         if let Name::Week(week) = span.name {
             weeks.insert(week);
@@ -56,7 +69,7 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
         fix_breaks(tx, municipality, from, &protocols).await?;
     }
     if !names.is_empty() {
-        let again = revision::published_late(tx, municipality, weeks, now).await?;
+        let again = revision::published_late(tx, municipality, weeks, relaid, now).await?;
         let entry = audit::Entry {
             stream: "publication",
             actor: "vecino",
@@ -85,17 +98,9 @@ async fn first_week(tx: &mut Tx, municipality: MunicipalityId) -> Result<Option<
     Ok(first.map(Week))
 }
 
-/// The frozen trials that run in this municipality.
+/// The protocols in force of the trials that run in this municipality: an amendment moves their phases.
 pub(super) async fn protocols(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Protocol>> {
-    let texts: Vec<(String, String)> = all!(tx, "SELECT trial_id, protocol FROM trial WHERE frozen_at IS NOT NULL ORDER BY trial_id")?;
-    let mut protocols = Vec::new();
-    for (id, text) in texts {
-        let protocol = Protocol::parse(&text, &id)?;
-        if protocol.municipalities.contains(&municipality.to_string()) {
-            protocols.push(protocol);
-        }
-    }
-    Ok(protocols)
+    Ok(crate::trial::of(tx, municipality).await?.into_iter().map(|trial| trial.protocol).collect())
 }
 
 /// Fixes the breaks of the classes once the baseline is published, and never again. Default rule: the municipality's baseline rate rounded

@@ -57,7 +57,7 @@ pub async fn revise(tx: &mut Tx, municipality: MunicipalityId, actor: &str, reas
     // Two servers that revise at once wait for each other here.
     run!(tx, "UPDATE municipality SET pilot = pilot WHERE municipality_id = $1", municipality)?;
     let protocols = protocols(tx, municipality).await?;
-    let published = latest(tx, municipality, &protocols).await?;
+    let published = latest(tx, municipality).await?;
     let asked = match what {
         What::Period(name) => {
             let period = name.to_string();
@@ -100,11 +100,19 @@ struct Touched {
     changed: BTreeMap<Week, BTreeSet<String>>,
 }
 
-/// Weeks that were published after periods which hold them or are compared with them: those are made anew.
-pub(super) async fn published_late(tx: &mut Tx, municipality: MunicipalityId, weeks: BTreeSet<Week>, now: DateTime<Utc>) -> Result<Vec<String>> {
+/// Weeks that were published after periods which hold them or are compared with them, and weeks that came to a phase or left it: those
+/// periods are made anew.
+pub(super) async fn published_late(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    mut weeks: BTreeSet<Week>,
+    relaid: BTreeSet<Week>,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>> {
     let protocols = protocols(tx, municipality).await?;
-    let mut published = latest(tx, municipality, &protocols).await?;
+    let mut published = latest(tx, municipality).await?;
     published.retain(|latest| !matches!(latest.span.name, Name::Week(week) if weeks.contains(&week)));
+    weeks.extend(relaid);
     rewrite(tx, municipality, &protocols, &published, &Touched { weeks, changed: BTreeMap::new() }, |_| false, now).await
 }
 
@@ -153,19 +161,19 @@ fn not_published(municipality: MunicipalityId, period: &str, published: &[Latest
 }
 
 /// The latest revision of every published period, weeks before the longer periods that end with them.
-async fn latest(tx: &mut Tx, municipality: MunicipalityId, protocols: &[Protocol]) -> Result<Vec<Latest>> {
-    let rows: Vec<(String, i32, String)> = all!(
+async fn latest(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Latest>> {
+    let rows: Vec<(String, i32, String, Week, Week)> = all!(
         tx,
-        "SELECT p.period, p.revision, p.source_hash FROM publication p
+        "SELECT p.period, p.revision, p.source_hash, p.first_week, p.last_week FROM publication p
          WHERE p.municipality_id = $1 AND p.revision = (SELECT MAX(q.revision) FROM publication q
                WHERE q.municipality_id = p.municipality_id AND q.period = p.period)
          ORDER BY p.last_week, CASE p.kind WHEN 'week' THEN 0 WHEN 'block' THEN 1 ELSE 2 END, p.period",
         municipality
     )?;
     let mut latest = Vec::new();
-    for (period, revision, source_hash) in rows {
+    for (period, revision, source_hash, first, last) in rows {
+        // With the weeks it was published with: those of an amended phase come in when they are due.
         let name = Name::parse(&period)?;
-        let Some((first, last)) = name.weeks(protocols) else { continue };
         latest.push(Latest { span: Span { name, first, last }, period, revision, source_hash });
     }
     Ok(latest)

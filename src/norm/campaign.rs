@@ -327,30 +327,40 @@ pub async fn pause(
     audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action, target: &trial.id, detail }).await
 }
 
-/// Messages by week and state.
+/// Messages by week and state, and why some are not sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WeekStatus {
     pub week: String,
     pub trial_week: i64,
     pub states: BTreeMap<String, i64>,
+    /// By reason: those of the state withheld.
+    pub withheld: BTreeMap<String, i64>,
 }
 
 pub async fn status(tx: &mut Tx, trial: &Trial, municipality: MunicipalityId, campaign_id: &str) -> Result<Vec<WeekStatus>> {
-    let rows: Vec<(Week, String, i64)> = all!(
+    let rows: Vec<(Week, String, Option<String>, i64)> = all!(
         tx,
-        "SELECT iso_week, state, COUNT(*) FROM message WHERE municipality_id = $1 AND trial_id = $2 AND campaign_id = $3
-          GROUP BY iso_week, state ORDER BY iso_week, state",
+        "SELECT iso_week, state, CASE WHEN state = 'withheld' THEN state_reason END AS reason, COUNT(*) FROM message
+          WHERE municipality_id = $1 AND trial_id = $2 AND campaign_id = $3 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         municipality,
         &trial.id,
         campaign_id
     )?;
     let mut weeks: Vec<WeekStatus> = Vec::new();
-    for (week, state, count) in rows {
+    for (week, state, reason, count) in rows {
         if weeks.last().is_none_or(|last| last.week != week.to_string()) {
-            weeks.push(WeekStatus { week: week.to_string(), trial_week: trial.protocol.trial_week(week), states: BTreeMap::new() });
+            weeks.push(WeekStatus {
+                week: week.to_string(),
+                trial_week: trial.protocol.trial_week(week),
+                states: BTreeMap::new(),
+                withheld: BTreeMap::new(),
+            });
         }
         if let Some(last) = weeks.last_mut() {
-            last.states.insert(state, count);
+            *last.states.entry(state).or_default() += count;
+            if let Some(reason) = reason {
+                last.withheld.insert(reason, count);
+            }
         }
     }
     Ok(weeks)

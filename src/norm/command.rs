@@ -205,7 +205,10 @@ async fn status(app: &App, options: &Options, which: &Which) -> Result<()> {
             None => format!("{municipality} {}: running", which.id),
         });
         for week in &weeks {
-            let states: Vec<String> = week.states.iter().map(|(state, n)| format!("{state} {n}")).collect();
+            let why: Vec<String> = week.withheld.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+            let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+            let states: Vec<String> =
+                week.states.iter().map(|(state, n)| format!("{state} {n}{}", if state == "withheld" { why.as_str() } else { "" })).collect();
             lines.push(format!("  {} (week {}): {}", week.week, week.trial_week, states.join(", ")));
         }
         documents.push(json!({"municipality": municipality.to_string(), "campaign": which.id, "trial": trial.id, "paused": paused, "weeks": weeks}));

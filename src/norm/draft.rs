@@ -323,7 +323,8 @@ impl WeekFacts {
             given.push(("lugar", plan.where_text.clone()));
         }
         let mut values = BTreeMap::new();
-        for (name, text) in given {
+        // A text is filled with what it says and nothing else: a value it does not say cannot withhold it.
+        for (name, text) in given.into_iter().filter(|(name, _)| wording::says(&draft.language, &draft.wording, name)) {
             match wording::value(name, &text) {
                 Ok(short) => values.insert(name, if form == Form::Sms { short } else { text }),
                 Err(e) => return withheld(e.code),

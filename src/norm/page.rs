@@ -49,13 +49,14 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
     let mut tx = app.db.read().await?;
     let places = pilots(&mut tx, &actor).await?;
     let mut tables = Vec::new();
-    let (mut delivered, mut due) = (0i64, 0i64);
+    let (mut delivered, mut due, mut written) = (0i64, 0i64, 0i64);
     for trial in trial::all(&mut tx).await? {
         for campaign_id in trial.protocol.campaigns.keys() {
             for (municipality, name) in &places {
                 let weeks = campaign::status(&mut tx, &trial, *municipality, campaign_id).await?;
                 let paused = campaign::paused(&mut tx, *municipality, campaign_id).await?;
                 delivered += weeks.iter().map(|week| week.states.get("delivered").unwrap_or(&0) + week.states.get("read").unwrap_or(&0)).sum::<i64>();
+                written += weeks.iter().flat_map(|week| week.states.iter()).filter(|(state, _)| *state != "withheld").map(|(_, n)| n).sum::<i64>();
                 due += weeks.iter().map(|week| settled(&week.states)).sum::<i64>();
                 tables.push((campaign_id.clone(), name.clone(), paused, weeks));
             }
@@ -106,7 +107,10 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
                                     td.num { span.tasa { (count(arrived)) } @if arrived + failed + waiting > 0 { span.sub { (share(arrived as f64 / (arrived + failed + waiting) as f64)) "\u{a0}%" } } }
                                     td.num.ancho { (count(failed)) }
                                     td.num.ancho { (count(waiting)) }
-                                    td.num.ancho { (count(withheld)) }
+                                    td.num.ancho {
+                                        (count(withheld))
+                                        @for (reason, n) in &week.withheld { span.sub { (count(*n)) ": " (self::withheld(&words, reason)) } }
+                                    }
                                 }
                             }
                         }
@@ -115,8 +119,9 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
             }
         }
     };
-    let answer = match due {
-        0 => words.say("norm-campaigns-none"),
+    let answer = match (due, written) {
+        (0, 0) => words.say("norm-campaigns-none"),
+        (0, n) => words.tell("norm-campaigns-written", &[("n", n.into())]),
         _ => words.tell(
             "norm-campaigns-answer",
             &[("delivered", count(delivered).into()), ("due", count(due).into()), ("share", share(delivered as f64 / due as f64).into())],

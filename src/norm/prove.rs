@@ -40,23 +40,24 @@ impl Made {
     }
 }
 
-/// Norms made again, by window and moment; each is made once.
+/// Norms made again, by window, by when they were computed (whose norm rules they follow) and by moment; each is made once.
 struct Again<'a> {
     municipality: MunicipalityId,
     trial: &'a Trial,
     rows: &'a Rows,
-    made: BTreeMap<(Week, Week, Moment), Made>,
+    made: BTreeMap<(Week, Week, DateTime<Utc>, Moment), Made>,
 }
 
 impl Again<'_> {
     async fn made(&mut self, tx: &mut Tx, norm: &Norm, moment: Moment) -> Result<&Made> {
         let windows = windows_of(norm);
-        Ok(match self.made.entry((norm.window_from, norm.window_to, moment)) {
+        Ok(match self.made.entry((norm.window_from, norm.window_to, norm.computed_at, moment)) {
             Entry::Occupied(made) => made.into_mut(),
             Entry::Vacant(room) => {
                 let places = places(tx, self.municipality, windows.now.1.sunday(), moment.known).await?;
                 let seen = self.rows.seen(windows, moment.received, moment.known);
-                let made = compute(self.municipality, &self.trial.id, &self.trial.protocol.norm, windows, &seen, &places, norm.computed_at);
+                let rules = self.trial.in_force(norm.computed_at)?.norm;
+                let made = compute(self.municipality, &self.trial.id, &rules, windows, &seen, &places, norm.computed_at);
                 let homes = seen.into_iter().filter_map(|(home, seen)| Some((home, seen.segment?))).collect();
                 room.insert(Made { norms: made.into_iter().map(|norm| (key(&norm), norm)).collect(), homes, places })
             }
@@ -80,7 +81,8 @@ impl Again<'_> {
             for moment in [then, now] {
                 self.made(tx, norm, moment).await?;
             }
-            let made: Vec<&Made> = [then, now].iter().filter_map(|moment| self.made.get(&(norm.window_from, norm.window_to, *moment))).collect();
+            let made: Vec<&Made> =
+                [then, now].iter().filter_map(|moment| self.made.get(&(norm.window_from, norm.window_to, norm.computed_at, *moment))).collect();
             late.retain(|row| made.iter().any(|made| made.counts(row.household_id, norm)));
             if let Some(first) = late.first() {
                 let corrected = late.iter().filter(|row| row.corrects.is_some()).count();
@@ -138,9 +140,9 @@ pub struct Proof {
 /// Derives every norm a campaign's messages rest on again, from the rows that crews recorded and never from tallies, and compares all its
 /// figures; and every such message against its norm.
 ///
-/// A norm is judged by what was known at the moment it was computed: the operations received until then, and the facts about places as they
-/// were written then. If that gives other figures, somebody changed what was recorded: the alarm. If it gives the same, and what is known
-/// now gives others, it was corrected since.
+/// A norm is judged by what was known at the moment it was computed: the operations received until then, the facts about places as they were
+/// written then, and the norm rules in force then (an amendment changes what is told from then on). If that gives other figures, somebody
+/// changed what was recorded: the alarm. If it gives the same, and what is known now gives others, it was corrected since.
 pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, campaign_id: &str) -> Result<Proof> {
     let stored: Vec<Norm> = all!(
         tx,

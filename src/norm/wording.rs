@@ -26,8 +26,8 @@ pub const PLACEHOLDERS: [(&str, usize); 11] = [
     ("hora", 5),
     ("n", 2),
     ("sector", 20),
-    ("antes", 1),
-    ("ahora", 1),
+    ("antes", 2),
+    ("ahora", 2),
     ("semanas", 2),
     ("cuando", 14),
     ("lugar", 15),
@@ -204,10 +204,15 @@ pub fn norm_and_plan(text: Text, plan: bool) -> String {
     format!("norm_and_plan_{}{}", text.name(), if plan { "" } else { "_without_plan" })
 }
 
+/// Whether a text says a value, in one language.
+pub fn says(language: &str, name: &str, placeholder: &str) -> bool {
+    let template = WORDINGS.engine.get_template(&format!("{language}/{name}"));
+    template.is_ok_and(|template| template.undeclared_variables(true).contains(placeholder))
+}
+
 /// Whether a text repeats the home's own plan.
 pub fn uses_plan(name: &str) -> bool {
-    let template = WORDINGS.engine.get_template(&format!("es/{name}"));
-    template.is_ok_and(|template| template.source().contains("{{ cuando }}"))
+    says("es", name, "cuando")
 }
 
 /// How a text leaves the house.

@@ -9,6 +9,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{HouseholdId, MunicipalityId, NeighbourhoodId, OperatorId, RoundId, RouteId, SegmentId, derived};
 use crate::territory::calendar;
+use crate::territory::code::code_on;
 use crate::territory::collection::{self, Due, Dues, Running};
 use crate::territory::dated::in_force;
 use crate::{all, among, bulk, one, run};
@@ -34,6 +35,11 @@ impl Round {
     /// Whether it began on an earlier day and is still on the road: its window runs past midnight and has not long ended.
     pub fn still_out(&self, at: DateTime<Utc>) -> bool {
         calendar::still_out(self.service_day, &self.window_start, &self.window_end, at)
+    }
+
+    /// Whether its window and the way home are over: whatever a phone said or did not say, nobody is out any more.
+    pub fn over(&self, at: DateTime<Utc>) -> bool {
+        at >= calendar::home_by(self.service_day, &self.window_start, &self.window_end)
     }
 
     /// When it should leave.
@@ -318,7 +324,9 @@ pub async fn names(tx: &mut Tx, municipality: MunicipalityId, rounds: &[Round]) 
         rounds,
         |round| [municipality, round.round_id, round.route_id, round.operator_id, round.service_day],
         concat!(
-            ") SELECT asked.round_id, r.code, v.name, o.code, w.name FROM asked
+            ") SELECT asked.round_id, ",
+            code_on!("route", "r", "asked.day"),
+            ", v.name, o.code, w.name FROM asked
                  CROSS JOIN route r
                  JOIN route_version v ON v.municipality_id = r.municipality_id AND v.route_id = r.route_id AND ",
             in_force!("v", "asked.day"),
@@ -332,6 +340,7 @@ pub async fn names(tx: &mut Tx, municipality: MunicipalityId, rounds: &[Round]) 
     Ok(names.collect())
 }
 
+/// What a route and its operator are called on a day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Names {
     pub code: String,

@@ -7,10 +7,10 @@ use crate::app::App;
 use crate::clock::{local, local_day, show_day, show_time};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{MunicipalityId, OperatorId, RoundId};
+use crate::id::{MunicipalityId, OperatorId, RoundId, RouteId};
 use crate::language::Words;
 use crate::page::{Page, Reader, count};
-use crate::territory::calendar::{self, Planned, feed};
+use crate::territory::calendar::{self, Planned, Standing, feed};
 use crate::{all, opt};
 use axum::extract::{Query, State};
 use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, Utc};
@@ -29,6 +29,25 @@ pub struct Progress {
     pub missed: i64,
     pub last_stop: Option<DateTime<Utc>>,
     pub reasons: BTreeMap<Reason, i64>,
+    /// What the calendar says of the route on this day.
+    pub standing: Standing,
+}
+
+impl Progress {
+    /// Stops that were due: those planned, and where more was recorded (a day that was cancelled afterwards) that many.
+    pub fn due(&self) -> i64 {
+        i64::from(self.round.planned_stops).max(self.done + self.missed)
+    }
+
+    pub fn started(&self) -> bool {
+        self.round.started_at.is_some() || self.last_stop.is_some()
+    }
+
+    /// Every stop is done or explained, its crew said so, or its time is long over.
+    pub fn finished(&self, now: DateTime<Utc>) -> bool {
+        let complete = self.round.planned_stops > 0 && self.done + self.missed >= i64::from(self.round.planned_stops);
+        self.round.ended_at.is_some() || complete || (self.started() && self.round.over(now))
+    }
 }
 
 /// The rounds of one day and how far each is; `operator` limits them to one company.
@@ -46,6 +65,8 @@ pub async fn progress(tx: &mut Tx, municipality: MunicipalityId, operator: Optio
     let mut out = Vec::new();
     let rounds = round::of_day(tx, municipality, day).await?;
     let mut names = round::names(tx, municipality, &rounds).await?;
+    let mut standings: BTreeMap<RouteId, Standing> =
+        calendar::planned(tx, municipality, day, day).await?.into_iter().map(|planned| (planned.route_id, planned.standing)).collect();
     for round in rounds {
         let own = names.remove(&round.round_id).filter(|names| operator.is_none_or(|own| own == names.operator_code));
         let Some(round::Names { route, operator, .. }) = own else { continue };
@@ -58,6 +79,7 @@ pub async fn progress(tx: &mut Tx, municipality: MunicipalityId, operator: Optio
             missed: reasons.values().sum(),
             last_stop: own.iter().map(|(_, _, _, at)| *at).max(),
             reasons,
+            standing: standings.remove(&round.route_id).unwrap_or(Standing::Weekly),
             round,
         });
     }
@@ -150,10 +172,10 @@ async fn rounds_page(State(app): State<App>, actor: Actor, reader: Reader, Query
     let answer = words.tell(
         "rounds-answer",
         &[
-            ("out", count(rounds.iter().filter(|row| started(row)).count() as i64).into()),
+            ("out", count(rounds.iter().filter(|row| row.started()).count() as i64).into()),
             ("rounds", count(rounds.len() as i64).into()),
             ("done", count(sum(|row| row.done)).into()),
-            ("planned", count(sum(|row| i64::from(row.round.planned_stops))).into()),
+            ("planned", count(sum(Progress::due)).into()),
             ("missed", count(sum(|row| row.missed)).into()),
         ],
     );
@@ -165,10 +187,6 @@ fn link(day: NaiveDate, municipality: Option<&str>) -> String {
         Some(code) => format!("/rounds?day={day}&municipality={code}"),
         None => format!("/rounds?day={day}"),
     }
-}
-
-fn started(row: &Progress) -> bool {
-    row.round.started_at.is_some() || row.last_stop.is_some()
 }
 
 fn hour(at: DateTime<Utc>) -> String {
@@ -204,10 +222,9 @@ fn coming_days(words: &Words, coming: &[Planned]) -> Markup {
 
 fn status(words: &Words, row: &Progress, now: DateTime<Utc>) -> Markup {
     let late = (now - row.round.leaves_at()).num_minutes();
-    let complete = row.done + row.missed >= i64::from(row.round.planned_stops) && row.round.planned_stops > 0;
     match () {
-        _ if row.round.ended_at.is_some() || complete => html! { span.estado { (words.say("rounds-finished")) } },
-        _ if started(row) => html! { span.estado.bien { (words.say("rounds-running")) } },
+        _ if row.finished(now) => html! { span.estado { (words.say("rounds-finished")) } },
+        _ if row.started() => html! { span.estado.bien { (words.say("rounds-running")) } },
         _ if late > 15 && late < 24 * 60 => html! { span.estado.falla {
             @if late < 60 { (words.tell("rounds-late", &[("minutes", late.into())])) }
             @else { (words.tell("rounds-late-hours", &[("hours", (late / 60).into()), ("minutes", (late % 60).into())])) }
@@ -240,10 +257,11 @@ fn rounds_table(words: &Words, rounds: &[Progress], now: DateTime<Utc>, today: N
                     th scope="row" {
                         (row.route)
                         span.sub { @if row.round.service_day < today { (show_day(row.round.service_day)) " · " } (row.operator) span.angosto { " · " (window) " · " span.junto { (words.say("rounds-missed")) " " (count(row.missed)) } @if row.last_stop.is_some() { " · " span.junto { (words.say("rounds-last")) " " (last) } } } }
+                        @if let Some(why) = feed::why(words, &row.standing) { span.sub { (why) } }
                         span.angosto { (status(words, row, now)) (bar(row)) }
                     }
                     td.num.ancho { (window) }
-                    td.num { span.tasa { (count(row.done)) } " " span.ic { (words.tell("rounds-of", &[("n", "".into()), ("total", count(i64::from(row.round.planned_stops)).into())]).trim()) } }
+                    td.num { span.tasa { (count(row.done)) } " " span.ic { (words.tell("rounds-of", &[("n", "".into()), ("total", count(row.due()).into())]).trim()) } }
                     td.ancho { (bar(row)) }
                     td.num.ancho { (count(row.missed)) }
                     td.num.ancho { (last) }
@@ -256,7 +274,7 @@ fn rounds_table(words: &Words, rounds: &[Progress], now: DateTime<Utc>, today: N
 
 /// Done, not done with a reason, no data: widths of a hundred; the numbers stand beside it.
 fn bar(row: &Progress) -> Markup {
-    let total = i64::from(row.round.planned_stops).max(row.done + row.missed).max(1);
+    let total = row.due().max(1);
     let width = |n: i64| format!("{:.1}", 100.0 * n as f64 / total as f64);
     html! {
         svg.avance viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
@@ -285,10 +303,7 @@ fn missed_section(words: &Words, rounds: &[Progress], day: NaiveDate) -> Markup 
 
 fn phones_section(words: &Words, phones: &[Phone], rounds: &[Progress], now: DateTime<Utc>, today: bool) -> Markup {
     // A phone is silent when its company has a round under way and it has not been heard for two hours.
-    let out = |phone: &Phone| {
-        let open = |row: &&Progress| started(row) && row.round.ended_at.is_none() && row.done + row.missed < i64::from(row.round.planned_stops);
-        today && phone.operator_code.is_some() && rounds.iter().any(|row| open(&row))
-    };
+    let out = |phone: &Phone| today && phone.operator_code.is_some() && rounds.iter().any(|row| row.started() && !row.finished(now));
     let problem = |phone: &Phone| -> Option<String> {
         if phone.unsettled > 0 {
             return Some(words.tell("rounds-unsettled", &[("n", phone.unsettled.into())]));

@@ -45,6 +45,8 @@ pub struct Standing {
     pub ground: Ground,
     /// Were a collection observed today, its week would be published on this day.
     pub first_publication: NaiveDate,
+    /// The last week that was published, if any was.
+    pub published_through: Option<Week>,
 }
 
 /// A name that fits the messages it signs; otherwise why not.
@@ -85,6 +87,7 @@ pub async fn set(tx: &mut Tx, municipality: MunicipalityId, ask: Ask, now: DateT
         let entry = audit::Entry { stream: "territory", actor: "command line", action: "pilot", target: &after.code, detail };
         audit::record(tx, municipality, now, entry).await?;
     }
+    let (through,): (Option<i32>,) = one!(tx, "SELECT MAX(last_week) FROM publication WHERE municipality_id = $1 AND kind = 'week'", municipality)?;
     let published = Week::of(today).plus(1).monday().checked_add_days(Days::new(2)).unwrap_or(today);
     Ok(Standing {
         ground: ground(tx, &after, today).await?,
@@ -95,6 +98,7 @@ pub async fn set(tx: &mut Tx, municipality: MunicipalityId, ask: Ask, now: DateT
         sender: after.sender,
         collection_model: after.collection_model,
         first_publication: published,
+        published_through: through.map(Week),
     })
 }
 
@@ -134,10 +138,11 @@ impl Standing {
             lines.push(format!("Who collects: {model}"));
         }
         lines.push(format!("Pages: /today/{code} (coordinator), /map/{code} (mayor), /crew and /rounds (crews), /visits, /registry."));
-        lines.push(format!(
-            "The first publication comes on the Wednesday after the first week in which a served home was observed: observed today, on {}.",
-            show_day(self.first_publication)
-        ));
+        let day = show_day(self.first_publication);
+        lines.push(match self.published_through {
+            None => format!("The first publication comes on the Wednesday after the first week in which a served home was observed: observed today, on {day}."),
+            Some(week) => format!("Published so far through {week}. The next week comes on the Wednesday after a week in which a served home was observed: observed today, on {day}."),
+        });
         let ground = &self.ground;
         let steps = [
             (!ground.outline, "an outline (geo import municipalities)"),

@@ -206,6 +206,7 @@ impl Protocol {
         {
             lines.unless(value >= 1, key, format!("{value} is too few; use at least 1"));
         }
+        lines.unless(norm.window_weeks <= 52, "norm.window_weeks", format!("{} is more than a year; use at most 52", norm.window_weeks));
         lines.unless(
             norm.minimum_homes >= FEWEST_HOMES,
             "norm.minimum_homes",

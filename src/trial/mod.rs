@@ -6,6 +6,7 @@ pub mod assign;
 pub mod check;
 pub mod command;
 pub mod freeze;
+pub mod homes;
 pub mod looks;
 pub mod page;
 
@@ -40,6 +41,8 @@ pub struct Trial {
     pub sha256: String,
     /// SHA-256 of the text as it was frozen first; the same as `sha256` while there is no amendment.
     pub frozen_sha256: String,
+    /// The text as it was frozen first.
+    frozen_text: String,
     pub seed: u64,
     pub frozen_at: Option<DateTime<Utc>>,
     pub assigned_at: Option<DateTime<Utc>>,
@@ -120,19 +123,9 @@ async fn read(tx: &mut Tx, row: Row) -> Result<Trial> {
     )?;
     let (text, sha256) = match amendments.last() {
         Some(amendment) => (amendment.text.clone(), amendment.sha256.clone()),
-        None => (row.protocol, row.protocol_sha256.clone()),
+        None => (row.protocol.clone(), row.protocol_sha256.clone()),
     };
-    // The stored text is the promise: when it no longer gives the stored hash, somebody edited the database.
-    if Protocol::sha256(&text) != sha256 {
-        return Err(Error::refused(
-            "trial-altered",
-            format!(
-                "trial {}: the stored protocol does not give its own hash {sha256}; it was edited in the database: restore a backup",
-                row.trial_id
-            ),
-        ));
-    }
-    let protocol = Protocol::parse(&text, &row.trial_id)?;
+    let protocol = parsed(&row.trial_id, &text, &sha256)?;
     Ok(Trial {
         title: protocol.title.clone(),
         id: row.trial_id,
@@ -140,12 +133,41 @@ async fn read(tx: &mut Tx, row: Row) -> Result<Trial> {
         text,
         sha256,
         frozen_sha256: row.protocol_sha256,
+        frozen_text: row.protocol,
         // TOML integers are at most i64::MAX, so nothing is lost.
         seed: row.seed.unsigned_abs(),
         frozen_at: row.frozen_at,
         assigned_at: row.assigned_at,
         amendments,
     })
+}
+
+/// Reads a stored text. It is the promise: when it no longer gives the stored hash, somebody edited the database.
+fn parsed(trial_id: &str, text: &str, sha256: &str) -> Result<Protocol> {
+    if Protocol::sha256(text) != sha256 {
+        return Err(Error::refused(
+            "trial-altered",
+            format!("trial {trial_id}: the stored protocol does not give its own hash {sha256}; it was edited in the database: restore a backup"),
+        ));
+    }
+    Protocol::parse(text, trial_id)
+}
+
+impl Trial {
+    /// What counted at a moment: the newest amendment until then, or what was frozen first.
+    pub fn in_force(&self, at: DateTime<Utc>) -> Result<Protocol> {
+        match self.amendments.iter().rfind(|amendment| amendment.dated_at <= at) {
+            Some(amendment) => parsed(&self.id, &amendment.text, &amendment.sha256),
+            None => parsed(&self.id, &self.frozen_text, &self.frozen_sha256),
+        }
+    }
+}
+
+/// The frozen trials that run in a municipality, by name, each as it is in force.
+pub async fn of(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Trial>> {
+    let code = municipality.to_string();
+    let own = |trial: &Trial| trial.frozen_at.is_some() && trial.protocol.municipalities.contains(&code);
+    Ok(all(tx).await?.into_iter().filter(own).collect())
 }
 
 /// The frozen trials that drew any of these segments, with those they drew.

@@ -1,15 +1,16 @@
 //! Where a trial stands today: protocol and hash, calendar in days and weeks, looks, the draw, pooled counts. Never a figure by arm.
 
+use super::homes::Homes;
 use super::protocol::{Phase, Protocol};
 use super::{Trial, assign, looks};
 use crate::all;
 use crate::clock::{Week, show_day, show_time};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::MunicipalityId;
+use crate::id::{MunicipalityId, SegmentId};
 use chrono::NaiveDate;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
@@ -133,7 +134,7 @@ pub async fn status(tx: &mut Tx, trial: &Trial, today: NaiveDate) -> Result<Stat
             .collect(),
         look_requests: looks::requests(tx, &trial.id).await?.len(),
         draw,
-        pooled: pooled(tx, trial).await?,
+        pooled: pooled(tx, trial, trial_week.min(protocol.calendar.weeks)).await?,
     })
 }
 
@@ -153,24 +154,16 @@ pub async fn drawn(tx: &mut Tx, trial: &Trial) -> Result<Draw> {
     })
 }
 
-/// Before the draw all segments of the municipalities count; after it those that entered.
-async fn pooled(tx: &mut Tx, trial: &Trial) -> Result<Vec<Pooled>> {
+/// Before the draw all segments of the municipalities count; after it those that entered, with the homes that count in them wherever they
+/// stand now, as the report has it.
+async fn pooled(tx: &mut Tx, trial: &Trial, through: i64) -> Result<Vec<Pooled>> {
     let protocol = &trial.protocol;
     let mut by_phase: Vec<Pooled> =
         [Phase::Baseline, Phase::Messages, Phase::After].map(|phase| Pooled { phase: phase.name(), observed: 0, set_out: 0, complied: 0 }).into();
     for code in &protocol.municipalities {
         let municipality = MunicipalityId::parse(code)?;
         let weeks: Vec<(Week, i64, i64, i64)> = if trial.assigned_at.is_some() {
-            all!(
-                tx,
-                "SELECT w.iso_week, CAST(SUM(w.observed) AS BIGINT), CAST(SUM(w.set_out) AS BIGINT), CAST(SUM(w.complied) AS BIGINT)
-                   FROM segment_week w
-                   JOIN trial_segment t ON t.municipality_id = w.municipality_id AND t.segment_id = w.segment_id
-                  WHERE w.municipality_id = $1 AND t.trial_id = $2 AND t.arm IS NOT NULL
-                  GROUP BY w.iso_week",
-                municipality,
-                &trial.id
-            )?
+            of_the_draw(tx, trial, municipality, through).await?
         } else {
             all!(
                 tx,
@@ -189,6 +182,28 @@ async fn pooled(tx: &mut Tx, trial: &Trial) -> Result<Vec<Pooled>> {
         }
     }
     Ok(by_phase)
+}
+
+/// Sums by week of the segments that entered, homes counted in the segment of the draw.
+async fn of_the_draw(tx: &mut Tx, trial: &Trial, municipality: MunicipalityId, through: i64) -> Result<Vec<(Week, i64, i64, i64)>> {
+    let mut weeks: Vec<(Week, i64, i64, i64)> = all!(
+        tx,
+        "SELECT w.iso_week, CAST(SUM(w.observed) AS BIGINT), CAST(SUM(w.set_out) AS BIGINT), CAST(SUM(w.complied) AS BIGINT)
+           FROM segment_week w
+           JOIN trial_segment t ON t.municipality_id = w.municipality_id AND t.segment_id = w.segment_id
+          WHERE w.municipality_id = $1 AND t.trial_id = $2 AND t.arm IS NOT NULL
+          GROUP BY w.iso_week",
+        municipality,
+        &trial.id
+    )?;
+    let drawn = super::segments(tx, &trial.id).await?.into_iter().filter(|row| row.municipality_id == municipality && row.arm.is_some());
+    let drawn: BTreeSet<SegmentId> = drawn.map(|row| row.segment_id).collect();
+    let homes = Homes::read(tx, &trial.protocol, through, municipality, &drawn).await?;
+    let span = (trial.protocol.week(1), trial.protocol.week(through.max(0)));
+    for carried in homes.carried(tx, municipality, span).await?.into_iter().filter(|carried| drawn.contains(&carried.segment)) {
+        weeks.push((carried.week, carried.observed as i64, carried.set_out as i64, carried.complied as i64));
+    }
+    Ok(weeks)
 }
 
 impl Status {

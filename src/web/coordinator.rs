@@ -28,9 +28,8 @@ async fn today(State(app): State<App>, actor: Actor, reader: Reader, Path(code):
     let facts = Facts::gather(&mut tx, municipality, now, day).await?;
     let words = &reader.words;
     let tasks = tasks::of(words, &facts);
-    let (done, missed, planned) = facts.today.iter().fold((0, 0, 0), |(done, missed, planned), row| {
-        (done + row.done, missed + row.missed, planned + i64::from(row.round.planned_stops).max(row.done + row.missed))
-    });
+    let (done, missed, planned) =
+        facts.today.iter().fold((0, 0, 0), |(done, missed, planned), row| (done + row.done, missed + row.missed, planned + row.due()));
     let heading = match tasks.len() {
         0 => words.say("today-heading-none"),
         n => words.tell("today-heading", &[("n", (n as i64).into())]),

@@ -828,6 +828,10 @@ calendar-coming-caption = What the calendar says of the next seven days.
 ## norm
 norm-campaigns-heading = Do the messages arrive?
 norm-campaigns-answer = { $delivered } of { $due } messages due so far arrived ({ $share } %). All arms together; one a week and home.
+norm-campaigns-written = { $n ->
+    [one] One message is written and waits for its hour.
+   *[other] { $n } messages are written and wait for their hour.
+  } None was due to arrive yet.
 norm-campaigns-none = No messages yet. They start with the trial's messages phase and stop by themselves.
 norm-campaign-empty = Campaign “{ $campaign }” has no messages here yet.
 norm-campaign-caption = Campaign “{ $campaign }”: messages by week, all arms together
@@ -836,8 +840,8 @@ norm-column-due = Due
 norm-column-delivered = Delivered
 norm-column-failed = Not arrived
 norm-column-waiting = Waiting
-norm-column-withheld = No contact
-norm-narrow = { $failed } not arrived · { $waiting } waiting · { $withheld } no contact
+norm-column-withheld = Not sent
+norm-narrow = { $failed } not arrived · { $waiting } waiting · { $withheld } not sent
 norm-week-head = Week { $week }
 norm-week-days = { $from } to { $to }
 norm-trial-week = week { $n } of the trial
@@ -866,7 +870,7 @@ norm-channel-whatsapp = WhatsApp
 norm-channel-voice = Voice
 norm-channel-paper = Paper
 norm-channel-none = None
-norm-state-withheld = No contact
+norm-state-withheld = Not sent
 norm-state-queued = Waiting
 norm-state-sending = Leaving
 norm-state-accepted = Accepted
@@ -1073,7 +1077,10 @@ analysis-flow-assessed = assessed, { $homes } served homes
 analysis-flow-out = left out before the draw
 analysis-out-few-homes = { $n } with few homes observed
 analysis-out-no-baseline = { $n } without a baseline
-analysis-flow-assigned = drawn in { $strata } strata, { $homes } homes
+analysis-flow-assigned = drawn in { $strata ->
+    [one] one stratum
+   *[other] { $strata } strata
+  }, { $homes } homes
 analysis-flow-caption = By arm, in the weeks of messages. “Not observed” is never “did not comply”.
 analysis-flow-sub = { $segments } segments, { $homes } homes, { $n } collections
 analysis-since-caption = Homes since the draw. A home that moves keeps the arm of the draw and is counted once.
@@ -1141,7 +1148,10 @@ analysis-next-look = Look { $look } does not exist yet
 analysis-next-look-what = Nothing on this page says whether the effect lasts. Until { $day } what follows is only shown for all arms together.
 analysis-warning-no-registry-number = The protocol has no registry number yet.
 analysis-warning-no-ethics-approval = The protocol names no ethics approval yet.
-analysis-warning-amended = The protocol was amended { $n } times after the freeze: read the amendments.
+analysis-warning-amended = { $n ->
+    [one] The protocol was amended once
+   *[other] The protocol was amended { $n } times
+  } after the freeze: read the amendments.
 analysis-warning-not-computed = Could not be computed ({ $what }): the data are not enough.
 analysis-warning-no-messages-data = No week of messages is published: nothing is estimated.
 analysis-warning-few-degrees = There are only { $df } degrees of freedom: do not quote a p without the design p beside it.
@@ -1190,6 +1200,7 @@ map-empty = No week is published yet.
 map-empty-first = The first one comes out on Wednesday { $day }.
 map-empty-unknown = No collection has been observed yet. The first week comes out on the Wednesday after the week in which the first one is.
 map-empty-waiting = Observations have come in, but none yet of a served home on a segment; the first week comes out once there are some.
+map-no-further = No pilot runs here any more: no further week is published.
 map-empty-no-pilot = No pilot runs in this municipality: nothing is published here. The administrator opens one.
 map-places = Neighbourhoods of the municipality
 map-approximate = Approximate map: the borders and positions of the neighbourhoods are not official.
@@ -1319,7 +1330,8 @@ today-tasks = Matters to attend to
 today-next = Nothing waits. The next route leaves at { $hour }.
 today-next-none = Nothing waits. No other route leaves today.
 today-not-left = Not left
-today-not-left-title = Route { $route }: it should have left at { $hour }
+today-route-called = Route { $route }
+today-not-left-title = { $route }: it should have left at { $hour }
 today-not-left-detail = { $operator }. No phone has opened the route. { $homes } homes wait: { $stream }.
 today-see-round = See the route
 today-until = Until { $hour }
@@ -1400,6 +1412,7 @@ today-channel-sms = SMS
 today-channel-whatsapp = WhatsApp
 today-channel-voice = Voice
 today-channel-paper = Paper
+today-channel-none = No way agreed
 today-state-withheld = Withheld
 today-state-queued = Queued
 today-state-sending = Sending
@@ -1428,6 +1441,7 @@ today-far = none within 150 m
 today-trends = How we are doing
 today-trends-through = Up to week { $week }, the last one published.
 today-trends-next = Week { $week } is published on Wednesday { $day }.
+today-trends-next-if = Week { $week } is published on Wednesday { $day }, if any home is observed in it.
 today-trends-caption = Weeks { $from } to { $to }, the whole municipality. In brackets, the 95 % margin.
 today-of-hundred = Of every 100
 today-trend-complied = Observed collections that complied

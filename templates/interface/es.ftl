@@ -828,6 +828,10 @@ calendar-coming-caption = Lo que dice el calendario de los próximos siete días
 ## norm
 norm-campaigns-heading = ¿Llegan los mensajes?
 norm-campaigns-answer = Llegaron { $delivered } de { $due } mensajes que ya tocaban ({ $share } %). Todos los brazos juntos; uno por semana y hogar.
+norm-campaigns-written = { $n ->
+    [one] Un mensaje está escrito y espera su hora.
+   *[other] { $n } mensajes están escritos y esperan su hora.
+  } Ninguno tenía que llegar todavía.
 norm-campaigns-none = Todavía no hay mensajes. Empiezan con la fase de mensajes del ensayo y paran solos.
 norm-campaign-empty = La campaña «{ $campaign }» todavía no tiene mensajes aquí.
 norm-campaign-caption = Campaña «{ $campaign }»: mensajes por semana, todos los brazos juntos
@@ -836,8 +840,8 @@ norm-column-due = Debidos
 norm-column-delivered = Entregados
 norm-column-failed = Sin llegar
 norm-column-waiting = En espera
-norm-column-withheld = Sin contacto
-norm-narrow = { $failed } sin llegar · { $waiting } en espera · { $withheld } sin contacto
+norm-column-withheld = No se envió
+norm-narrow = { $failed } sin llegar · { $waiting } en espera · { $withheld } no se enviaron
 norm-week-head = Semana { $week }
 norm-week-days = { $from } al { $to }
 norm-trial-week = semana { $n } del ensayo
@@ -866,7 +870,7 @@ norm-channel-whatsapp = WhatsApp
 norm-channel-voice = Voz
 norm-channel-paper = Papel
 norm-channel-none = Ninguno
-norm-state-withheld = Sin contacto
+norm-state-withheld = No se envía
 norm-state-queued = En espera
 norm-state-sending = Saliendo
 norm-state-accepted = Aceptado
@@ -1073,7 +1077,10 @@ analysis-flow-assessed = evaluados, { $homes } hogares con servicio
 analysis-flow-out = fuera antes del sorteo
 analysis-out-few-homes = { $n } con pocos hogares observados
 analysis-out-no-baseline = { $n } sin línea base
-analysis-flow-assigned = sorteados en { $strata } estratos, { $homes } hogares
+analysis-flow-assigned = sorteados en { $strata ->
+    [one] un estrato
+   *[other] { $strata } estratos
+  }, { $homes } hogares
 analysis-flow-caption = Por brazo, en las semanas de mensajes. «No observada» nunca es «no cumplió».
 analysis-flow-sub = { $segments } segmentos, { $homes } hogares, { $n } recolecciones
 analysis-since-caption = Hogares desde el sorteo. Quien se muda conserva el brazo del sorteo y se cuenta una vez.
@@ -1141,7 +1148,10 @@ analysis-next-look = La vista { $look } aún no existe
 analysis-next-look-what = Nada en esta página dice si el efecto dura. Hasta el { $day } lo que sigue solo se verá sin separar por brazo.
 analysis-warning-no-registry-number = El protocolo aún no tiene número de registro.
 analysis-warning-no-ethics-approval = El protocolo aún no nombra una aprobación de ética.
-analysis-warning-amended = El protocolo se enmendó { $n } veces después de congelarlo: lea las enmiendas.
+analysis-warning-amended = { $n ->
+    [one] El protocolo se enmendó una vez
+   *[other] El protocolo se enmendó { $n } veces
+  } después de congelarlo: lea las enmiendas.
 analysis-warning-not-computed = No se pudo calcular ({ $what }): los datos no alcanzan.
 analysis-warning-no-messages-data = Ninguna semana de mensajes está publicada: no se estima nada.
 analysis-warning-few-degrees = Solo hay { $df } grados de libertad: no cite una p sin la de aleatorización al lado.
@@ -1190,6 +1200,7 @@ map-empty = Todavía no hay semanas publicadas.
 map-empty-first = La primera sale el miércoles { $day }.
 map-empty-unknown = Aún no se ha observado ninguna recolección. La primera semana sale el miércoles siguiente a la semana en que se observe la primera.
 map-empty-waiting = Se han recibido observaciones, pero todavía de ningún hogar con servicio en un tramo; la primera semana sale cuando las haya.
+map-no-further = Aquí ya no hay piloto: no se publica ninguna semana más.
 map-empty-no-pilot = En este municipio no hay piloto: aquí no se publica nada. Lo abre la administración de Vecino.
 map-places = Vecindarios del municipio
 map-approximate = Mapa aproximado: los límites y posiciones de los vecindarios no son oficiales.
@@ -1319,7 +1330,8 @@ today-tasks = Asuntos por atender
 today-next = Nada espera. La próxima ruta sale a las { $hour }.
 today-next-none = Nada espera. Hoy no sale ninguna otra ruta.
 today-not-left = Sin salir
-today-not-left-title = Ruta { $route }: debía salir a las { $hour }
+today-route-called = Ruta { $route }
+today-not-left-title = { $route }: debía salir a las { $hour }
 today-not-left-detail = { $operator }. Ningún teléfono ha abierto la ruta. { $homes } hogares esperan: { $stream }.
 today-see-round = Ver la ruta
 today-until = Hasta las { $hour }
@@ -1400,6 +1412,7 @@ today-channel-sms = SMS
 today-channel-whatsapp = WhatsApp
 today-channel-voice = Voz
 today-channel-paper = Papel
+today-channel-none = Sin medio acordado
 today-state-withheld = No se envía
 today-state-queued = Por enviar
 today-state-sending = Saliendo
@@ -1428,6 +1441,7 @@ today-far = ninguna a menos de 150 m
 today-trends = Cómo vamos
 today-trends-through = Hasta la semana { $week }, la última publicada.
 today-trends-next = La semana { $week } se publica el miércoles { $day }.
+today-trends-next-if = La semana { $week } se publica el miércoles { $day }, si en ella se observa algún hogar.
 today-trends-caption = Semanas { $from } a { $to }, todo el municipio. Entre paréntesis, el margen de 95 %.
 today-of-hundred = De cada 100
 today-trend-complied = Recolecciones observadas que cumplieron

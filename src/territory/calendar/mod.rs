@@ -112,8 +112,13 @@ const LATE_HOME: i64 = 4;
 
 /// Whether a round that began on an earlier day is still on the road at a moment: its window runs past midnight and has not long ended.
 pub fn still_out(day: NaiveDate, window_start: &str, window_end: &str, at: DateTime<Utc>) -> bool {
-    let (begins, ends) = hours(day, window_start, window_end);
-    past_midnight(window_start, window_end) && begins <= at && at < ends + Duration::hours(LATE_HOME)
+    let (begins, _) = hours(day, window_start, window_end);
+    past_midnight(window_start, window_end) && begins <= at && at < home_by(day, window_start, window_end)
+}
+
+/// From when on a round is over even if nobody said so.
+pub fn home_by(day: NaiveDate, window_start: &str, window_end: &str) -> DateTime<Utc> {
+    hours(day, window_start, window_end).1 + Duration::hours(LATE_HOME)
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,7 +1,7 @@
 //! Municipalities, neighbourhoods, points and streets.
 
 use super::fields::Item;
-use super::ways::there;
+use super::ways::{ending, there};
 use super::{Ground, Lines, Outcome, Request, Stored, Told, days, settle, sort, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
@@ -215,6 +215,7 @@ pub(super) async fn points(
         };
         let route_id = if item.properties.contains_key("route") {
             item.text("route").and_then(|route| {
+                ending(&format!("route «{route}»"), routes.get(&route), days, "the point belongs to none", &item.place, lines);
                 there(&route, &routes, ("route", "routes"), there_on(history, days), ground, &item.place, lines)
                     .map(|version| version.facts.0.route_id)
             })

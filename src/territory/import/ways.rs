@@ -283,10 +283,24 @@ pub(super) async fn segments(
         let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
         let geometry = line(&item, before.map(|segment| &segment.geometry), lines);
+        let says = ["route", "neighbourhood"].map(|column| item.properties.contains_key(column));
         let route = item.needed_or("route", before.and_then(|segment| route_codes.get(&segment.route_id).cloned()), lines);
         let area = item.needed_or("neighbourhood", before.and_then(|segment| area_codes.get(&segment.neighbourhood_id).cloned()), lines);
         let what = format!("segment «{code}»");
         let day = there_on(history, days);
+        if let Some(name) = route.as_ref().filter(|_| says[0]) {
+            ending(&format!("route «{name}»"), routes.get(name), days, "no truck comes to the segment's homes", &item.place, lines);
+        }
+        if let Some(name) = area.as_ref().filter(|_| says[1]) {
+            ending(
+                &format!("neighbourhood «{name}»"),
+                neighbourhoods.get(name),
+                days,
+                "the segment's homes stand in none that is on the map",
+                &item.place,
+                lines,
+            );
+        }
         let route = route.and_then(|name| there(&name, &routes, ("route", "routes"), day, ground, &item.place, lines));
         let area = area.and_then(|name| there(&name, &neighbourhoods, ("neighbourhood", "neighbourhoods"), day, ground, &item.place, lines));
         let drawn: Vec<geo::Coord> = item.shape.as_ref().map(|(_, shape)| shape.coords_iter().collect()).unwrap_or_default();
@@ -324,6 +338,14 @@ pub(super) async fn segments(
         homes::along_again(tx, mint, request, ground, &settled.since).await?;
     }
     Ok(())
+}
+
+/// Says when what a row is put on ends, as far as it is known already: from then on the row's thing stands on what is over.
+pub(super) fn ending<T>(what: &str, history: Option<&Vec<Version<T>>>, days: Days, then: &str, place: &str, lines: &mut Lines) {
+    let end = history.and_then(|known| known.last()).and_then(|last| last.valid_to);
+    if let Some(end) = end.filter(|end| days.until.is_none_or(|until| until > *end)) {
+        lines.warn(place, format!("{what} ends on {end}; from then on {then}"));
+    }
 }
 
 /// What a row refers to by its code, as it is on the row's first day.

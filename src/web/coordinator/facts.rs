@@ -3,7 +3,7 @@
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{MunicipalityId, OperatorId};
+use crate::id::{MunicipalityId, OperatorId, SegmentId};
 use crate::map::Measure;
 use crate::map::period::Kind;
 use crate::map::read::{self, Path};
@@ -73,8 +73,18 @@ pub struct Facts {
     pub trends: Vec<(Measure, Path)>,
     /// Published weeks that changed since in a way that cannot be told yet, and why.
     pub waiting: Vec<(Week, Vec<Waiting>)>,
-    /// Week, planned stops, observed stops, up to the last published week.
+    /// Week, stops due, stops observed, up to the last published week.
     pub coverage: Vec<(Week, i64, i64)>,
+    /// `None` where nothing further is published.
+    pub next: Option<Next>,
+}
+
+/// The next week that can be published, and when; a week in which nobody is observed is not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Next {
+    pub week: Week,
+    pub day: NaiveDate,
+    pub observed: bool,
 }
 
 /// A paused campaign: which, since when, why.
@@ -117,11 +127,8 @@ impl Facts {
             municipality
         )?;
         let (consents, withdrawn) = consent::leaving_since(tx, municipality, this_week.monday()).await?;
-        let code = municipality.to_string();
-        let texts: Vec<(String, String)> =
-            all!(tx, "SELECT trial_id, protocol FROM trial WHERE frozen_at IS NOT NULL ORDER BY frozen_at DESC, trial_id")?;
-        let protocols = texts.iter().map(|(id, text)| Protocol::parse(text, id)).collect::<Result<Vec<_>>>()?;
-        let trial = protocols.into_iter().find(|protocol| protocol.municipalities.contains(&code));
+        let trials = crate::trial::of(tx, municipality).await?;
+        let trial = trials.into_iter().rev().max_by_key(|trial| trial.frozen_at).map(|trial| trial.protocol);
         let published = read::published(tx, municipality).await?;
         let mut trends = Vec::new();
         for measure in Measure::ALL {
@@ -132,9 +139,13 @@ impl Facts {
             Some((first, last)) => coverage(tx, municipality, first, last).await?,
             None => Vec::new(),
         };
+        let next = match read::place(tx, municipality).await?.pilot {
+            true => Some(next(tx, municipality, day, span.map(|(_, last)| last)).await?),
+            false => None,
+        };
         let waiting = revision::waiting(tx, municipality).await?.into_iter().map(|(week, why, _)| (week, why)).collect();
         Ok(Facts {
-            code,
+            code: municipality.to_string(),
             now,
             day,
             today,
@@ -151,13 +162,8 @@ impl Facts {
             trends,
             waiting,
             coverage,
+            next,
         })
-    }
-
-    /// The next week that will be published, and when.
-    pub fn next_publication(&self) -> Option<(Week, NaiveDate)> {
-        let next = self.trends.first()?.1.last()?.0.last.plus(1);
-        Some((next, published_on(next)))
     }
 
     /// Where the trial stands on this day: its phase and that phase's weeks.
@@ -202,7 +208,7 @@ async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: 
             day: at,
             other,
             routes: rows.len() as i64,
-            planned: sum(|row| i64::from(row.round.planned_stops)),
+            planned: sum(Progress::due),
             done: sum(|row| row.done),
             missed: sum(|row| row.missed),
         });
@@ -264,29 +270,52 @@ async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> 
     Ok((homes, total))
 }
 
-/// Planned and observed stops by week: rounds against tallies, so it costs as much as there are segments and routes.
+/// The first week after the last published one whose Wednesday has not passed, and in which somebody was observed or still may be.
+async fn next(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, last: Option<Week>) -> Result<Next> {
+    let mut week = last.map_or(Week::of(day), |last| last.plus(1));
+    while published_on(week) < day {
+        week = week.plus(1);
+    }
+    loop {
+        let (seen,): (i64,) =
+            one!(tx, "SELECT COUNT(*) FROM home_week WHERE municipality_id = $1 AND iso_week = $2 AND observed > 0", municipality, week)?;
+        if seen > 0 || week.sunday() >= day {
+            return Ok(Next { week, day: published_on(week), observed: seen > 0 });
+        }
+        week = week.plus(1);
+    }
+}
+
+/// Stops that were due and that were observed, by week: rounds against tallies, so it costs as much as there are segments. As in the
+/// report, what was observed was due, whatever the calendar says of its day since.
 async fn coverage(tx: &mut Tx, municipality: MunicipalityId, first: Week, last: Week) -> Result<Vec<(Week, i64, i64)>> {
-    let planned: Vec<(NaiveDate, i64)> = all!(
+    let due: Vec<(Week, SegmentId, i64)> = all!(
         tx,
-        "SELECT service_day, CAST(SUM(planned_stops) AS BIGINT) FROM round WHERE municipality_id = $1 AND service_day >= $2 AND service_day <= $3
-         GROUP BY service_day",
-        municipality,
-        first.monday(),
-        last.sunday()
-    )?;
-    let observed: Vec<(Week, i64)> = all!(
-        tx,
-        "SELECT iso_week, CAST(SUM(observed) AS BIGINT) FROM segment_week WHERE municipality_id = $1 AND iso_week >= $2 AND iso_week <= $3 GROUP BY iso_week",
+        "SELECT iso_week, segment_id, CAST(SUM(stops) AS BIGINT) FROM round_segment
+          WHERE municipality_id = $1 AND iso_week >= $2 AND iso_week <= $3 GROUP BY iso_week, segment_id",
         municipality,
         first,
         last
     )?;
+    let observed: Vec<(Week, SegmentId, i64)> = all!(
+        tx,
+        "SELECT iso_week, segment_id, CAST(SUM(observed) AS BIGINT) FROM segment_week
+          WHERE municipality_id = $1 AND iso_week >= $2 AND iso_week <= $3 GROUP BY iso_week, segment_id",
+        municipality,
+        first,
+        last
+    )?;
+    let mut cells: BTreeMap<(Week, SegmentId), (i64, i64)> = BTreeMap::new();
+    for (week, segment, n) in due {
+        cells.entry((week, segment)).or_default().0 += n;
+    }
+    for (week, segment, n) in observed {
+        cells.entry((week, segment)).or_default().1 += n;
+    }
     let mut weeks: BTreeMap<Week, (i64, i64)> = BTreeMap::new();
-    for (day, n) in planned {
-        weeks.entry(Week::of(day)).or_default().0 += n;
+    for ((week, _), (due, observed)) in cells {
+        let sums = weeks.entry(week).or_default();
+        *sums = (sums.0 + due.max(observed), sums.1 + observed);
     }
-    for (week, n) in observed {
-        weeks.entry(week).or_default().1 += n;
-    }
-    Ok(weeks.into_iter().filter(|(_, (planned, _))| *planned > 0).map(|(week, (planned, observed))| (week, planned, observed)).collect())
+    Ok(weeks.into_iter().filter(|(_, (due, _))| *due > 0).map(|(week, (due, observed))| (week, due, observed)).collect())
 }

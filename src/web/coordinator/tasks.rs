@@ -64,21 +64,13 @@ pub fn of(words: &Words, facts: &Facts) -> Vec<Task> {
     tasks
 }
 
-pub fn started(row: &Progress) -> bool {
-    row.round.started_at.is_some() || row.last_stop.is_some()
-}
-
-pub fn finished(row: &Progress) -> bool {
-    row.round.ended_at.is_some() || (row.round.planned_stops > 0 && row.done + row.missed >= i64::from(row.round.planned_stops))
-}
-
 fn rounds_of(facts: &Facts) -> String {
     format!("/rounds?municipality={}", facts.code)
 }
 
 fn not_left(words: &Words, facts: &Facts, row: &Progress) -> Option<Task> {
     let late = (facts.now - row.round.leaves_at()).num_minutes();
-    if started(row) || finished(row) || late < LATE || row.round.planned_stops == 0 {
+    if row.started() || row.finished(facts.now) || late < LATE || row.round.planned_stops == 0 {
         return None;
     }
     let stream = words.say(&format!("map-stream-{}", row.round.stream.name()));
@@ -87,12 +79,19 @@ fn not_left(words: &Words, facts: &Facts, row: &Progress) -> Option<Task> {
         harm: (5, homes),
         tone: "falla",
         state: words.say("today-not-left"),
-        title: words.tell("today-not-left-title", &[("route", row.route.as_str().into()), ("hour", row.round.window_start.as_str().into())]),
+        title: words.tell("today-not-left-title", &[("route", called(words, &row.route).into()), ("hour", row.round.window_start.as_str().into())]),
         detail: words
             .tell("today-not-left-detail", &[("operator", row.operator.as_str().into()), ("homes", count(homes).into()), ("stream", stream.into())]),
         verb: words.say("today-see-round"),
         href: rounds_of(facts),
     })
+}
+
+/// A route as people call it: its name says already that it is one, or is told so.
+fn called(words: &Words, name: &str) -> String {
+    let told = words.tell("today-route-called", &[("route", name.into())]);
+    let word = told.split(' ').next().unwrap_or_default().to_lowercase();
+    if name.to_lowercase().starts_with(&format!("{word} ")) { name.to_owned() } else { told }
 }
 
 fn dump_closed(words: &Words, facts: &Facts, row: &Progress) -> Option<Task> {
@@ -126,7 +125,7 @@ fn silent(words: &Words, facts: &Facts, phone: &Phone) -> Option<Task> {
     let quiet = facts.now - seen;
     let on_the_road = facts.today.iter().any(|row| {
         let own = phone.operator == Some(row.round.operator_id);
-        own && started(row) && !finished(row)
+        own && row.started() && !row.finished(facts.now)
     });
     (on_the_road && quiet >= Duration::hours(SILENT_HOURS) && quiet < Duration::days(7)).then(|| Task {
         harm: (2, quiet.num_hours()),

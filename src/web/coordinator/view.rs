@@ -1,7 +1,7 @@
 //! The page's sections, in the order of the day.
 
-use super::facts::Facts;
-use super::tasks::{Task, finished, started};
+use super::facts::{Facts, Next};
+use super::tasks::Task;
 use crate::clock::{Week, local, show_day};
 use crate::language::Words;
 use crate::map::page::key;
@@ -38,7 +38,7 @@ pub fn body(words: &Words, facts: &Facts, tasks: &[Task]) -> Markup {
 }
 
 fn next_round(words: &Words, facts: &Facts) -> String {
-    let next = facts.today.iter().filter(|row| !started(row) && row.round.leaves_at() > facts.now).min_by_key(|row| row.round.leaves_at());
+    let next = facts.today.iter().filter(|row| !row.started() && row.round.leaves_at() > facts.now).min_by_key(|row| row.round.leaves_at());
     match next {
         Some(row) => words.tell("today-next", &[("hour", row.round.window_start.as_str().into())]),
         None => words.say("today-next-none"),
@@ -48,9 +48,9 @@ fn next_round(words: &Words, facts: &Facts) -> String {
 fn status(words: &Words, facts: &Facts, row: &Progress) -> (&'static str, String) {
     let late = (facts.now - row.round.leaves_at()).num_minutes();
     match () {
-        _ if row.reasons.contains_key(&Reason::DumpClosed) && !finished(row) => ("tarde", words.say("today-status-dump")),
-        _ if finished(row) => ("espera", words.say("today-status-finished")),
-        _ if started(row) => ("bien", words.say("today-status-running")),
+        _ if row.reasons.contains_key(&Reason::DumpClosed) && !row.finished(facts.now) => ("tarde", words.say("today-status-dump")),
+        _ if row.finished(facts.now) => ("espera", words.say("today-status-finished")),
+        _ if row.started() => ("bien", words.say("today-status-running")),
         _ if late >= 15 => ("falla", words.say("today-not-left")),
         _ => ("espera", words.tell("today-status-leaves", &[("hour", row.round.window_start.as_str().into())])),
     }
@@ -83,13 +83,14 @@ fn rounds(words: &Words, facts: &Facts) -> Markup {
 fn round(words: &Words, facts: &Facts, row: &Progress) -> Markup {
     let hours = format!("{}–{}", row.round.window_start, row.round.window_end);
     let (tone, state) = status(words, facts, row);
-    let planned = i64::from(row.round.planned_stops);
+    let planned = row.due();
     html! {
         tr {
             th scope="row" {
                 (row.route)
                 span.sub {
                     (row.operator)
+                    @if let Some(why) = feed::why(words, &row.standing) { " · " (why) }
                     span.angosto { " · " (hours) @if row.missed > 0 { " · " (words.tell("today-missed-sub", &[("n", count(row.missed).into())])) } }
                 }
                 span class=(format!("angosto estado {tone}")) { (state) }
@@ -217,8 +218,11 @@ fn trends(words: &Words, facts: &Facts) -> Markup {
             h2 { (words.say("today-trends")) }
             p {
                 (words.tell("today-trends-through", &[("week", newest.last.number().into())])) " "
-                @if let Some((next, day)) = facts.next_publication() {
-                    (words.tell("today-trends-next", &[("week", next.number().into()), ("day", show_day(day).into())]))
+                @match facts.next {
+                    None => { (words.say("map-no-further")) }
+                    Some(Next { week, day, observed }) => {
+                        (words.tell(if observed { "today-trends-next" } else { "today-trends-next-if" }, &[("week", week.number().into()), ("day", show_day(day).into())]))
+                    }
                 }
             }
             @for (week, why) in &facts.waiting {

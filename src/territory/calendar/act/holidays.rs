@@ -35,7 +35,12 @@ impl Desk<'_> {
             id
         )?;
         let who = code.map_or_else(|| format!("the routes of {}", self.municipality), |code| format!("route {code}"));
-        let what = if collects { "collect" } else { "rest" };
+        let what = match (code.is_some(), collects) {
+            (true, true) => "collects",
+            (true, false) => "rests",
+            (false, true) => "collect",
+            (false, false) => "rest",
+        };
         if stands == Some((collects,)) {
             done.lines.push(format!("nothing changed: {who} {what} on national holidays already"));
             return Ok(done);
@@ -101,6 +106,7 @@ impl Desk<'_> {
         let new = done.days.len();
         done.lines.push(match new {
             0 => format!("{file}: nothing changed; all {unchanged} holidays are there already"),
+            1 => format!("{file}: 1 holiday entered, {unchanged} unchanged"),
             _ => format!("{file}: {new} holidays entered, {unchanged} unchanged"),
         });
         if new > 0 {

@@ -1,13 +1,12 @@
 //! Where a home counts: in the segment, and so the arm, of the draw, wherever it moves afterwards. A home that comes later counts from then on
 //! in the segment it came to first. Tallies are by where homes lie; what movers did elsewhere is taken out there and put back here.
 
-use super::load::{Data, Tally};
+use super::protocol::{Phase, Protocol};
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, SegmentId};
 use crate::territory::dated::Span;
-use crate::trial::protocol::Phase;
 use crate::{all, among};
 use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Homes of one arm since the draw, as the report's flow tells them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Since {
-    /// Homes of the draw that live on another segment or lived on one.
+    /// Homes of the draw that moved to another segment. Whose segment was cut, or became part of another, moved nowhere.
     pub moved: i64,
     /// Homes of the draw without service on the last day of the data.
     pub closed: i64,
@@ -42,12 +41,30 @@ pub struct Homes {
 
 type Served = (HouseholdId, SegmentId, NaiveDate, Option<NaiveDate>);
 
+/// What homes did or were due elsewhere, to add to a segment's sums of a week: taken out where they lie, put in where they count.
+#[derive(Debug, Clone, Copy)]
+pub struct Carried {
+    pub segment: SegmentId,
+    pub week: Week,
+    pub due: f64,
+    pub observed: f64,
+    pub set_out: f64,
+    pub complied: f64,
+}
+
 impl Homes {
-    pub async fn read(tx: &mut Tx, data: &Data, trial: &str, municipality: MunicipalityId, drawn_segments: &BTreeSet<SegmentId>) -> Result<Homes> {
-        let drawn_on = data.protocol.phase_weeks(Phase::Baseline).1.sunday();
-        let last = data.protocol.week(data.through.max(1)).sunday();
+    /// As far as `through`, a trial week.
+    pub async fn read(
+        tx: &mut Tx,
+        protocol: &Protocol,
+        through: i64,
+        municipality: MunicipalityId,
+        drawn_segments: &BTreeSet<SegmentId>,
+    ) -> Result<Homes> {
+        let drawn_on = protocol.phase_weeks(Phase::Baseline).1.sunday();
+        let last = protocol.week(through.max(1)).sunday();
         let drawn: Vec<(HouseholdId, SegmentId)> =
-            all!(tx, "SELECT household_id, segment_id FROM trial_home WHERE municipality_id = $1 AND trial_id = $2", municipality, trial)?;
+            all!(tx, "SELECT household_id, segment_id FROM trial_home WHERE municipality_id = $1 AND trial_id = $2", municipality, &protocol.id)?;
         let mut counts_in: BTreeMap<HouseholdId, SegmentId> = drawn.into_iter().collect();
         let served: Vec<Served> = all!(
             tx,
@@ -59,6 +76,7 @@ impl Homes {
             drawn_on,
             last
         )?;
+        let ends = ends(tx, municipality).await?;
         let mut since: BTreeMap<SegmentId, Since> = BTreeMap::new();
         let mut arrived: BTreeMap<HouseholdId, NaiveDate> = BTreeMap::new();
         let mut away = Vec::new();
@@ -79,7 +97,6 @@ impl Homes {
                     *first
                 }
             };
-            let before = away.len();
             let came = arrived.get(&home);
             let elsewhere = stays.iter().filter(|(_, segment, from, _)| *segment != own && came.is_none_or(|came| from > came));
             away.extend(elsewhere.map(|(_, lies_in, from, to)| Away {
@@ -88,7 +105,10 @@ impl Homes {
                 lies_in: *lies_in,
                 days: Span { from: *from, to: *to },
             }));
-            if away.len() > before && of_the_draw.contains(&home) {
+            // Whoever stands on another segment because the one before has ended was not the one who moved.
+            let left = std::iter::once(own).chain(stays.iter().map(|(_, segment, ..)| *segment)).zip(stays);
+            let moved = left.into_iter().any(|(left, (_, segment, from, _))| left != *segment && ends.get(&left).is_none_or(|end| end >= from));
+            if moved && of_the_draw.contains(&home) {
                 since.entry(own).or_default().moved += 1;
             }
         }
@@ -106,32 +126,16 @@ impl Homes {
         self.counts_in.get(&home).copied().filter(|_| !before).unwrap_or(lies_in)
     }
 
-    /// What movers did and were due elsewhere, as tallies to add: taken out where they lie, put in where they count. `place` names a drawn
-    /// segment, `week` a trial week.
-    pub async fn carried(
-        &self,
-        tx: &mut Tx,
-        municipality: MunicipalityId,
-        (first, last): (Week, Week),
-        place: impl Fn(SegmentId) -> Option<usize>,
-        week: impl Fn(Week) -> i64,
-    ) -> Result<Vec<Tally>> {
+    /// What homes did and were due elsewhere than where they count.
+    pub async fn carried(&self, tx: &mut Tx, municipality: MunicipalityId, (first, last): (Week, Week)) -> Result<Vec<Carried>> {
         if self.away.is_empty() {
             return Ok(Vec::new());
         }
         let mut carried = Vec::new();
         let mut carry = |away: &Away, at: Week, [due, observed, set_out, complied]: [f64; 4]| {
             for (segment, sign) in [(away.lies_in, -1.0), (away.counts_in, 1.0)] {
-                if let Some(segment) = place(segment) {
-                    carried.push(Tally {
-                        segment,
-                        week: week(at),
-                        due: sign * due,
-                        observed: sign * observed,
-                        set_out: sign * set_out,
-                        complied: sign * complied,
-                    });
-                }
+                let [due, observed, set_out, complied] = [due, observed, set_out, complied].map(|n| sign * n);
+                carried.push(Carried { segment, week: at, due, observed, set_out, complied });
             }
         };
         // Stays of a home come oldest first: of several on one segment the first tells from when to ask.
@@ -177,4 +181,16 @@ impl Homes {
         }
         Ok(carried)
     }
+}
+
+/// The last day of every segment that has one.
+async fn ends(tx: &mut Tx, municipality: MunicipalityId) -> Result<BTreeMap<SegmentId, NaiveDate>> {
+    let ends: Vec<(SegmentId, NaiveDate)> = all!(
+        tx,
+        "SELECT v.segment_id, MAX(v.valid_to) FROM segment_version v
+          WHERE v.municipality_id = $1 AND v.superseded_at IS NULL
+          GROUP BY v.segment_id HAVING COUNT(*) = COUNT(v.valid_to)",
+        municipality
+    )?;
+    Ok(ends.into_iter().collect())
 }
