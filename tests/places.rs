@@ -387,7 +387,7 @@ async fn what_a_crew_recorded_this_morning_is_stored_whatever_its_route_becomes_
             round::keep_up(&mut tx, TOWN, monday).await.unwrap();
             tx.commit().await.unwrap();
             let answer = receive(&db, at_local(monday, 13, 0), &street.phones[0], &street.batch(&ops)).await.unwrap();
-            assert!(answer.results.iter().all(|receipt| receipt.status == Status::Stored), "{what}: {answer:?}");
+            assert!(answer.results.iter().all(|receipt| receipt.status == Status::Duplicate), "{what}: {answer:?}");
             let mut tx = db.write().await.unwrap();
             assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default(), "{what}");
         });

@@ -9,7 +9,7 @@ use crate::stats::Refusal;
 use crate::stats::ols::Estimate;
 use crate::trial::{Trial, looks};
 use crate::{opt, run};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -264,18 +264,18 @@ async fn wanted(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec<Wa
     let mut wanted = Vec::new();
     for (look, through) in reports {
         let stamp = stamp(tx, trial, look, through, published.is_some()).await?;
-        if newest(tx, &trial.id, look).await?.is_none_or(|(_, known)| known != stamp) {
+        if newest(tx, &trial.id, look).await?.is_none_or(|(_, known, _)| known != stamp) {
             wanted.push(Wanted { look, through, published: published.is_some(), stamp });
         }
     }
     Ok(wanted)
 }
 
-/// Source hash and stamp of the newest stored report of a look.
-async fn newest(tx: &mut Tx, trial_id: &str, look: i32) -> Result<Option<(String, String)>> {
+/// Source hash, stamp and moment of the newest stored report of a look.
+async fn newest(tx: &mut Tx, trial_id: &str, look: i32) -> Result<Option<(String, String, DateTime<Utc>)>> {
     opt!(
         tx,
-        "SELECT source_hash, stamp FROM analysis_report WHERE trial_id = $1 AND look = $2 ORDER BY computed_at DESC, source_hash LIMIT 1",
+        "SELECT source_hash, stamp, computed_at FROM analysis_report WHERE trial_id = $1 AND look = $2 ORDER BY computed_at DESC, source_hash LIMIT 1",
         trial_id,
         look
     )
@@ -292,7 +292,10 @@ pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<(
         let data = load(tx, trial, through).await?;
         let hash = source_hash(trial, look, through, published, &data);
         // The report of these rows is there already: it becomes the newest again, when something else stood between.
-        let latest = newest(tx, &trial.id, look).await?.is_some_and(|(known, _)| known == hash);
+        let newest = newest(tx, &trial.id, look).await?;
+        let latest = newest.as_ref().is_some_and(|(known, ..)| *known == hash);
+        // A clock that was put back makes no older report the newest.
+        let at = newest.map_or(to_micros(now), |(.., before)| to_micros(now).max(before + Duration::microseconds(1)));
         let known = run!(
             tx,
             "UPDATE analysis_report SET stamp = $4, computed_at = CASE WHEN $6 THEN computed_at ELSE $5 END
@@ -301,7 +304,7 @@ pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<(
             look,
             &hash,
             &stamp,
-            to_micros(now),
+            at,
             latest
         )?;
         if known > 0 {
@@ -315,7 +318,7 @@ pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<(
             &trial.id,
             look,
             &hash,
-            to_micros(now),
+            at,
             &stamp,
             CODE_VERSION,
             value

@@ -36,7 +36,7 @@ pub mod target;
 pub mod verify;
 pub mod view;
 pub mod waste;
-mod write;
+pub mod write;
 
 pub use consent::Purpose;
 pub use contact::{Channel, Contact, may_contact, may_contact_all, open_address};

@@ -13,7 +13,7 @@ use crate::account::audit;
 use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, PersonId};
-use crate::{bulk, one, run};
+use crate::{all, bulk, run};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -38,33 +38,43 @@ impl Ahead {
     }
 }
 
-/// Takes out what killed imports left, unless another one is on its way, and notes this one.
-async fn begin(tx: &mut Tx, municipality: MunicipalityId, id: Uuid, now: DateTime<Utc>) -> Result<()> {
-    let (others, live): (i64, i64) = one!(
+/// The municipalities in which an import was killed, and none is on its way: its rows belong to nobody.
+pub async fn killed(tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<MunicipalityId>> {
+    let found: Vec<(MunicipalityId,)> = all!(
         tx,
-        "SELECT COUNT(*), COUNT(CASE WHEN begun_at > $2 THEN 1 END) FROM import_under_way WHERE municipality_id = $1",
-        municipality,
+        "SELECT municipality_id FROM import_under_way GROUP BY municipality_id HAVING MAX(begun_at) <= $1 ORDER BY municipality_id",
         now - LOST
     )?;
-    if others > 0 && live == 0 {
-        run!(tx, "DELETE FROM import_under_way WHERE municipality_id = $1", municipality)?;
-        macro_rules! clear {
-            ($($table:literal),+) => { $( run!(
-                tx,
-                concat!("DELETE FROM ", $table, " WHERE municipality_id = $1 AND person_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = $1 AND p.person_id = ", $table, ".person_id)"),
-                municipality
-            )?; )+ };
-        }
-        clear!(
-            "person_word",
-            "person_source",
-            "household_member",
-            "consent",
-            "waste_enrolment",
-            "finance_enrolment",
-            "school_enrolment",
-            "gender_enrolment"
-        );
+    Ok(found.into_iter().map(|(municipality,)| municipality).collect())
+}
+
+/// Takes out what killed imports left of people whose files never came.
+pub async fn take_out(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
+    run!(tx, "DELETE FROM import_under_way WHERE municipality_id = $1", municipality)?;
+    macro_rules! clear {
+        ($($table:literal),+) => { $( run!(
+            tx,
+            concat!("DELETE FROM ", $table, " WHERE municipality_id = $1 AND person_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = $1 AND p.person_id = ", $table, ".person_id)"),
+            municipality
+        )?; )+ };
+    }
+    clear!(
+        "person_word",
+        "person_source",
+        "household_member",
+        "consent",
+        "waste_enrolment",
+        "finance_enrolment",
+        "school_enrolment",
+        "gender_enrolment"
+    );
+    Ok(())
+}
+
+/// Notes an import that writes ahead, after what killed ones left is out.
+async fn begin(tx: &mut Tx, municipality: MunicipalityId, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    if killed(tx, now).await?.contains(&municipality) {
+        take_out(tx, municipality).await?;
     }
     run!(tx, "INSERT INTO import_under_way (municipality_id, import_id, begun_at) VALUES ($1, $2, $3)", municipality, id, now)?;
     Ok(())

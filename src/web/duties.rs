@@ -7,7 +7,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::observation::{restate, round};
 use crate::territory::change::Changed;
-use crate::{analysis, map, norm, territory, trial};
+use crate::{analysis, map, norm, registry, territory, trial};
 
 /// Why a published week is revised when nobody asked for it.
 const LATE: &str = "operations received after it was published";
@@ -32,7 +32,21 @@ pub async fn every_minute(app: App) -> Result<()> {
     }
     tx.commit().await?;
     keep_reports(&app).await?;
+    take_out_killed(&app).await?;
     keep_heads(&app).await
+}
+
+/// What an import of people left that was killed on its way. Only where there is such takes the writer.
+async fn take_out_killed(app: &App) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let killed = registry::write::killed(&mut tx, app.clock.now()).await?;
+    drop(tx);
+    for municipality in killed {
+        let mut tx = app.db.write().await?;
+        registry::write::take_out(&mut tx, municipality).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Once a day the heads of the record are written outside the database.

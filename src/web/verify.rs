@@ -99,8 +99,11 @@ pub async fn verify(arguments: Verify, options: &Options) -> Result<()> {
     let expected = arguments.expect.as_deref().map(heads::given).transpose()?.unwrap_or_default();
     let app = options.open().await?;
     let verified = check(&app, expected).await?;
-    if verified.differences.is_empty() {
-        Outside::of(&app.data_dir).keep(&app.keys.record(), app.clock.now(), &verified.heads, false)?;
+    if verified.differences.is_empty()
+        && let Err(error) = Outside::of(&app.data_dir).keep(&app.keys.record(), app.clock.now(), &verified.heads, false)
+    {
+        // What was found is said all the same; the heads are printed.
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{error}\n"));
     }
     app.db.close().await;
     let heads: Vec<_> = verified
