@@ -150,7 +150,7 @@ fn in_memory(times: usize, file: &Path, columns: &[&str], mut spec: Value) -> (f
     let mut seconds = Vec::new();
     loop {
         let start = Instant::now();
-        drop(read(file, None, &wanted).unwrap());
+        drop(read(file, &vecino::sheet::Written::default(), &wanted).unwrap());
         let reading = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let answers = run(std::slice::from_ref(&spec), Path::new("")).unwrap_or_else(|_| panic!("not a spec: {spec}"));
@@ -179,7 +179,7 @@ fn design(file: &Path, formula: &str) -> Design {
         drop_singletons: false,
         counts: false,
     };
-    Design::new(&formula, &read(file, None, &wanted).unwrap(), &request).unwrap()
+    Design::new(&formula, &read(file, &vecino::sheet::Written::default(), &wanted).unwrap(), &request).unwrap()
 }
 
 fn coefficients(fitted: &Fit<'_, Design>, sandwich: &Sandwich) -> Vec<Estimate> {

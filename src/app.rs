@@ -25,6 +25,11 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Writes a line to stderr; where nobody listens there is nobody to tell.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// The folder whose own files stand over what ships. A process serves one installation.
 static OWN: OnceLock<PathBuf> = OnceLock::new();
 

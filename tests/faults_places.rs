@@ -297,6 +297,8 @@ async fn acts_from_the_command_line_say_what_they_do_and_refuse_in_one_line() {
     let told: Value = serde_json::from_str(&dry.out).unwrap();
     assert_eq!((dry.code, &told["dry_run"], &told["ended"]["segment"]), (0, &true.into(), &1.into()));
     assert_eq!(told["trials"][0]["segments"][0], "R2-02");
+    let ended = told["changes"].as_array().unwrap().iter().filter(|change| change["field"] == "valid_to").count() as u64;
+    assert_eq!((Some(ended), &told["by_field"]["valid_to"]), (told["ended"]["household"].as_u64().map(|homes| homes + 1), &ended.into()));
     assert!(dry.err.contains("norma-y-plan-2026"), "{}", dry.err);
     refused(folder, &geo(&["retire", "segments", "R2-02"]), &["R2-02", "homes"]);
     for arguments in [

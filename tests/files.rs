@@ -312,14 +312,10 @@ fn estimates_read_what_a_spreadsheet_saves_and_take_their_words_in_any_case() {
         answers.insert(answer.to_string());
     }
     assert_eq!(answers.len(), 1, "{answers:?}");
-    // Numbers that cannot be read as such make a column text, and that is said.
+    // Numbers with a sign for thousands are no names of groups.
     std::fs::write(folder.path().join("thousands.csv"), "y;x;z\n1;1.234,5;7\n2;2.345,5;8\n3;1.234,5;9\n4;2.345,5;x\n").unwrap();
-    let answer = estimate(&[json!({"data": "thousands.csv", "method": "ols", "formula": "y ~ x"})], folder.path()).unwrap().remove(0).unwrap();
-    assert!(
-        answer.warnings.iter().any(|w| w.contains("`x`") && w.contains("1.234,5")) && !answer.warnings.iter().any(|w| w.contains("`z`")),
-        "{:?}",
-        answer.warnings
-    );
+    let refused = estimate(&[json!({"data": "thousands.csv", "method": "ols", "formula": "y ~ x"})], folder.path()).unwrap().remove(0).unwrap_err();
+    assert!(refused.contains("thousands.csv: column `x`") && refused.contains("«1.234,5»") && refused.contains("1234,5"), "{refused}");
     let few: String = (0..60).map(|n| format!("{n},{}\n", if n == 40 { "s/d".to_owned() } else { format!("{}", n % 4) })).collect();
     std::fs::write(folder.path().join("few.csv"), format!("y,x\n{few}")).unwrap();
     let answer = estimate(&[json!({"data": "few.csv", "method": "ols", "formula": "y ~ x"})], folder.path()).unwrap().remove(0).unwrap();
@@ -338,6 +334,171 @@ fn estimates_read_what_a_spreadsheet_saves_and_take_their_words_in_any_case() {
                 .json()
         };
         assert_eq!(of("s.csv"), of("c.csv"));
+    }
+}
+
+#[test]
+fn a_number_is_never_read_as_a_group_or_a_thousandth_of_itself_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = |text: &str, formula: &str, more: Value| {
+        std::fs::write(folder.path().join("t.csv"), text).unwrap();
+        let mut spec = json!({"data": "t.csv", "method": "ols", "formula": formula});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        estimate(&[spec], folder.path()).unwrap().remove(0)
+    };
+    let rows = |separator: &str, cells: &[(&str, &str)]| -> String {
+        let lines = cells.iter().enumerate().map(|(n, (y, x))| format!("{y}{separator}{x}{separator}{}\n", n % 3));
+        format!("y{separator}x{separator}z\n{}", lines.collect::<String>())
+    };
+    let one = |odd: &str, separator: &str| {
+        let mut cells: Vec<(String, String)> = (1..20).map(|n| (format!("{}", n % 5), n.to_string())).collect();
+        cells.push(("3".into(), odd.to_owned()));
+        rows(separator, &cells.iter().map(|(y, x)| (y.as_str(), x.as_str())).collect::<Vec<_>>())
+    };
+    for (odd, separator, plain) in [
+        ("1.020,5", ";", "1020,5"),
+        ("1 020,5", ";", "1020,5"),
+        ("1\u{a0}020", "\t", "1020"),
+        ("\"1,020\"", ",", "1020"),
+        ("\"1,020.5\"", ",", "1020.5"),
+        ("1'020", ",", "1020"),
+        ("\"1,5\"", ",", "1.5"),
+    ] {
+        let refused = answer(&one(odd, separator), "y ~ x", json!({})).unwrap_err();
+        assert!(refused.starts_with("t.csv: column `x` ") && refused.contains(plain), "{odd}: {refused}");
+        // Where it only names groups it may be any text.
+        assert!(answer(&one(odd, separator), "y ~ z", json!({"cluster": "x", "vcov": "cr1"})).is_ok(), "{odd}");
+    }
+    // A column of thousands beside one that shows the decimal sign, wanted or not.
+    let thousands = rows(";", &[("1,5", "1.000"), ("2,5", "2.000"), ("4,0", "3.000"), ("4,5", "4.500"), ("6,5", "5.250")]);
+    for formula in ["y ~ x", "z ~ x"] {
+        let refused = answer(&thousands, formula, json!({})).unwrap_err();
+        assert!(refused.contains("`x`") && refused.contains("«1.000»") && refused.contains("thousands"), "{refused}");
+    }
+    assert!(answer(&thousands, "y ~ z", json!({"filter": "x > 0"})).is_err());
+    let english = rows("\t", &[("1.5", "1,000"), ("2.5", "2,000"), ("4.0", "3,000"), ("4.5", "4,500"), ("6.5", "5,250")]);
+    assert!(answer(&english, "y ~ x", json!({})).unwrap_err().contains("decimal point"));
+    // Nothing shows which it is: it is told. What shows it, or what commas separate, is read in silence.
+    let alone = thousands.replace(",5", "").replace(",0", "");
+    let told = answer(&alone, "y ~ x", json!({})).unwrap().warnings;
+    assert!(told.iter().any(|line| line.contains("`x`") && line.contains("«1.000» as 1;")), "{told:?}");
+    for text in [alone.replace("1.000", "0.125"), alone.replace("1.000", "1.25"), alone.replace(';', ",")] {
+        let told = answer(&text, "y ~ x", json!({})).unwrap().warnings;
+        assert!(!told.iter().any(|line| line.contains("thousands")), "{text}: {told:?}");
+    }
+    // Columns as the other readers find them.
+    let named = "Y;Año ;grupo\n1,5;1;Peña\n2,5;2;Muñoz\n3;4;Peña\n5;7;Muñoz\n";
+    let plain = answer(&named.replace("Y;Año ", "y;año"), "y ~ año", json!({})).unwrap().json()["results"].clone();
+    assert_eq!(answer(named, "y ~ año", json!({})).unwrap().json()["results"], plain);
+    assert_eq!(answer(named, "r ~ año", json!({"column": {"r": "y"}})).unwrap().json()["results"], plain);
+    assert!(answer(named, "r ~ año", json!({})).unwrap_err().contains("--column OURS=THEIRS"));
+    assert!(answer(&named.replace("Año ", "y "), "ý ~ grupo", json!({})).unwrap_err().contains("may all be `ý`"));
+    assert!(answer(named, "y ~ Y", json!({})).unwrap_err().contains("are both the column `Y`"));
+    // Letters that were lost are refused, spoilt ones told, whatever the column is for.
+    let lost = answer(&named.replace("Peña", "Pe\u{fffd}a"), "Y ~ año", json!({"cluster": "grupo"})).unwrap_err();
+    assert!(lost.contains("`grupo`") && lost.contains("U+FFFD"), "{lost}");
+    let spoilt = answer(&named.replace("Peña", "PeÃ±a"), "Y ~ año", json!({"cluster": "grupo"})).unwrap().warnings;
+    assert!(spoilt.iter().any(|line| line.contains("«Peña» was probably meant")), "{spoilt:?}");
+    let file = folder.path().join("t.csv");
+    std::fs::write(&file, named).unwrap();
+    let done = vecino(folder.path(), &["estimate", file.to_str().unwrap(), "--method", "ols", "--formula", "r ~ año", "--column", "r=y", "--json"]);
+    assert_eq!((done.code, &serde_json::from_str::<Value>(&done.out).unwrap()["results"]), (0, &plain), "{}", done.err);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_by_column_in_the_order_of_the_file_and_once() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        town(&mut tx).await;
+        tx.commit().await.unwrap();
+        let point = |n: usize, more: Value| {
+            let mut properties = json!({"code": format!("B{n}"), "kind": "container"});
+            properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({"type": "Feature", "properties": properties, "geometry": {"type": "Point", "coordinates": [-91.7765, 14.966]}})
+        };
+        let wrong = [json!({"order": -3}), json!({}), json!({"order": 1.5}), json!({"order": -3}), json!({"order": "dos", "capacity_l": "100,5"}), json!({"order": 1e11, "capacity_l": 1e300})];
+        let features: Vec<Value> = wrong.into_iter().enumerate().map(|(n, more)| point(n, more)).collect();
+        let mut tx = db.write().await.unwrap();
+        let text = json!({"type": "FeatureCollection", "features": features}).to_string();
+        let lines = bring(&mut tx, Kind::Points, "p.geojson", text.as_bytes()).await.unwrap_err().lines;
+        let begins = ["p.geojson: feature 0, 3: «order» is «-3»;", "p.geojson: feature 2, 4, 5: «order» is «1.5», «dos», «", "p.geojson: feature 4, 5: «capacity_l» is «100,5», «"];
+        assert!(lines.len() == 3 && lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
+        drop(tx);
+        let mut tx = db.write().await.unwrap();
+        let route = |n: usize, times: &str| format!("T{n};MUNI;mixed;mon;{times};LINESTRING (-91.779 14.962, -91.761 14.962)\n");
+        let times: String = ["25:00;6am", "06:00;", "6am;11:00"].iter().enumerate().map(|(n, times)| route(n, times)).collect();
+        let text = format!("code;operator;stream;weekdays;window_start;window_end;wkt\n{times}");
+        let lines = bring(&mut tx, Kind::Routes, "r.csv", text.as_bytes()).await.unwrap_err().lines;
+        let begins = ["r.csv: row 2, 4: «window_start» is «25:00», «6am»;", "r.csv: row 2: «window_end» is «6am»;", "r.csv: row 3: a window needs both"];
+        assert!(lines.len() == 3 && lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
+        drop(tx);
+        // What is found when the file is read, and what only its kind finds, in one order.
+        let mut tx = db.write().await.unwrap();
+        let text = "code,kind,lon,lat\nB1,container,-99.1,19.4\n\u{200b}B2,container,-91.7765,14.966\nB3,container,14.966,-91.7765\n";
+        let lines = bring(&mut tx, Kind::Points, "p.csv", text.as_bytes()).await.unwrap_err().lines;
+        let rows: Vec<&str> = lines.iter().map(|line| &line[..12]).collect();
+        assert!(rows.is_sorted() && rows.len() >= 2, "{lines:?}");
+    });
+}
+
+#[tokio::test]
+async fn words_codes_and_texts_are_read_as_offices_write_them_and_no_slip_passes() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        town(&mut tx).await;
+        let routes = "code;operator;stream;weekdays;window_start;window_end;wkt\nT1;MUNI;MIXED;mon;06:00;11:00;LINESTRING (-91.779 14.962, -91.761 14.962)\nT2;MUNI;lun=Orgánico,jue=Reciclable;lun,jue;06:00;11:00;LINESTRING (-91.779 14.962, -91.761 14.962)\n";
+        assert_eq!(bring(&mut tx, Kind::Routes, "r.csv", routes.as_bytes()).await.unwrap().new, 2);
+        let week = route::history(&mut tx, SAN_PEDRO).await.unwrap().into_iter().find(|version| version.facts.0.code == "T2").unwrap().facts.1;
+        assert_eq!(week.iter().map(|day| day.stream.as_str()).collect::<Vec<_>>(), ["organic", "recyclable"]);
+        let points = "code,kind,lon,lat\nB1,Contenedor,-91.7765,14.966\nB2,Punto de acopio,-91.7765,14.966\nB3,kiosco,-91.7765,14.966\n";
+        let done = bring(&mut tx, Kind::Points, "p.csv", points.as_bytes()).await.unwrap();
+        assert!(done.warnings.len() == 1 && done.warnings[0].contains("kiosco"), "{:?}", done.warnings);
+        let kinds: Vec<String> = point::history(&mut tx, SAN_PEDRO).await.unwrap().into_iter().filter(|version| version.facts.code.starts_with('B')).map(|version| version.facts.kind).collect();
+        assert!(["container", "collection_point", "kiosco"].iter().all(|kind| kinds.iter().any(|own| own == kind)), "{kinds:?}");
+        tx.commit().await.unwrap();
+        let long = "x".repeat(100_000);
+        let header = "code,name,kind,lon,lat\n";
+        for (kind, text, words) in [
+            (Kind::Points, format!("{header}Q-1,x,container,-91.7765,14.966\nQ-1\u{200b},y,container,-91.7765,14.966\n"), &["row 3", "nobody sees", "U+200B"][..]),
+            (Kind::Points, format!("{header}{long},x,container,-91.7765,14.966\n"), &["row 2", "at most 80", "(100000 letters)"]),
+            (Kind::Points, format!("{header}Q-2,{long},container,-91.7765,14.966\n"), &["row 2", "«name»", "at most 2000"]),
+            (Kind::Points, "Q-1,Mercado,container\n".to_owned(), &["row 1", "«code» is missing", "«Q-1»", "--column code=NAME"]),
+            (Kind::Points, "<!doctype html><html><body>404</body></html>".to_owned(), &["«code» is missing"]),
+            (Kind::Points, "\0".repeat(1000), &["zero bytes"]),
+            (Kind::Streets, "Q-1,Mercado\n".to_owned(), &["«wkt» is missing"]),
+            (Kind::Points, "code,name,kind,lon,lat,\nQ-1,x,container,-91.7765,14.966,nota\n".to_owned(), &["row 2", "column F", "no name"]),
+            (Kind::Streets, "name,wkt\nCorta,\"LINESTRING (-91.7790000 14.9620000, -91.7790000 14.9620001)\"\n".to_owned(), &["row 2", "no length"]),
+        ] {
+            let mut tx = db.write().await.unwrap();
+            let error = bring(&mut tx, kind, "p.csv", text.as_bytes()).await.unwrap_err();
+            assert!(error.lines.len() == 1 && error.lines[0].len() < 600 && words.iter().all(|word| error.lines[0].contains(word)), "{words:?}: {error}");
+        }
+    });
+}
+
+#[test]
+fn a_table_of_very_many_columns_is_answered_at_once_and_in_few_words() {
+    let header: Vec<String> = (0..60_000).map(|n| format!("c{n}")).collect();
+    let text = format!("{}\n{}\n", header.join(","), vec!["1"; 60_000].join(","));
+    let begun = std::time::Instant::now();
+    let refused = table::read("p.csv", text.as_bytes(), &Written::default(), day("2026-11-23")).err().unwrap();
+    assert!(refused.lines.len() == 3 && refused.lines.iter().all(|line| line.len() < 2_000), "{} lines", refused.lines.len());
+    assert!(refused.lines[0].contains("column A, B, C") && refused.lines[0].contains("59995 more"), "{}", refused.lines[0]);
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn who_stops_reading_is_no_reason_to_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.toml");
+    std::fs::copy(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/norma-y-plan-2026.toml"), &file).unwrap();
+    for more in [&[][..], &["--json"]] {
+        let (reads, writes) = std::io::pipe().unwrap();
+        drop(reads);
+        let mut command = crate::program::command(&folder.path().join("data"), &[&["trial", "check", file.to_str().unwrap()], more].concat());
+        let done = command.stdout(writes).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success() && said.is_empty(), "{:?}: {said}", done.status);
     }
 }
 

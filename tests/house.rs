@@ -14,6 +14,19 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 }
 
 #[test]
+fn nothing_is_printed_by_a_macro_that_panics_where_nobody_reads() {
+    let mut all = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    let prints = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap();
+        let at = text.lines().position(|line| ["println!", "eprintln!", "print!(", "dbg!("].iter().any(|own| line.contains(own)));
+        at.map(|line| format!("{}:{}: use app::print or app::tell", file.display(), line + 1))
+    };
+    let wrong: Vec<String> = all.iter().filter_map(prints).collect();
+    assert!(all.len() > 100 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_module_uses_only_those_above_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let order: Vec<String> = std::fs::read_to_string(src.join("lib.rs"))

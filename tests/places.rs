@@ -598,6 +598,36 @@ async fn a_dry_run_lists_every_field_that_would_be_other() {
 }
 
 #[tokio::test]
+async fn a_dry_run_lists_what_has_no_days_and_what_an_act_would_change() {
+    on_both_engines!(db => {
+        town(&db).await;
+        let told = |changes: &[vecino::territory::import::FieldChange]| changes.iter().map(|change| change.line()).collect::<Vec<String>>();
+        let mut tx = db.write().await.unwrap();
+        let outcome = bring(&mut tx, Kind::Municipalities, "code,name,pilot\n1202,Otro nombre,Sí\n1203,,Sí\n", TODAY, None).await.unwrap();
+        let lines = told(&outcome.changes);
+        assert!(lines.iter().any(|line| line.starts_with("1202: name: «") && line.ends_with(&format!(" → «Otro nombre» from {TODAY}"))), "{lines:?}");
+        assert!(lines.contains(&format!("1203: pilot: false → true from {TODAY}")), "{lines:?}");
+        let street = |class: &str| format!("{{\"type\":\"FeatureCollection\",\"features\":[{{\"type\":\"Feature\",\"id\":7,\"properties\":{{\"name\":\"Calle\",\"class\":\"{class}\"}},\"geometry\":{{\"type\":\"LineString\",\"coordinates\":[[-91.779,14.962],[-91.775,14.962]]}}}}]}}");
+        assert_eq!(told(&bring(&mut tx, Kind::Streets, &street("track"), TODAY, None).await.unwrap().changes), [format!("Calle: new from {TODAY}")]);
+        let changed = bring(&mut tx, Kind::Streets, &street("paved"), TODAY, None).await.unwrap();
+        assert_eq!(told(&changed.changes), [format!("Calle: class: «track» → «paved» from {TODAY}")]);
+        drop(tx);
+        let from = "2026-11-30";
+        let named = act(&db, Thing::Route, Deed::Rename { code: "R2", name: Some("Otro"), new: Some("R99") }, from, None).await.unwrap();
+        assert_eq!(told(&named.changes), [format!("R2: name: «Norte» → «Otro» from {from}"), format!("R2: code: «R2» → «R99» from {from}")]);
+        let merged = act(&db, Thing::Segment, Deed::Merge { into: "S1", codes: &codes(&["S2"]) }, from, None).await.unwrap();
+        let lines = told(&merged.changes);
+        let moved = lines.iter().filter(|line| line.ends_with(&format!(": segment: «S2» → «S1» from {from}"))).count();
+        assert_eq!((moved, merged.moved.get("household").copied()), (moved.max(1), Some(moved)), "{lines:?}");
+        assert!(lines.contains(&format!("S2: valid_to: (empty) → «2026-11-29» from {from}")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("S1: geometry: LineString of 2 positions → ")), "{lines:?}");
+        let retired = act(&db, Thing::Segment, Deed::Retire { codes: &codes(&["S3"]), with_homes: true }, from, None).await.unwrap();
+        let ends = told(&retired.changes).iter().filter(|line| line.contains(": valid_to: (empty) → «2026-11-29»")).count();
+        assert_eq!(ends, 1 + retired.ended["household"], "{:?}", retired.changes);
+    });
+}
+
+#[tokio::test]
 async fn days_that_cannot_be_are_refused_in_one_line() {
     on_both_engines!(db => {
         town(&db).await;

@@ -5,7 +5,7 @@ use super::operating::Study;
 use super::operating_report::{csv, plot, table};
 use super::pilot::{Ground, arms, drawn, with_segments};
 use super::simulate::{Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
-use crate::app::{Options, print};
+use crate::app::{Options, print, tell};
 use crate::error::{Error, Result};
 use crate::trial::protocol::{Phase, Protocol};
 use crate::trial::{TrialSegment, command};
@@ -84,19 +84,12 @@ pub fn run(arguments: &Arguments, options: &Options, known_wording: &(dyn Fn(&st
     store(&arguments.out, &files)?;
     let visits = pilot.simulated.visits.len();
     if options.json {
-        println!(
-            "{}",
-            json!({"out": arguments.out.display().to_string(), "seed": seed, "no_effect": arguments.no_effect, "homes": pilot.homes.len(), "visits": visits})
-        );
+        let document = json!({"out": arguments.out.display().to_string(), "seed": seed, "no_effect": arguments.no_effect, "homes": pilot.homes.len(), "visits": visits});
+        print(&format!("{document}\n"))
     } else {
-        let out = arguments.out.display();
-        println!(
-            "{out}: {} homes, {visits} visits, seed {seed}, {}",
-            pilot.homes.len(),
-            if arguments.no_effect { "without effect" } else { "with effects" }
-        );
+        let (out, effect) = (arguments.out.display(), if arguments.no_effect { "without effect" } else { "with effects" });
+        print(&format!("{out}: {} homes, {visits} visits, seed {seed}, {effect}\n", pilot.homes.len()))
     }
-    Ok(())
 }
 
 /// Many pilots: the table and the chart of what the estimators do. Progress goes to stderr, once in five seconds.
@@ -107,7 +100,7 @@ fn many(arguments: &Arguments, options: &Options, study: &Study) -> Result<()> {
             && told.elapsed() > Duration::from_secs(5)
         {
             *told = Instant::now();
-            eprintln!("{done} of {} pilots", study.replicates);
+            tell(&format!("{done} of {} pilots", study.replicates));
         }
     })?;
     let out = arguments.out.display().to_string();

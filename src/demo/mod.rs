@@ -4,7 +4,7 @@
 mod town;
 
 use crate::analysis::simulate::{Parameters, simulate};
-use crate::app::{App, Options, UNFINISHED, claim, take_folder};
+use crate::app::{App, Options, UNFINISHED, claim, print, take_folder};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -73,7 +73,7 @@ pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
             let started = std::time::Instant::now();
             let (app, made) = make(&arguments, options).await?;
             if made && !options.json {
-                println!("The practice town stands ({:.1} s).", started.elapsed().as_secs_f64());
+                print(&format!("The practice town stands ({:.1} s).\n", started.elapsed().as_secs_f64()))?;
             }
             app
         }
@@ -264,25 +264,21 @@ async fn introduce(app: &App, arguments: &Arguments, options: &Options) -> Resul
             .iter()
             .map(|door| serde_json::json!({"role": door.role.name(), "login": door.login, "password": account::practice::PASSWORD}))
             .collect();
-        println!(
-            "{}",
-            serde_json::json!({"today": today, "trial": trial.id, "protocol_sha256": trial.sha256, "homes": homes, "observations": observations,
-                "messages": messages, "address": address, "logins": logins})
-        );
-        return Ok(());
+        let document = serde_json::json!({"today": today, "trial": trial.id, "protocol_sha256": trial.sha256, "homes": homes,
+            "observations": observations, "messages": messages, "address": address, "logins": logins});
+        return print(&format!("{document}\n"));
     }
     let week = trial.protocol.trial_week(Week::of(today));
-    println!("Today is {}, week {week} of {} of «{}».", show_day(today), trial.protocol.calendar.weeks, trial.title);
-    println!("{homes} homes, {observations} observations, {messages} messages. Nothing in it is real.\n");
-    println!("  {:<16} {:<16} password {}", "role", "login", account::practice::PASSWORD);
-    for door in doors {
-        println!("  {:<16} {}", door.role.name(), door.login);
-    }
-    println!("\nLook first: the mayor's map (alcaldia), the trial at its first look (investigacion), the crew's next stop (cuadrilla).");
+    let mut text = format!("Today is {}, week {week} of {} of «{}».\n", show_day(today), trial.protocol.calendar.weeks, trial.title);
+    text += &format!("{homes} homes, {observations} observations, {messages} messages. Nothing in it is real.\n\n");
+    text += &format!("  {:<16} {:<16} password {}\n", "role", "login", account::practice::PASSWORD);
+    text.extend(doors.iter().map(|door| format!("  {:<16} {}\n", door.role.name(), door.login)));
+    text += "\nLook first: the mayor's map (alcaldia), the trial at its first look (investigacion), the crew's next stop (cuadrilla).\n";
     let (_, last) = trial.protocol.phase_weeks(Phase::Messages);
-    println!("The week of {} was the last with messages; it was published on {}.", show_day(last.monday()), show_day(published_on(last)));
+    let (monday, published) = (show_day(last.monday()), show_day(published_on(last)));
+    text += &format!("The week of {monday} was the last with messages; it was published on {published}.\n");
     if !arguments.no_serve {
-        println!("\nOpen {address}");
+        text += &format!("\nOpen {address}\n");
     }
-    Ok(())
+    print(&text)
 }

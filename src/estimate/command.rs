@@ -51,6 +51,10 @@ struct Keys {
     /// Letters of a table: utf-8, utf-16le, utf-16be, windows-1252 [default: UTF-8, or UTF-16 where it shows]
     #[arg(long)]
     encoding: Option<String>,
+    /// Read a column under another name: --column y=Resultado takes the file's column «Resultado» as y. May be repeated; names of the file in
+    /// another case or with accents are found without it
+    #[arg(long, value_name = "OURS=THEIRS")]
+    column: Vec<String>,
     /// means ols lin dim glm hazard gee glmm cox km logrank mh icc wild ri lee adjust power sequential confseq
     #[arg(long)]
     method: Option<String>,
@@ -250,13 +254,13 @@ impl Keys {
         put("let", json!(self.define));
         put("filter", json!(self.filter));
         put("collapse", json!(self.collapse));
-        if !self.reference.is_empty() {
-            let mut levels = Map::new();
-            for pair in &self.reference {
-                let (column, level) = pair.split_once('=').ok_or_else(|| Fault::Usage(format!("--reference {pair}: write COLUMN=LEVEL")))?;
-                levels.insert(column.trim().to_string(), json!(level.trim()));
+        for (key, pairs, form) in [("column", &self.column, "OURS=THEIRS"), ("reference", &self.reference, "COLUMN=LEVEL")] {
+            let mut told = Map::new();
+            for pair in pairs {
+                let (column, other) = pair.split_once('=').ok_or_else(|| Fault::Usage(format!("--{key} {pair}: write {form}")))?;
+                told.insert(column.trim().to_string(), json!(other.trim()));
             }
-            put("reference", Value::Object(levels));
+            put(key, if told.is_empty() { Value::Null } else { Value::Object(told) });
         }
         put("vcov", json!(self.vcov));
         put("df", json!(self.df));

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod spec;
 pub mod table;
 mod dictionary;
+mod doubts;
 mod blocks;
 mod separated;
 mod parquet;

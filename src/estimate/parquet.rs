@@ -18,6 +18,7 @@ use super::dictionary::{Numbers, Texts};
 use super::read::{file, places, refused, table};
 use super::table::{Codes, Column, Levels, Table};
 use crate::error::{Error, Result};
+use crate::sheet::Written;
 
 /// Rows decoded at a time.
 const BATCH: usize = 1 << 13;
@@ -32,15 +33,15 @@ pub fn names(path: &Path) -> Result<Vec<String>> {
 }
 
 /// The wanted columns. Refuses those that hold neither numbers nor text, and nested ones.
-pub fn read(path: &Path, wanted: &BTreeSet<String>, threads: usize) -> Result<Table> {
+pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>, threads: usize) -> Result<Table> {
     let names = names(path)?;
-    let places = places(path, &names, wanted)?;
+    let places = places(path, &names, how, wanted)?;
     let rows = open(path)?.metadata().file_metadata().num_rows();
     let rows = u32::try_from(rows).map_err(|_| refused(path, format!("the file holds {rows} rows; 4294967295 are read at most, split it")))? as usize;
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || -> Result<()> {
         let file = open(path)?;
-        while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((place, _)) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
             let column = column(path, &file, &names[*place], *place, rows)?;
             done.lock().unwrap_or_else(PoisonError::into_inner).push((*place, column));
         }
@@ -262,7 +263,7 @@ mod tests {
         let path = folder.path().join("a.parquet");
         three(&path);
         let wanted = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<BTreeSet<String>>();
-        let table = read(&path, &wanted(&["b", "i", "money", "x", "t", "u"]), 3).unwrap();
+        let table = read(&path, &Written::default(), &wanted(&["b", "i", "money", "x", "t", "u"]), 3).unwrap();
         let numbers = |name: &str| (0..3).map(|row| table.column(name).unwrap().number(row)).map(|v| v.is_finite().then_some(v)).collect::<Vec<_>>();
         assert_eq!(numbers("b"), [Some(1.0), Some(0.0), Some(1.0)]);
         assert_eq!(numbers("i"), [Some(7.0), None, Some(-3.0)]);
@@ -271,8 +272,8 @@ mod tests {
         assert_eq!(numbers("u"), [Some(1.0), Some(4294967295.0), Some(0.0)]);
         assert_eq!(table.column("t"), Some(&Column::Coded { levels: Levels::Texts(vec!["12".to_string()]), codes: Codes::Narrow(vec![1, 0, 0]) }));
         assert_eq!((table.rows, table.others), (3, vec!["day".to_string(), "many".to_string()]));
-        assert!(read(&path, &wanted(&["day"]), 1).unwrap_err().to_string().contains("`day` is of type date"));
-        assert!(read(&path, &wanted(&["many"]), 1).unwrap_err().to_string().contains("nested"));
+        assert!(read(&path, &Written::default(), &wanted(&["day"]), 1).unwrap_err().to_string().contains("`day` is of type date"));
+        assert!(read(&path, &Written::default(), &wanted(&["many"]), 1).unwrap_err().to_string().contains("nested"));
     }
 
     #[test]

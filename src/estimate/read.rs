@@ -1,6 +1,7 @@
 //! A data file's columns, read once. `.csv` and `.csv.gz` come in blocks on all processors, `.parquet` column by column; only the
 //! columns that are wanted are held.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
@@ -11,11 +12,14 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::MultiGzDecoder;
 
 use super::blocks::Source;
+use super::dictionary::{Cell, written};
+use super::doubts::{self, Signs};
 use super::parquet;
 use super::separated::{self, Fault, Wanted};
 use super::table::Table;
 use crate::error::{Error, Result};
-use crate::sheet::{Encoding, Seen, dialect, seen};
+use crate::sheet::columns::{called, folded};
+use crate::sheet::{Dialect, Encoding, Rows, Seen, Written, dialect, seen};
 
 /// One block of the file in memory for each thread.
 const BLOCK: usize = 1 << 20;
@@ -28,14 +32,17 @@ enum Kind {
     Parquet,
 }
 
-/// The columns that are wanted, in the file's order. Refuses a wanted column that is not there, or that is there twice, and a file that
-/// cannot be read as rows of equal width.
-pub fn read(path: &Path, encoding: Option<Encoding>, wanted: &BTreeSet<String>) -> Result<Table> {
+/// The columns that are wanted, in the file's order, under the names they are wanted by. Refuses a wanted column that is not there, or that
+/// is there twice, and a file that cannot be read as rows of equal width.
+pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>) -> Result<Table> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    match kind(path)? {
-        Kind::Parquet => parquet::read(path, wanted, threads),
-        kind => rows(path, &kind, encoding, wanted, BLOCK, threads),
-    }
+    let mut table = match kind(path)? {
+        Kind::Parquet => parquet::read(path, how, wanted, threads)?,
+        kind => rows(path, &kind, how, wanted, BLOCK, threads)?,
+    };
+    let letters = table.columns.iter().filter_map(|(name, column)| doubts::of_letters(name, column));
+    table.doubts.extend(letters.collect::<Vec<_>>());
+    Ok(table)
 }
 
 fn kind(path: &Path) -> Result<Kind> {
@@ -74,6 +81,24 @@ pub fn file(path: &Path) -> Result<File> {
 struct Opened {
     source: Source,
     lines: usize,
+    /// The first bytes, decoded, and how they are written.
+    first: Vec<u8>,
+    dialect: Dialect,
+}
+
+impl Opened {
+    /// The decimal signs that the first rows show in any of their columns.
+    fn shown(&self) -> Signs {
+        let mut signs = Signs::default();
+        // The last row may be cut in two.
+        let end = memchr::memrchr(b'\n', &self.first).unwrap_or(self.first.len()).max(self.dialect.start);
+        let mut rows = Rows::new(&self.first[..end], self.dialect);
+        let mut record = csv::ByteRecord::new();
+        while rows.next(&mut record).is_some() {
+            record.iter().filter(|cell| matches!(written(cell, true), Cell::Number(_))).for_each(|cell| signs.note(cell));
+        }
+        signs
+    }
 }
 
 /// The first bytes, and the whole again.
@@ -131,7 +156,8 @@ fn open(path: &Path, kind: &Kind, asked: Option<Encoding>, block: usize) -> Resu
     if dialect.start > 3 {
         io::copy(&mut from.by_ref().take(dialect.start as u64), &mut io::sink()).map_err(why)?;
     }
-    Ok(Opened { source: Source::new(from, delimiter, block), lines })
+    let dialect = Dialect { delimiter, ..dialect };
+    Ok(Opened { source: Source::new(from, delimiter, block), lines, first, dialect })
 }
 
 fn reading(path: &Path, error: &io::Error) -> Error {
@@ -154,18 +180,38 @@ fn header(path: &Path, source: &mut Source) -> Result<(Vec<String>, usize)> {
     Ok((names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(), lines))
 }
 
-/// The places of the wanted columns, in the file's order.
-pub fn places(path: &Path, names: &[String], wanted: &BTreeSet<String>) -> Result<Vec<usize>> {
-    let lost: Vec<String> = wanted.iter().filter(|name| !names.contains(name)).map(|name| format!("`{name}`")).collect();
+/// The places of the wanted columns and the names they are wanted by, in the file's order: the one the person says, or that of this very name, or
+/// the only one that is called so but for case, accents and spaces.
+pub fn places(path: &Path, names: &[String], how: &Written, wanted: &BTreeSet<String>) -> Result<Vec<(usize, String)>> {
+    let folds: LazyCell<Vec<String>, _> = LazyCell::new(|| names.iter().map(|name| folded(name)).collect());
+    let (mut places, mut lost): (Vec<(usize, String)>, Vec<String>) = (Vec::new(), Vec::new());
+    for name in wanted {
+        let theirs = how.columns.iter().find(|(ours, _)| ours == name).map_or(name, |(_, theirs)| theirs);
+        let exact: Vec<usize> = (0..names.len()).filter(|at| names[*at] == *theirs).collect();
+        let found = if exact.is_empty() { called(&folds, theirs) } else { exact };
+        match found[..] {
+            [at] => places.push((at, name.clone())),
+            [] => lost.push(if theirs == name { format!("`{name}`") } else { format!("`{theirs}` for `{name}`") }),
+            [first, second, ..] if names[first] == names[second] => {
+                return Err(refused(path, format!("the header names the column `{}` twice; rename one of the two", names[first])));
+            }
+            _ => {
+                let may: Vec<String> = found.iter().map(|at| format!("`{}`", names[*at])).collect();
+                let line = format!("the columns {} may all be `{name}`; say which: --column {name}={}", may.join(", "), names[found[0]].trim());
+                return Err(refused(path, line));
+            }
+        }
+    }
     if !lost.is_empty() {
         // A name with letters that are not UTF-8 was read with U+FFFD in their place.
         let spoilt = names.iter().any(|name| name.contains('\u{FFFD}'));
         let hint = if spoilt { "; names that are not UTF-8 may be Windows-1252: add --encoding windows-1252" } else { "" };
-        return Err(refused(path, format!("there is no column {}; there {}{hint}", lost.join(", "), listed(names))));
+        let say = "; mend the name, or say which one it is with --column OURS=THEIRS";
+        return Err(refused(path, format!("there is no column {}; there {}{say}{hint}", lost.join(", "), listed(names))));
     }
-    let places: Vec<usize> = (0..names.len()).filter(|at| wanted.contains(&names[*at])).collect();
-    match places.iter().find(|at| names[..**at].contains(&names[**at])) {
-        Some(twice) => Err(refused(path, format!("the header names the column `{}` twice; rename one of the two", names[*twice]))),
+    places.sort();
+    match places.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(refused(path, format!("`{}` and `{}` are both the column `{}`; write it one way", pair[0].1, pair[1].1, names[pair[0].0]))),
         None => Ok(places),
     }
 }
@@ -182,30 +228,40 @@ pub fn listed(names: &[String]) -> String {
 }
 
 /// The table of the wanted columns and the names of the others.
-pub fn table(rows: usize, names: Vec<String>, places: &[usize], columns: Vec<super::table::Column>) -> Table {
-    let columns = places.iter().zip(columns).map(|(at, column)| (names[*at].clone(), Arc::new(column))).collect();
-    let others = names.into_iter().enumerate().filter(|(at, _)| !places.contains(at)).map(|(_, name)| name).collect();
+pub fn table(rows: usize, names: Vec<String>, places: &[(usize, String)], columns: Vec<super::table::Column>) -> Table {
+    let taken: BTreeSet<usize> = places.iter().map(|(at, _)| *at).collect();
+    let columns = places.iter().zip(columns).map(|((_, name), column)| (name.clone(), Arc::new(column))).collect();
+    let others = names.into_iter().enumerate().filter(|(at, _)| !taken.contains(at)).map(|(_, name)| name).collect();
     Table { rows, columns, others, doubts: Vec::new() }
 }
 
-fn rows(path: &Path, kind: &Kind, encoding: Option<Encoding>, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
+fn rows(path: &Path, kind: &Kind, how: &Written, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
     let mut text = Vec::new();
     loop {
-        let Opened { mut source, lines } = open(path, kind, encoding, block)?;
-        let (names, header_lines) = header(path, &mut source)?;
-        let columns = places(path, &names, wanted)?;
-        text.resize(columns.len(), false);
+        let mut opened = open(path, kind, how.encoding, block)?;
+        let (names, header_lines) = header(path, &mut opened.source)?;
+        let shown = if opened.dialect.delimiter == b',' { Signs::default() } else { opened.shown() };
+        let Opened { source, lines, dialect, .. } = opened;
+        let places = places(path, &names, how, wanted)?;
+        text.resize(places.len(), false);
         let size = if matches!(kind, Kind::Plain) { std::fs::metadata(path).ok().map(|about| about.len()) } else { None };
         let header_lines = header_lines + lines;
-        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size, delimiter: source.delimiter };
+        let columns: Vec<usize> = places.iter().map(|(at, _)| *at).collect();
+        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size, delimiter: dialect.delimiter };
         match separated::read(source, &wanted, threads) {
-            Ok((rows, held, doubts)) => {
-                let doubts = doubts.into_iter().map(|(at, doubt)| (names[columns[at]].clone(), doubt)).collect();
-                return Ok(Table { doubts, ..table(rows, names, &columns, held) });
+            Ok((rows, found)) => {
+                let (held, signs): (Vec<_>, Vec<Signs>) = found.into_iter().unzip();
+                let beside = signs.iter().chain([&shown]);
+                let named = places.iter().map(|(_, name)| name).zip(&held).zip(&signs);
+                let doubts = named.filter_map(|((name, column), signs)| {
+                    doubts::of_numbers(name, column, wanted.commas()).or_else(|| signs.doubt(name, beside.clone()).filter(|_| !column.is_text()))
+                });
+                let doubts = doubts.collect();
+                return Ok(Table { doubts, ..table(rows, names, &places, held) });
             }
             Err(Fault::Line(line, what)) => return Err(refused(path, format!("line {line} {what}"))),
             Err(Fault::Reading(error)) => return Err(reading(path, &error)),
-            Err(Fault::Column(column, what)) => return Err(refused(path, format!("the column `{}` {what}", names[columns[column]]))),
+            Err(Fault::Column(column, what)) => return Err(refused(path, format!("the column `{}` {what}", places[column].1))),
             // Read again, this column as text: so many numbers before the first text are rare.
             Err(Fault::Text(column)) => text[column] = true,
         }
@@ -235,7 +291,7 @@ mod tests {
 
     fn of(text: &str, names: &[&str]) -> Result<Table> {
         let folder = tempfile::tempdir().unwrap();
-        read(&written(&folder, "Rows.CSV", text.as_bytes()), None, &wanted(names))
+        read(&written(&folder, "Rows.CSV", text.as_bytes()), &Written::default(), &wanted(names))
     }
 
     fn shown(column: &Column) -> Vec<String> {
@@ -265,7 +321,7 @@ mod tests {
     fn what_cannot_be_read_is_refused_with_the_line_and_the_reason() {
         let refused = |text: &[u8], file: &str, names: &[&str]| {
             let folder = tempfile::tempdir().unwrap();
-            read(&written(&folder, file, text), None, &wanted(names)).unwrap_err().to_string()
+            read(&written(&folder, file, text), &Written::default(), &wanted(names)).unwrap_err().to_string()
         };
         let of = |text: &str| refused(text.as_bytes(), "a.csv", &["a"]);
         assert!(of("").contains("empty"));
@@ -280,19 +336,19 @@ mod tests {
         assert!(refused(b"a,b\n1,2\n", "a.csv.gz", &["a"]).contains("damaged"));
         assert!(refused(b"PAR1 and no more PAR1", "a.parquet", &["a"]).contains("damaged"));
         assert!(refused(b"a\n1\n", "a.txt", &["a"]).contains(".parquet"));
-        assert!(read(Path::new("/none/such.csv"), None, &wanted(&["a"])).unwrap_err().to_string().contains("no such file"));
+        assert!(read(Path::new("/none/such.csv"), &Written::default(), &wanted(&["a"])).unwrap_err().to_string().contains("no such file"));
     }
 
     #[test]
     fn a_packed_file_reads_like_the_plain_one_and_is_refused_when_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let text: String = std::iter::once("a,b\n".to_string()).chain((0..20_000).map(|i| format!("{},t{}\n", i % 7, i % 11))).collect();
-        let plain = read(&written(&folder, "a.csv", text.as_bytes()), None, &wanted(&["a", "b"])).unwrap();
+        let plain = read(&written(&folder, "a.csv", text.as_bytes()), &Written::default(), &wanted(&["a", "b"])).unwrap();
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(text.as_bytes()).unwrap();
         let packed = packed.finish().unwrap();
-        assert_eq!(read(&written(&folder, "b.csv.gz", &packed), None, &wanted(&["a", "b"])).unwrap().columns, plain.columns);
-        let cut = read(&written(&folder, "c.csv.gz", &packed[..packed.len() / 2]), None, &wanted(&["a"])).unwrap_err().to_string();
+        assert_eq!(read(&written(&folder, "b.csv.gz", &packed), &Written::default(), &wanted(&["a", "b"])).unwrap().columns, plain.columns);
+        let cut = read(&written(&folder, "c.csv.gz", &packed[..packed.len() / 2]), &Written::default(), &wanted(&["a"])).unwrap_err().to_string();
         assert!(cut.contains("damaged or cut off"), "{cut}");
     }
 
@@ -331,8 +387,8 @@ mod tests {
             let bytes = writer.into_inner().unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = written(&folder, "a.csv", &bytes);
-            let table = super::rows(&path, &Kind::Plain, None, &wanted(&["a", "b", "c"]), size, threads).unwrap();
-            prop_assert_eq!(&super::rows(&path, &Kind::Plain, None, &wanted(&["a", "b", "c"]), 1 << 20, 1).unwrap().columns, &table.columns);
+            let table = super::rows(&path, &Kind::Plain, &Written::default(), &wanted(&["a", "b", "c"]), size, threads).unwrap();
+            prop_assert_eq!(&super::rows(&path, &Kind::Plain, &Written::default(), &wanted(&["a", "b", "c"]), 1 << 20, 1).unwrap().columns, &table.columns);
             // A row of separators alone is one that a spreadsheet left empty.
             let plain = csv::Reader::from_reader(bytes.as_slice()).into_records().map(|row| row.unwrap());
             let plain: Vec<csv::StringRecord> = plain.filter(|row| always || !row.iter().all(|cell| cell.bytes().all(|byte| byte == b' '))).collect();

@@ -7,13 +7,17 @@ use super::formula::{Formula, Outcome, Quantity, Variable};
 use super::read::read;
 use super::rows::{needed, prepare};
 use super::spec::{Fault, Spec, refused};
-use super::table::Table;
+use super::table::{Doubt, Table};
 use super::{association, difference, generalised, linear, planning, randomised, survival};
 use crate::error::Result;
+use crate::sheet::Written;
 use crate::stats::power::Design;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+/// A file, and how it is to be read: its letters, and its names for columns.
+type Opened<'a> = (PathBuf, Option<&'a str>, &'a BTreeMap<String, String>);
 
 /// One answer per spec, in order; a spec that is refused has its reason in its place. Data files are relative to `folder`.
 /// Refuses what is no spec at all before anything is read.
@@ -26,26 +30,26 @@ pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::resul
     let read: Vec<Spec> = read.collect::<std::result::Result<_, _>>()?;
     let mut answers: Vec<Option<std::result::Result<Answer, String>>> = vec![None; specs.len()];
     // Specs of one file together, so that it is read once and let go of before the next.
-    let mut files: BTreeMap<(PathBuf, Option<&str>), Vec<usize>> = BTreeMap::new();
+    let mut files: BTreeMap<Opened<'_>, Vec<usize>> = BTreeMap::new();
     for (at, spec) in read.iter().enumerate() {
         let says = |error: crate::error::Error| Err(error.lines.join("\n"));
         match (without_data(spec), &spec.data) {
             (Some(answer), _) => answers[at] = Some(answer.or_else(says)),
-            (None, Some(data)) => files.entry((folder.join(data), spec.encoding.as_deref())).or_default().push(at),
+            (None, Some(data)) => files.entry((folder.join(data), spec.encoding.as_deref(), &spec.column)).or_default().push(at),
             (None, None) => answers[at] = Some(says(refused(format!("method {}: give the data file", spec.method)))),
         }
     }
-    for ((file, _), members) in files {
-        let encoding = members.first().map_or(Ok(None), |at| read[*at].encoding());
-        let encoding = match encoding {
-            Ok(encoding) => encoding,
+    for ((file, ..), members) in files {
+        let written = members.first().map_or_else(|| Ok(Written::default()), |at| read[*at].written());
+        let written = match written {
+            Ok(written) => written,
             Err(error) => {
                 members.iter().for_each(|at| answers[*at] = Some(Err(error.lines.join("\n"))));
                 continue;
             }
         };
         let wanted: Result<Vec<BTreeSet<String>>> = members.iter().map(|at| columns(&read[*at])).collect();
-        let together = wanted.and_then(|wanted| self::read(&file, encoding, &wanted.into_iter().flatten().collect()));
+        let together = wanted.and_then(|wanted| self::read(&file, &written, &wanted.into_iter().flatten().collect()));
         for at in members {
             let spec = &read[at];
             // One spec's fault in its columns is not the others'.
@@ -53,7 +57,7 @@ pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::resul
             let table = match &together {
                 Ok(table) => Ok(table),
                 Err(_) => {
-                    alone = columns(spec).and_then(|wanted| self::read(&file, encoding, &wanted));
+                    alone = columns(spec).and_then(|wanted| self::read(&file, &written, &wanted));
                     alone.as_ref()
                 }
             };
@@ -142,6 +146,8 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         // The periods, or the baseline hazard, stand for it.
         formula.intercept = false;
     }
+    let columns = columns(spec)?;
+    let told = doubtful(spec, &formula, table, &columns)?;
     let named = spec
         .cluster
         .iter()
@@ -170,16 +176,28 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         return Err(refused(format!("{file}: no rows are left: every one was filtered out or misses a value of a column that the spec uses")));
     }
     let mut answer = by_method(spec, &formula, design, folder)?;
-    // A column is named that this spec reads; a cluster or a block may well be text.
-    let mut used = BTreeSet::new();
-    formula.columns(&mut used);
-    let used = needed(&spec.define, spec.filter.as_deref(), &used)?;
-    let doubts = table.doubts.iter().filter(|(name, _)| used.contains(name));
-    answer.warnings.extend(doubts.map(|(name, doubt)| format!("column `{name}` {doubt}")));
+    answer.warnings.extend(told);
+    let idle = spec.column.keys().filter(|ours| !columns.contains(*ours));
+    answer.warnings.extend(idle.map(|ours| format!("key column: the spec reads no column `{ours}`")));
     if matches!(spec.method.as_str(), "dim" | "means" | "mh" | "lee" | "km" | "logrank" | "icc") && formula.terms.len() > 1 {
         answer.warnings.push(format!("method {} compares the levels of the first term; the other terms are not used", spec.method));
     }
     Ok(answer)
+}
+
+/// What is doubtful of the columns that a spec reads, to be told. Refuses where a number would be another than was written. A cluster or a block
+/// may well be text.
+fn doubtful(spec: &Spec, formula: &Formula, table: &Table, columns: &BTreeSet<String>) -> Result<Vec<String>> {
+    let mut used: BTreeSet<String> = spec.weights.iter().chain(&spec.time).chain(&spec.balance).cloned().collect();
+    formula.columns(&mut used);
+    let used = needed(&spec.define, spec.filter.as_deref(), &used)?;
+    let concerns = table.doubts.iter().filter(|doubt| if doubt.anywhere { columns.contains(&doubt.column) } else { used.contains(&doubt.column) });
+    let line = |doubt: &Doubt| format!("column `{}` {}", doubt.column, doubt.line);
+    let (refusals, told): (Vec<&Doubt>, Vec<&Doubt>) = concerns.partition(|doubt| doubt.refused);
+    match refusals.first() {
+        Some(first) => Err(refused(format!("{}: {}", spec.data.as_deref().unwrap_or_default(), line(first)))),
+        None => Ok(told.into_iter().map(line).collect()),
+    }
 }
 
 fn by_method(spec: &Spec, formula: &Formula, design: Rows, folder: &Path) -> Result<Answer> {

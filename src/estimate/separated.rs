@@ -8,6 +8,7 @@ use memchr::{memchr, memrchr};
 
 use super::blocks::{Block, Fields, Source, empty, fields, newlines};
 use super::dictionary::{Cell, Numbers, Texts, plain, written};
+use super::doubts::Signs;
 use super::table::{Codes, Column, Levels};
 
 /// Rows are cut into fields so many bytes at a time: both fit the processor's cache.
@@ -37,7 +38,7 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn commas(&self) -> bool {
+    pub fn commas(&self) -> bool {
         self.delimiter != b','
     }
 }
@@ -52,20 +53,6 @@ struct Own {
     plain: bool,
     numbers: Vec<f64>,
     signs: Signs,
-}
-
-/// Which decimal signs the numbers of a column were written with.
-#[derive(Default, Clone, Copy)]
-struct Signs {
-    commas: bool,
-    points: bool,
-}
-
-impl Signs {
-    fn note(&mut self, text: &[u8]) {
-        self.commas |= memchr(b',', text).is_some();
-        self.points |= memchr(b'.', text).is_some();
-    }
 }
 
 #[derive(Default)]
@@ -87,8 +74,8 @@ struct Join {
     fault: Option<Fault>,
 }
 
-/// The number of rows, the columns in the order they were wanted, and what is doubtful of which.
-type Found = (usize, Vec<Column>, Vec<(usize, String)>);
+/// The number of rows, and the columns in the order they were wanted, each with the signs of its numbers.
+type Found = (usize, Vec<(Column, Signs)>);
 
 /// Reads all rows of the source on so many threads.
 pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<Found, Fault> {
@@ -106,8 +93,11 @@ pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<Found, Fa
         (Some(fault), _) => Err(fault),
         (None, Some(at)) => Err(Fault::Column(at, "holds numbers with a decimal comma and numbers with a point; write them all one way")),
         (None, None) => {
-            let doubts = join.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.doubt(wanted.commas())?))).collect();
-            Ok((join.rows, join.columns.into_iter().map(Joined::finish).collect(), doubts))
+            let with_signs = |mut column: Joined| {
+                let signs = std::mem::take(&mut column.signs);
+                (column.finish(), signs)
+            };
+            Ok((join.rows, join.columns.into_iter().map(with_signs).collect()))
         }
     }
 }
@@ -294,7 +284,7 @@ impl Join {
 impl Joined {
     /// None if text stands where numbers are held.
     fn add(&mut self, own: &mut Own, commas: bool) -> Option<()> {
-        self.signs = Signs { commas: self.signs.commas | own.signs.commas, points: self.signs.points | own.signs.points };
+        self.signs.and(&own.signs);
         match &mut self.plain {
             Some(numbers) => {
                 if !own.plain {
@@ -332,7 +322,7 @@ impl Joined {
                     let codes = std::mem::take(&mut self.codes);
                     let mut numbers = Vec::with_capacity(codes.capacity());
                     numbers.extend((0..codes.len()).map(|row| if codes.at(row) == 0 { f64::NAN } else { self.values[codes.at(row) as usize - 1] }));
-                    *self = Joined { plain: Some(numbers), signs: self.signs, ..Joined::default() };
+                    *self = Joined { plain: Some(numbers), signs: std::mem::take(&mut self.signs), ..Joined::default() };
                 }
             }
         }
@@ -345,38 +335,6 @@ impl Joined {
     /// Numbers written in two ways: a thousand and one with a point in the one may be a fraction in the other.
     fn mixed(&self) -> bool {
         !self.text && self.signs.commas && self.signs.points
-    }
-
-    /// What to say of a column that is text although nearly all of its cells are numbers, or would be without their thousands' signs.
-    fn doubt(&self, commas: bool) -> Option<String> {
-        if !self.text || self.texts.count() == 0 {
-            return None;
-        }
-        let is_text: Vec<bool> = (1..=self.texts.count()).map(|code| written(self.texts.text(code), commas) == Cell::Text).collect();
-        let first = is_text.iter().position(|text| *text)?;
-        let shown = String::from_utf8_lossy(self.texts.text(first + 1)).into_owned();
-        let digits = |code: usize| {
-            let text = self.texts.text(code);
-            text.iter().any(u8::is_ascii_digit) && text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-' | b' '))
-        };
-        let of_digits = |code: usize| !is_text[code - 1] || (digits(code) && memchr(b',', self.texts.text(code)).is_some());
-        if (1..=self.texts.count()).all(of_digits) {
-            return Some(format!(
-                "is text because of «{shown}»: write numbers without a sign for thousands; a decimal comma is read where semicolons or tabs separate"
-            ));
-        }
-        // As many texts that are no numbers as numbers: names that happen to hold digits.
-        let texts = is_text.iter().filter(|text| **text).count();
-        if texts * 2 > is_text.len() {
-            return None;
-        }
-        let mut counts = vec![0usize; is_text.len() + 1];
-        (0..self.codes.len()).for_each(|row| counts[self.codes.at(row) as usize] += 1);
-        let cells: usize = counts[1..].iter().sum();
-        let other: usize = counts[1..].iter().zip(&is_text).filter(|(_, text)| **text).map(|(count, _)| count).sum();
-        (other * 20 <= cells).then(|| {
-            format!("is text because {other} of {cells} cells are no numbers, the first «{shown}»; empty them or write NA, should it be numbers")
-        })
     }
 
     fn finish(self) -> Column {

@@ -1,7 +1,7 @@
 //! One spec: a method on a file, with the method's keys.
 
 use crate::error::{Error, Result};
-use crate::sheet::Encoding;
+use crate::sheet::{Encoding, Written};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,6 +13,9 @@ pub struct Spec {
     pub data: Option<String>,
     /// How the letters of a table are stored, where the file does not say.
     pub encoding: Option<String>,
+    /// The file's name of a column that the spec calls otherwise.
+    #[serde(deserialize_with = "levels")]
+    pub column: BTreeMap<String, String>,
     pub method: String,
     pub formula: Option<String>,
     #[serde(deserialize_with = "texts")]
@@ -120,7 +123,7 @@ pub const METHODS: [(&str, &str); 20] = [
     ("confseq", "kind v t rho alpha"),
 ];
 
-const EVERYWHERE: &str = "data encoding method formula let filter collapse reference level";
+const EVERYWHERE: &str = "data encoding column method formula let filter collapse reference level";
 
 /// What came in was not a spec at all (wrong usage), or a spec that is refused.
 #[derive(Debug)]
@@ -180,12 +183,14 @@ impl Spec {
         words.into_iter().flatten().for_each(|word| word.make_ascii_lowercase());
     }
 
-    /// How the letters of the data file are stored, where that is said. Refuses what is no encoding.
-    pub fn encoding(&self) -> Result<Option<Encoding>> {
+    /// How the data file is written, as far as that is said. Refuses what is no encoding.
+    pub fn written(&self) -> Result<Written> {
         use clap::ValueEnum;
-        let Some(word) = self.encoding.as_deref() else { return Ok(None) };
+        let columns = self.column.clone().into_iter().collect();
+        let Some(word) = self.encoding.as_deref() else { return Ok(Written { encoding: None, columns }) };
         let all: Vec<&str> = Encoding::value_variants().iter().map(|encoding| encoding.word()).collect();
-        Encoding::from_str(word, true).map(Some).map_err(|_| refused(format!("encoding \"{word}\": use one of {}", all.join(" "))))
+        let encoding = Encoding::from_str(word, true).map_err(|_| refused(format!("encoding \"{word}\": use one of {}", all.join(" "))))?;
+        Ok(Written { encoding: Some(encoding), columns })
     }
 
     /// Keys that were given and that the method does not read. Refuses an unknown method.

@@ -37,8 +37,19 @@ pub struct Table {
     pub columns: Vec<(String, Arc<Column>)>,
     /// The file's other columns, by name.
     pub others: Vec<String>,
-    /// Columns that are text, but hardly meant so: name and what to say of it.
-    pub doubts: Vec<(String, String)>,
+    /// Columns that were hardly meant as they were read.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What is doubtful of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    pub column: String,
+    pub line: String,
+    /// Whether a spec that uses the column is refused; otherwise it is told.
+    pub refused: bool,
+    /// Whether this matters whatever the column is used for; otherwise only where its numbers count, not where it names groups.
+    pub anywhere: bool,
 }
 
 impl Default for Codes {

@@ -4,7 +4,7 @@ use super::desk::file_number;
 use super::identify::Answers;
 use super::indicators::{self, Row};
 use super::{export, import, likeness, target};
-use crate::app::{Options, print};
+use crate::app::{Options, print, tell};
 use crate::clock::show_day;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
@@ -214,10 +214,10 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
 /// Lines for a person's eyes, as many as anybody reads.
 fn told(lines: &[String], what: &str) {
     for line in lines.iter().take(import::SHOWN) {
-        eprintln!("{line}");
+        tell(line);
     }
     if lines.len() > import::SHOWN {
-        eprintln!("and {} more {what}", lines.len() - import::SHOWN);
+        tell(&format!("and {} more {what}", lines.len() - import::SHOWN));
     }
 }
 

@@ -1,8 +1,12 @@
 //! Which column is meant: names in any case, with accents, in Spanish, or as the person says.
 
 use super::letters;
+use std::collections::HashMap;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+
+/// Names, or places of one name, that are told before the rest is only counted.
+const NAMED: usize = 5;
 
 /// A column we know, and what else offices call it (as `folded`).
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +52,17 @@ pub fn folded(name: &str) -> String {
     if telling.is_empty() { words.join("_") } else { telling.join("_") }
 }
 
+/// The places of the columns that are called so, as names are compared.
+pub fn called(folds: &[String], name: &str) -> Vec<usize> {
+    let fold = folded(name);
+    (0..folds.len()).filter(|at| !fold.is_empty() && folds[*at] == fold).collect()
+}
+
+/// Columns that are named before the rest is only counted.
+const SHOWN: usize = 30;
+
 /// “«a», «b» and 3 more”.
 pub fn listed(names: &[&str]) -> String {
-    const SHOWN: usize = 30;
     let named: Vec<String> = names.iter().filter(|name| !name.is_empty()).map(|name| format!("«{name}»")).collect();
     match named.len() {
         0 => "no columns".to_owned(),
@@ -73,26 +85,41 @@ pub fn had(names: &[&str], columns: &[Column], shown: bool) -> String {
             _ => None,
         })
         .collect();
-    if known.is_empty() { "no columns".to_owned() } else { known.join(", ") }
+    match known.len() {
+        0 => "no columns".to_owned(),
+        many if many > SHOWN => format!("{} and {} more", known[..SHOWN].join(", "), many - SHOWN),
+        _ => known.join(", "),
+    }
 }
 
 /// Finds what each name means: what the person says first, then our own names, then what else they are called. A name that stands twice,
 /// and two names for one column, are refused.
 pub fn resolve(names: &[&str], known: &[Known], asked: &[(String, String)], shown: bool) -> Result<Resolved, Vec<String>> {
     let folds: Vec<String> = names.iter().map(|name| folded(name)).collect();
-    let called = |at: usize| if shown { format!("«{}»", names[at]) } else { letters(at) };
+    let named = |at: usize| if shown { format!("«{}»", names[at]) } else { letters(at) };
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
+    let mut standing: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-        if let Some(before) = names[..at].iter().position(|before| before == name) {
-            problems.push(format!("the column {} stands twice ({} and {}); keep one", called(at), letters(before), letters(at)));
-        }
+        standing.entry(name).or_default().push(at);
+    }
+    let mut again: Vec<&Vec<usize>> = standing.values().filter(|places| places.len() > 1).collect();
+    again.sort();
+    for places in again.iter().take(NAMED) {
+        problems.push(match places[..] {
+            [first, second] => format!("the column {} stands twice ({} and {}); keep one", named(first), letters(first), letters(second)),
+            _ => {
+                let shown: Vec<String> = places.iter().take(NAMED).map(|at| letters(*at)).collect();
+                let more = if places.len() > NAMED { " …" } else { "" };
+                format!("the column {} stands {} times ({}{more}); keep one", named(places[0]), places.len(), shown.join(", "))
+            }
+        });
+    }
+    if again.len() > NAMED {
+        problems.push(format!("{} more names stand twice or oftener; keep one of each", again.len() - NAMED));
     }
     let mut columns: Vec<Column> =
         names.iter().map(|name| if name.is_empty() { Column::Nameless } else { Column::Own((*name).to_owned()) }).collect();
-    let find = |name: &str| {
-        let fold = folded(name);
-        names.iter().position(|own| *own == name).or_else(|| folds.iter().position(|own| !own.is_empty() && *own == fold))
-    };
+    let find = |name: &str| names.iter().position(|own| *own == name).map_or_else(|| called(&folds, name), |at| vec![at]);
     let mut taken: Vec<&str> = Vec::new();
     for (ours, theirs) in asked {
         let Some(ours) = known.iter().find(|known| known.name == ours || folded(ours) == known.name || known.also.contains(&folded(ours).as_str()))
@@ -101,13 +128,15 @@ pub fn resolve(names: &[&str], known: &[Known], asked: &[(String, String)], show
             problems.push(format!("--column {ours}={theirs}: there is no column «{ours}» here; ours are {}", all.join(", ")));
             continue;
         };
-        match find(theirs) {
-            Some(_) if taken.contains(&ours.name) => problems.push(format!("--column {}=… stands twice; keep one", ours.name)),
-            Some(at) => {
+        match find(theirs)[..] {
+            [_, ..] if taken.contains(&ours.name) => problems.push(format!("--column {}=… stands twice; keep one", ours.name)),
+            [at] => {
                 columns[at] = Column::Known(ours.name);
                 taken.push(ours.name);
             }
-            None => problems.push(format!("--column {}={theirs}: the file has no such column; it has {}", ours.name, had(names, &columns, shown))),
+            [_, _, ..] => problems
+                .push(format!("--column {}={theirs}: several columns are called so but for case and accents; write its name just so", ours.name)),
+            [] => problems.push(format!("--column {}={theirs}: the file has no such column; it has {}", ours.name, had(names, &columns, shown))),
         }
     }
     for known in known {
@@ -117,7 +146,7 @@ pub fn resolve(names: &[&str], known: &[Known], asked: &[(String, String)], show
         if taken.contains(&known.name) {
             // A column of that very name would be taken for the one the person named.
             for at in exact {
-                notes.push(format!("the column {} is left out: --column takes another as {}", called(at), known.name));
+                notes.push(format!("the column {} is left out: --column takes another as {}", named(at), known.name));
                 columns[at] = Column::Aside;
             }
             continue;
@@ -128,7 +157,7 @@ pub fn resolve(names: &[&str], known: &[Known], asked: &[(String, String)], show
             (None, [at], _) | (None, [], [at]) => columns[*at] = Column::Known(known.name),
             (None, [], []) => {}
             (None, many @ [_, _, ..], _) | (None, [], many) => {
-                let many: Vec<String> = many.iter().map(|at| called(*at)).collect();
+                let many: Vec<String> = many.iter().map(|at| named(*at)).collect();
                 let [first, ..] = many.as_slice() else { continue };
                 problems.push(format!(
                     "the columns {} may all be {}; keep one, or say which: --column {}={}",
@@ -167,6 +196,22 @@ mod tests {
         }
         // Our own name is meant where both stand; the other is kept as it is.
         assert_eq!(found(&["nombre", "name"], &[]).unwrap(), [Column::Own("nombre".into()), Column::Known("name")]);
+    }
+
+    #[test]
+    fn a_header_of_many_thousand_names_is_read_at_once_and_repeats_are_told_once() {
+        let own: Vec<String> = (0..50_000).map(|n| format!("c{n}")).collect();
+        let mut names: Vec<&str> = own.iter().map(String::as_str).collect();
+        names.push("code");
+        let begun = std::time::Instant::now();
+        assert_eq!(found(&names, &[]).unwrap()[50_000], Column::Known("code"));
+        names.extend(std::iter::repeat_n("code", 50_000));
+        names.extend(own.iter().map(String::as_str));
+        let told = found(&names, &[]).unwrap_err();
+        assert!(told[0].contains("«c0» stands twice") && told.len() == 6 && told[5].starts_with("49996 more"), "{told:?}");
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+        let told = found(&["code", "code", "code"], &[]).unwrap_err();
+        assert_eq!(told, ["the column «code» stands 3 times (A, B, C); keep one"]);
     }
 
     #[test]

@@ -218,6 +218,9 @@ impl Sheet {
         let header = header.ok_or_else(|| vec![Fault::file("the file is empty; export it again")])?;
         // What a spreadsheet shows of a row: up to its last cell with something in it.
         let filled = |cells: &csv::StringRecord| (0..cells.len()).rfind(|at| !cells[*at].trim().is_empty()).map_or(0, |at| at + 1);
+        if header.cells.iter().any(|name| name.contains('\0')) {
+            return Err(vec![Fault::row(header.number, "holds zero bytes, so this is no table; save it as «CSV UTF-8» in the spreadsheet")]);
+        }
         let width = filled(&header.cells);
         let names: Vec<&str> = header.cells.iter().take(width).map(str::trim).collect();
         let resolved = resolve(&names, known, &written.columns, shown).map_err(|lines| {
@@ -237,11 +240,18 @@ impl Sheet {
             let short = row.cells.len() < width && even.get(&block(row)).copied().flatten().is_none();
             if cells > width || short {
                 let cells = if short { row.cells.len() } else { cells };
-                faults.push(Fault::row(row.number, format!("{cells} cells where the header has {width}; mend the row")));
+                // A stray separator shifts a row to where spreadsheets drop theirs: what stands behind the last name is never left out.
+                let line = if cells > width && cells <= header.cells.len() {
+                    format!("something stands in column {}, which has no name in the header; name it, empty it, or mend the row", letters(cells - 1))
+                } else {
+                    format!("{cells} cells where the header has {width}; mend the row")
+                };
+                faults.push(Fault::row(row.number, line));
             }
         }
         if !faults.is_empty() {
-            read.retain(|row| !faults.iter().any(|fault| fault.row == Some(row.number)));
+            let bad: std::collections::BTreeSet<u64> = faults.iter().filter_map(|fault| fault.row).collect();
+            read.retain(|row| !bad.contains(&row.number));
         }
         let mut notes = text.note.into_iter().collect::<Vec<String>>();
         notes.extend(resolved.notes);

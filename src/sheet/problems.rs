@@ -6,16 +6,18 @@ use std::collections::HashMap;
 const NAMED: usize = 5;
 /// Values that are named where lines differ in what stands between «».
 const VALUES: usize = 3;
+/// So many letters of a value are told.
+const LETTERS: usize = 120;
 
 struct Group {
     count: usize,
-    /// The first places, each with its line.
+    /// The first places in the file, each with its line.
     first: Vec<(String, String)>,
     /// Whether every line is the same up to what stands between «».
     alike: bool,
 }
 
-/// Lines in the order they were found, those of one kind together.
+/// Lines in the order of the file, those of one kind together; what concerns the file as a whole stands first.
 #[derive(Default)]
 pub struct Problems {
     groups: Vec<Group>,
@@ -35,7 +37,7 @@ impl Problems {
 
     /// A problem at a place such as `row 7`.
     pub fn add(&mut self, place: &str, line: impl Into<String>) {
-        let line = line.into();
+        let line = shortened(line.into());
         let kind = kind(&line, true);
         self.count += 1;
         match self.known.get(&kind) {
@@ -43,8 +45,11 @@ impl Problems {
                 let group = &mut self.groups[*at];
                 group.count += 1;
                 group.alike &= self::kind(&group.first[0].1, false) == self::kind(&line, false);
-                if group.first.len() < NAMED {
-                    group.first.push((place.to_owned(), line));
+                // A file is read more than once: what is found later may stand earlier.
+                let at = group.first.partition_point(|(other, _)| number(other) <= number(place));
+                if at < NAMED {
+                    group.first.insert(at, (place.to_owned(), line));
+                    group.first.truncate(NAMED);
                 }
             }
             None => {
@@ -57,13 +62,15 @@ impl Problems {
     /// A line that names its place itself, or has none.
     pub fn push(&mut self, line: impl Into<String>) {
         self.count += 1;
-        self.groups.push(Group { count: 1, first: vec![(String::new(), line.into())], alike: true });
+        self.groups.push(Group { count: 1, first: vec![(String::new(), shortened(line.into()))], alike: true });
     }
 
     /// The lines, `before` in front of each place and `behind` between a place and what is wrong there.
     pub fn lines(&self, before: &str, behind: &str) -> Vec<String> {
         let mut lines = Vec::new();
-        for group in &self.groups {
+        let mut groups: Vec<&Group> = self.groups.iter().collect();
+        groups.sort_by_key(|group| number(&group.first[0].0));
+        for group in groups {
             let places: Vec<&str> = group.first.iter().map(|(place, _)| place.as_str()).collect();
             let (first, line) = &group.first[0];
             if first.is_empty() && group.count == 1 {
@@ -78,6 +85,38 @@ impl Problems {
         }
         lines
     }
+}
+
+/// The row or feature of a place: 7 of `row 7`, 3 of `features[3].geometry`; none for the file as a whole.
+fn number(place: &str) -> Option<u64> {
+    let digits = place.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?;
+    digits.parse().ok()
+}
+
+/// A line in which no value between «» is longer than a person reads.
+fn shortened(line: String) -> String {
+    if line.len() <= LETTERS {
+        return line;
+    }
+    let mut out = String::new();
+    for (at, part) in line.split('«').enumerate() {
+        let (value, rest) = match part.split_once('»') {
+            Some((value, rest)) if at > 0 => (value, Some(rest)),
+            _ => (part, None),
+        };
+        if at > 0 {
+            out.push('«');
+        }
+        match value.char_indices().nth(LETTERS).filter(|_| at > 0) {
+            Some((end, _)) => out.push_str(&format!("{} … ({} letters)", &value[..end], value.chars().count())),
+            None => out.push_str(value),
+        }
+        if let Some(rest) = rest {
+            out.push('»');
+            out.push_str(rest);
+        }
+    }
+    out
 }
 
 /// A line without what differs from place to place: values between «», and numbers unless `numbers` is false. The name of a column says
@@ -101,7 +140,7 @@ fn kind(line: &str, numbers: bool) -> String {
     for part in parts {
         match part.split_once('»') {
             Some((value, rest)) => {
-                let column = rest.starts_with(" is missing") || rest.starts_with(" is «") || rest.starts_with(" has ") || rest.starts_with(" holds ");
+                let column = rest.starts_with(" is missing") || rest == " is " || rest.starts_with(" has ") || rest.starts_with(" holds ");
                 out.push('«');
                 out.push_str(if column { value } else { "" });
                 out.push('»');
@@ -178,13 +217,37 @@ mod tests {
         assert_eq!(
             found.lines("f: ", ": "),
             [
+                "f: no outline",
                 "f: row 3, 4, 7, 9, 10 and 2 more: «code» is missing; fill it in",
                 "f: row 3, 4, 7, 9, 10 and 2 more: segment «R3», «R4», «R7» … does not exist in 1202",
                 "f: row 5: «name» is missing; fill it in",
-                "f: no outline",
             ]
         );
         assert_eq!(found.count(), 16);
+    }
+
+    #[test]
+    fn columns_of_one_problem_stay_apart_and_all_stand_in_the_order_of_the_file() {
+        let mut found = Problems::default();
+        for (place, column, value) in
+            [("feature 5", "order", "dos"), ("feature 2", "order", "1.5"), ("feature 4", "capacity_l", "100,5"), ("feature 4", "order", "1e11")]
+        {
+            found.add(place, format!("«{column}» is «{value}»; write a whole number"));
+        }
+        found.add("feature 0", "«order» is «-3»; write a number from 0 on");
+        found.add("features[1].geometry", "a ring is open");
+        found.add("feature 6", format!("«code» is «{}», which is no code", "x".repeat(500)));
+        let lines = found.lines("f: ", ": ");
+        assert_eq!(
+            lines[..4],
+            [
+                "f: feature 0: «order» is «-3»; write a number from 0 on",
+                "f: features[1].geometry: a ring is open",
+                "f: feature 2, 4, 5: «order» is «1.5», «1e11», «dos»; write a whole number",
+                "f: feature 4: «capacity_l» is «100,5»; write a whole number",
+            ]
+        );
+        assert!(lines[4].contains("x … (500 letters)»") && lines[4].len() < 200, "{}", lines[4]);
     }
 
     #[test]

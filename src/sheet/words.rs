@@ -1,6 +1,6 @@
 //! What people write in cells: yes and no, days, weekdays, numbers with a decimal comma; and letters that another program spoilt.
 
-use super::columns::folded;
+use super::columns::{Known, folded};
 use chrono::NaiveDate;
 
 /// Yes or no as offices write it; an empty cell is no. Nothing where it is neither.
@@ -30,6 +30,19 @@ pub fn day(text: &str) -> Option<NaiveDate> {
         _ => return None,
     };
     NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+}
+
+/// The word of ours that is meant: in any case, with or without accents, in Spanish.
+pub fn word(ours: &[Known], text: &str) -> Option<&'static str> {
+    let fold = folded(text);
+    ours.iter().find(|known| known.name == fold || known.also.contains(&fold.as_str())).map(|known| known.name)
+}
+
+/// What is seen by nobody in a text: controls, signs of no width, marks of direction.
+pub fn unseen(text: &str) -> Option<char> {
+    let hidden =
+        |c: &char| matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    text.chars().find(|c| c.is_control() || hidden(c))
 }
 
 /// A number with a decimal point or comma.

@@ -9,7 +9,7 @@ use super::export::{self, Format};
 use super::import::{self, FieldChange, Kind, Request};
 use super::{codes, municipality, pilot, proposal};
 use crate::account::audit;
-use crate::app::{Options, print};
+use crate::app::{Options, print, tell};
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
 use crate::sheet::Written;
@@ -170,7 +170,7 @@ const COLUMNS: &str = "Properties (GeoJSON) or columns (CSV; adds lon,lat or wkt
   municipalities  code, name, department, pilot, sender, collection_model
   neighbourhoods  code, name
   routes          code, name, operator, stream, weekdays (mon,thu), window_start, window_end (HH:MM), valid_from, valid_to (YYYY-MM-DD)
-                  stream: organic, recyclable, residual, mixed, or by day: mon=organic,thu=recyclable
+                  stream: organic, recyclable, residual, mixed (in Spanish too), or by day: mon=organic,thu=recyclable
   segments        code, route, neighbourhood
   points          code, name, kind (yard, dump, sorting_plant, transfer_station, container, collection_point), route, order, capacity_l
   households      code (SP-4821-K), segment, service_status (served, not_subscribed, no_route), operator, hint
@@ -220,7 +220,7 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
                 tx.commit().await?;
             }
             for warning in &outcome.warnings {
-                eprintln!("{warning}");
+                tell(warning);
             }
             let kind = kind.name();
             let (new, changed, unchanged) = (outcome.new, outcome.changed, outcome.unchanged);
@@ -281,7 +281,7 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
             if counts.outside > 0 {
                 let some: Vec<String> = counts.first_outside.iter().map(|(row, place)| format!("row {row} {place}")).collect();
                 let more = if counts.outside as usize > some.len() { ", …" } else { "" };
-                eprintln!("{name}: {} points lie in no area: {}{more}", counts.outside, some.join(", "));
+                tell(&format!("{name}: {} points lie in no area: {}{more}", counts.outside, some.join(", ")));
             }
             if options.json {
                 let areas: Vec<_> = counts.areas.iter().map(|(id, count)| json!({"id": id, "count": count})).collect();
@@ -364,7 +364,7 @@ async fn propose(
         return print(&format!("{}\n", made.document()));
     }
     print(&made.lines())?;
-    made.remarks().iter().for_each(|line| eprintln!("{line}"));
+    made.remarks().iter().for_each(|line| tell(line));
     match out {
         (Some(segments), Some(homes)) => print(&format!(
             "A proposal; nothing is stored. Look at it on a map, then: geo import segments {}, geo import households {}\n",
@@ -378,7 +378,7 @@ async fn propose(
 /// So many changes are told line by line; `--json` tells all.
 const LISTED: usize = 20;
 
-fn by_field(changes: &[FieldChange]) -> BTreeMap<&str, usize> {
+pub(super) fn by_field(changes: &[FieldChange]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
     for change in changes {
         *counts.entry(if change.before.is_null() && change.field == "valid_from" { "new" } else { change.field.as_str() }).or_default() += 1;
@@ -387,7 +387,7 @@ fn by_field(changes: &[FieldChange]) -> BTreeMap<&str, usize> {
 }
 
 /// What a dry run tells: the first changes, how many of each field, and the trials they touch.
-fn listed(changes: &[FieldChange], trials: &[Drawn]) -> String {
+pub(super) fn listed(changes: &[FieldChange], trials: &[Drawn]) -> String {
     let mut text: String = changes.iter().take(LISTED).map(|change| format!("  {}\n", change.line())).collect();
     if changes.len() > LISTED {
         text += &format!("  … and {} more (--json tells all)\n", changes.len() - LISTED);
@@ -443,7 +443,7 @@ fn check_files(files: &[PathBuf], as_json: bool) -> Result<()> {
         }
     }
     for line in &warned {
-        eprintln!("{line}");
+        tell(line);
     }
     if refused.is_empty() { Ok(()) } else { Err(Error::refused_lines("not-accepted", refused)) }
 }

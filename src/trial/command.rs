@@ -146,7 +146,8 @@ async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> 
         Ok(protocol) => protocol,
         Err(error) => {
             if options.json {
-                println!("{}", json!({"file": place, "verdict": "reject", "protocol_sha256": sha256, "problems": error.lines}));
+                let document = json!({"file": place, "verdict": "reject", "protocol_sha256": sha256, "problems": error.lines});
+                print(&format!("{document}\n"))?;
             }
             return Err(error);
         }
@@ -166,20 +167,18 @@ async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> 
             "file": place, "verdict": "accept", "trial": protocol.id, "protocol_sha256": sha256, "seed": protocol.seed, "frozen_sha256": frozen.flatten(),
             "calendar": status::calendar(&protocol), "arms": protocol.arms.len(), "looks": protocol.looks.len(), "steps": steps, "problems": [],
         });
-        println!("{document}");
-        return Ok(());
+        return print(&format!("{document}\n"));
     }
-    println!("{place}: accepted, {} arms, {} looks, {steps} message steps", protocol.arms.len(), protocol.looks.len());
-    println!("  sha256 {sha256}");
-    match frozen {
-        Some(Some(counts)) if counts == sha256 => println!("  it is the protocol that counts in this database"),
+    let counts = match frozen {
+        Some(Some(counts)) if counts == sha256 => "it is the protocol that counts in this database".to_owned(),
         Some(Some(counts)) => {
-            println!("  another text counts in this database, sha256 {counts}: a change needs `vecino trial amend {place} --reason TEXT`")
+            format!("another text counts in this database, sha256 {counts}: a change needs `vecino trial amend {place} --reason TEXT`")
         }
-        Some(None) => println!("  not frozen in this database yet"),
-        None => println!("  no database asked: there is none under {}", options.data_dir.display()),
-    }
-    Ok(())
+        Some(None) => "not frozen in this database yet".to_owned(),
+        None => format!("no database asked: there is none under {}", options.data_dir.display()),
+    };
+    let (arms, looks) = (protocol.arms.len(), protocol.looks.len());
+    print(&format!("{place}: accepted, {arms} arms, {looks} looks, {steps} message steps\n  sha256 {sha256}\n  {counts}\n"))
 }
 
 async fn show(app: &App, trial: &Trial, as_json: bool) -> Result<()> {
@@ -201,8 +200,7 @@ async fn show_draw(app: &App, trial: &Trial, as_json: bool) -> Result<()> {
             "trial": trial.id, "protocol_sha256": trial.sha256, "seed": trial.seed,
             "assigned_at": trial.assigned_at.map(|at| at.to_rfc3339()), "draw": draw,
         });
-        println!("{document}");
-        return Ok(());
+        return print(&format!("{document}\n"));
     }
     print(&format!("{}: drawn with seed {} from protocol sha256 {}\n{}\n", trial.id, trial.seed, trial.sha256, draw.lines().join("\n")))
 }

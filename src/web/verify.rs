@@ -114,10 +114,10 @@ pub async fn verify(arguments: Verify, options: &Options) -> Result<()> {
     let document = json!({"heads": heads, "differences": verified.differences});
     if verified.differences.is_empty() {
         if !verified.outside {
-            eprintln!(
+            crate::app::tell(&format!(
                 "{}: holds no heads of an earlier day, so nothing outside the database was compared; give heads kept elsewhere with --expect",
                 Outside::of(&app.data_dir).place().display()
-            );
+            ));
         }
         let lines: Vec<String> = verified.heads.iter().map(Head::to_string).collect();
         let said = format!(

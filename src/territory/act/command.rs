@@ -1,13 +1,14 @@
 //! `vecino geo retire|rename|merge|split`
 
 use super::{Act, Deed, Parts, Thing, perform};
-use crate::app::{Options, print};
+use crate::app::{Options, print, tell};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
 use crate::sheet::{Written, words};
 use crate::territory::change::After;
 use crate::territory::check;
+use crate::territory::command::{by_field, listed};
 use crate::territory::municipality;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -141,17 +142,17 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
         tx.commit().await?;
     }
     for warning in &done.warnings {
-        eprintln!("{warning}");
+        tell(warning);
     }
     if options.json {
         let mut document = json!(done);
         document["dry_run"] = json!(when.dry_run);
+        if when.dry_run {
+            document["by_field"] = json!(by_field(&done.changes));
+        }
         return print(&format!("{document}\n"));
     }
-    let mut text = done.line();
-    for trial in &done.trials {
-        text += &format!("touches trial {}: {}\n", trial.trial, trial.segments.join(", "));
-    }
+    let mut text = done.line() + &listed(&done.changes, &done.trials);
     if when.dry_run {
         text += "dry run: nothing was stored\n";
     }

@@ -4,6 +4,7 @@
 //! Then what was counted follows, and one audit entry says what, since when and why.
 
 pub mod command;
+mod listing;
 mod merge;
 mod rename;
 mod retire;
@@ -14,7 +15,7 @@ use super::code::Codes;
 pub use super::code::Thing;
 use super::dated::{self, Change, Span, Version, recast};
 use super::household::{self, Household};
-use super::import::{FieldChange, held};
+use super::import::FieldChange;
 use super::neighbourhood::{self, Neighbourhood};
 use super::point::{self, Place};
 use super::route::{self, Planned};
@@ -160,7 +161,7 @@ struct Writing {
     /// How many of each kind end, and how many go on elsewhere.
     ended: BTreeMap<Thing, usize>,
     moved: BTreeMap<Thing, usize>,
-    /// What is called otherwise, and for how long.
+    /// Codes that are given, and new things that a file brings, as they are told.
     changes: Vec<FieldChange>,
     warnings: Vec<String>,
 }
@@ -282,7 +283,7 @@ pub struct Done {
     /// Segments that end, or gain or lose homes, or lie otherwise.
     pub segments: Vec<String>,
     pub trials: Vec<Drawn>,
-    /// What is called otherwise, and for how long.
+    /// What is other than before, field by field, and for how long.
     pub changes: Vec<FieldChange>,
     pub warnings: Vec<String>,
 }
@@ -295,8 +296,7 @@ impl Done {
         };
         let parts = [told(&self.ended, "ended"), told(&self.moved, "moved")].concat();
         let did = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-        let changes: String = self.changes.iter().map(|change| format!("  {}\n", change.line())).collect();
-        format!("{} {}: {} from {}{did}\n{changes}", self.kind, self.codes.join(", "), self.act, self.since)
+        format!("{} {}: {} from {}{did}\n", self.kind, self.codes.join(", "), self.act, self.since)
     }
 }
 
@@ -345,7 +345,7 @@ pub async fn perform(tx: &mut Tx, mint: &mut Mint, act: &Act<'_>, thing: Thing, 
         moved: counts(&writing.moved),
         segments: writing.touched.iter().map(|id| town.called(Thing::Segment, id.0, act.from).to_owned()).collect(),
         trials,
-        changes: std::mem::take(&mut writing.changes),
+        changes: listing::changes(&town, act, &writing),
         warnings,
     };
     writing.write(tx, mint, act).await?;

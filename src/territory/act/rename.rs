@@ -1,13 +1,12 @@
 //! Names change from a day on. What is told of the days before says the old one, and an old code still finds its thing.
 
-use super::{Act, FieldChange, Span, Thing, Town, Writing, dated, held, refused};
+use super::{Act, FieldChange, Span, Thing, Town, Writing, dated, refused};
 use crate::error::Result;
 use crate::territory::household::{has_shape, is_code, is_own};
 use crate::territory::neighbourhood::Neighbourhood;
 use crate::territory::point::Place;
 use crate::territory::route::Route;
 use serde_json::json;
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Gives one thing another name, another code, or both.
@@ -37,7 +36,6 @@ pub(super) fn rename(town: &Town, act: &Act<'_>, thing: Thing, code: &str, name:
                     // A name that was given for a later day stays the name from that day on.
                     let (span, told) = (Span { from: act.from, to: now.valid_to }, $with(now.facts.clone()));
                     let change = dated::tell(history, span, None, told, act.today, |facts, _| facts);
-                    writing.changes = held(&now.facts, &dated::changed(history, &change, act.from), code, act.from, &BTreeMap::new());
                     writing.$histories.insert(id, change);
                 }
             }};

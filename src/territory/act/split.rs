@@ -95,6 +95,7 @@ pub(super) async fn split(tx: &mut Tx, mint: &mut Mint, act: &Act<'_>, thing: Th
         }
     }
     writing.warnings.extend(outcome.warnings);
+    writing.changes = outcome.changes;
     writing.end(&town, act, thing, whole, act.from);
     Ok((town, writing))
 }

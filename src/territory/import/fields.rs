@@ -47,6 +47,31 @@ pub(crate) const LON: Known = known("lon", &["longitude", "lng", "long", "longit
 pub(crate) const LAT: Known = known("lat", &["latitude", "latitud"]);
 pub(super) const WKT: Known = known("wkt", &["geometry", "geom", "wkt_geom", "the_geom"]);
 
+/// What a route collects, what a point is, and whether a home is served, as files say it.
+pub(super) const STREAMS: [Known; 4] = [
+    known("organic", &["organico", "organica", "organicos"]),
+    known("recyclable", &["reciclable", "reciclables", "recyclables"]),
+    known("residual", &["no_reciclable", "no_reciclables", "resto"]),
+    known("mixed", &["mixto", "mixta", "mixtos", "mezclado", "mezclados", "revuelto"]),
+];
+pub(super) const POINT_KINDS: [Known; 6] = [
+    known("yard", &["predio", "patio"]),
+    known("dump", &["vertedero", "botadero", "basurero"]),
+    known("sorting_plant", &["planta_clasificacion", "planta_separacion"]),
+    known("transfer_station", &["estacion_transferencia"]),
+    known("container", &["contenedor"]),
+    known("collection_point", &["punto_acopio", "centro_acopio", "punto_recoleccion"]),
+];
+pub(super) const SERVICE: [Known; 3] = [
+    known("served", &["servido", "servida", "atendido", "atendida", "con_servicio"]),
+    known("not_subscribed", &["no_suscrito", "no_suscrita", "no_abonado", "no_abonada", "sin_suscripcion"]),
+    known("no_route", &["sin_ruta"]),
+];
+
+/// The longest code and the longest text of a column, in letters: more is a slip, or another file.
+const LONGEST_CODE: usize = 80;
+pub(super) const LONGEST_TEXT: usize = 2_000;
+
 /// Columns that hold yes or no.
 pub(super) const FLAGS: [&str; 2] = ["pilot", "approximate"];
 
@@ -143,6 +168,20 @@ impl Item {
             id => id.as_str().map_or_else(|| id.to_string(), str::to_owned),
         });
         let absent = !self.properties.contains_key("code");
+        let code = self.code_or_id(absent, id, lines)?;
+        if let Some(unseen) = words::unseen(&code) {
+            let line = format!("code «{code}» holds a sign that nobody sees (U+{:04X}); write it anew", u32::from(unseen));
+            lines.refuse(&self.place, line);
+            return None;
+        }
+        if code.chars().count() > LONGEST_CODE {
+            lines.refuse(&self.place, format!("code «{code}» is too long; give one of at most {LONGEST_CODE} letters"));
+            return None;
+        }
+        Some(code)
+    }
+
+    fn code_or_id(&mut self, absent: bool, id: Option<String>, lines: &mut Lines) -> Option<String> {
         match (self.text("code"), id) {
             (Some(code), Some(id)) => {
                 if code == id {

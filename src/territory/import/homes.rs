@@ -1,10 +1,11 @@
 //! Homes: what a file says of them from a day on. What held before stays as it was written.
 
-use super::fields::Item;
+use super::fields::{Item, SERVICE};
 use super::{Ground, Lines, Outcome, Request, Stored, Told, by_code, days, places, settle, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, OperatorId, RouteId, SegmentId};
+use crate::sheet::words;
 use crate::territory::code::Thing;
 use crate::territory::dated::{self, Span, Version, refit};
 use crate::territory::household::{self, Household, STATUSES, has_shape, is_code, is_own};
@@ -155,7 +156,8 @@ fn home(
     }
     let operator_id = operator(item, streets, ground, on.map(|version| &version.facts), day, before, lines);
     let default = || if on.is_some() { "served".into() } else { "no_route".into() };
-    let service_status = item.kept("service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default).to_lowercase();
+    let service_status = item.kept("service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default);
+    let service_status = words::word(&SERVICE, &service_status).map_or(service_status, str::to_owned);
     if !STATUSES.contains(&service_status.as_str()) {
         lines.refuse(&item.place, format!("service_status «{service_status}» is not one of {}; mend it", STATUSES.join(", ")));
     }

@@ -3,10 +3,12 @@
 use crate::id::SegmentId;
 use crate::territory::dated::Span;
 use crate::territory::household::Household;
+use crate::territory::municipality::Municipality;
 use crate::territory::neighbourhood::Neighbourhood;
 use crate::territory::point::Place;
 use crate::territory::route::{Operator, Planned};
 use crate::territory::segment::Segment;
+use crate::territory::street::Street;
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -27,6 +29,16 @@ pub struct FieldChange {
 }
 
 impl FieldChange {
+    /// A thing that was not there before.
+    pub(crate) fn new_thing(code: &str, since: NaiveDate) -> FieldChange {
+        FieldChange::plain(code, "valid_from", (Value::Null, json!(since)), since)
+    }
+
+    /// Another value from a day on, for good.
+    pub(crate) fn plain(code: &str, field: &str, (before, after): (Value, Value), since: NaiveDate) -> FieldChange {
+        FieldChange { code: code.to_owned(), field: field.to_owned(), before, after, since, until: None, then: None }
+    }
+
     /// `SP-0006-H: service_status: «served» → «not_subscribed» from 2026-11-23`, and ` to 2026-12-21, then «served»` where it does not stay so
     pub fn line(&self) -> String {
         let FieldChange { code, field, since, .. } = self;
@@ -42,7 +54,10 @@ impl FieldChange {
 fn short(value: &Value) -> String {
     match value {
         Value::Null => "(empty)".into(),
-        Value::String(text) => format!("«{text}»"),
+        Value::String(text) => match text.char_indices().nth(LETTERS) {
+            Some((end, _)) => format!("«{} … ({} letters)»", &text[..end], text.chars().count()),
+            None => format!("«{text}»"),
+        },
         Value::Object(shape) if shape.contains_key("coordinates") => {
             fn positions(value: &Value) -> usize {
                 match value.as_array() {
@@ -71,8 +86,21 @@ pub(crate) trait Listed {
 }
 
 /// What is nobody's to tell: identities, and what follows from lines and places.
-const OWN: [&str; 10] =
-    ["municipality_id", "code", "neighbourhood_id", "route_id", "segment_id", "point_id", "household_id", "begins_m", "reversed", "along_m"];
+const OWN: [&str; 11] = [
+    "municipality_id",
+    "code",
+    "neighbourhood_id",
+    "route_id",
+    "segment_id",
+    "point_id",
+    "household_id",
+    "street_id",
+    "begins_m",
+    "reversed",
+    "along_m",
+];
+/// So many letters of a text are told to a person.
+const LETTERS: usize = 80;
 
 /// The fields of a stored row without its own identity; its `refers` are told by name, its properties one by one.
 fn fields(row: impl Serialize, refers: &[&str]) -> Map<String, Value> {
@@ -118,6 +146,18 @@ impl Listed for Segment {
     }
 }
 
+impl Listed for Municipality {
+    fn listed(&self) -> Map<String, Value> {
+        fields(self, &[])
+    }
+}
+
+impl Listed for Street {
+    fn listed(&self) -> Map<String, Value> {
+        fields(self, &[])
+    }
+}
+
 impl Listed for Neighbourhood {
     fn listed(&self) -> Map<String, Value> {
         fields(self, &[])
@@ -141,6 +181,14 @@ impl Listed for Planned {
         let mut told = fields(&self.0, &["operator_id"]);
         told.extend(super::written_week(&self.1));
         told
+    }
+}
+
+/// What is new, or other from today on, of what has no dates of its own.
+pub(crate) fn told<T: Listed>(before: Option<&T>, after: &T, code: &str, today: NaiveDate) -> Vec<FieldChange> {
+    match before {
+        Some(before) => held(before, &[(Span { from: today, to: None }, after)], code, today, &BTreeMap::new()),
+        None => vec![FieldChange::new_thing(code, today)],
     }
 }
 

@@ -11,7 +11,7 @@ mod ways;
 
 pub(crate) use fields::{LAT, LON, WEEKDAYS};
 pub use listing::FieldChange;
-pub(crate) use listing::held;
+pub(crate) use listing::{Listed, held};
 pub(crate) use settle::{Days, Stored, Told, by_code, days, settle, sort, stands, there_on};
 pub(crate) use table::decimal;
 pub(crate) use ways::{written_streams, written_week};
@@ -179,7 +179,7 @@ async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Opt
     }
     let mut outcome = Outcome::default();
     if request.kind == Kind::Municipalities {
-        places::municipalities(tx, items, &mut lines, &mut outcome).await?;
+        places::municipalities(tx, request.from, items, &mut lines, &mut outcome).await?;
         finish(tx, request, MunicipalityId::NONE, &outcome, &mut lines).await?;
     } else {
         let mut groups: BTreeMap<MunicipalityId, Vec<Item>> = BTreeMap::new();
@@ -210,7 +210,7 @@ async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Opt
             match request.kind {
                 Kind::Neighbourhoods => places::neighbourhoods(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Points => places::points(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
-                Kind::Streets => places::streets(tx, &ground, items, &mut lines, &mut outcome).await?,
+                Kind::Streets => places::streets(tx, request.from, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Routes => ways::routes(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Segments => ways::segments(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Households => homes::households(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
@@ -229,6 +229,9 @@ async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Opt
 /// Metres beyond which a way or an area that lies wholly outside belongs to somewhere else.
 const FAR: f64 = 5_000.0;
 
+/// Positions nearer than this are one, in degrees: about ten centimetres.
+const ONE_PLACE: f64 = 1e-6;
+
 /// What no rule of a kind asks: lines without length, and ways and areas that lie wholly somewhere else.
 fn elsewhere(kind: Kind, ground: &Ground, items: &[Item], lines: &mut Lines) {
     let ways = matches!(kind, Kind::Streets | Kind::Routes | Kind::Segments);
@@ -236,7 +239,10 @@ fn elsewhere(kind: Kind, ground: &Ground, items: &[Item], lines: &mut Lines) {
         let Some((_, shape)) = &item.shape else { continue };
         let mut coords = shape.coords_iter();
         let Some(first) = coords.next() else { continue };
-        if ways && matches!(shape, Geometry::LineString(_) | Geometry::MultiLineString(_)) && coords.all(|c| c == first) {
+        if ways
+            && matches!(shape, Geometry::LineString(_) | Geometry::MultiLineString(_))
+            && coords.all(|c| (c.x - first.x).abs() < ONE_PLACE && (c.y - first.y).abs() < ONE_PLACE)
+        {
             lines.refuse(&item.place, "the line has no length: all its positions are one; draw it again");
             continue;
         }

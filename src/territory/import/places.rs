@@ -1,11 +1,13 @@
 //! Municipalities, neighbourhoods, points and streets.
 
-use super::fields::Item;
+use super::fields::{Item, POINT_KINDS};
+use super::listing::told as listed;
 use super::ways::{ending, there};
 use super::{Ground, Lines, Outcome, Request, Stored, Told, days, settle, sort, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, NeighbourhoodId, PointId, StreetId, derived};
+use crate::sheet::words;
 use crate::territory::check::overlapping;
 use crate::territory::code::Thing;
 use crate::territory::dated::{self, Version};
@@ -17,13 +19,13 @@ use crate::territory::point::{self, KINDS, Place};
 use crate::territory::route;
 use crate::territory::street::{self, Street};
 use crate::{bulk, run};
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
 use geo::{Coord, CoordsIter, Geometry};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Outlines and who collects, for municipalities of the catalogue. What a file does not say stays as it is.
-pub(super) async fn municipalities(tx: &mut Tx, items: Vec<Item>, lines: &mut Lines, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn municipalities(tx: &mut Tx, today: NaiveDate, items: Vec<Item>, lines: &mut Lines, outcome: &mut Outcome) -> Result<()> {
     let stored: BTreeMap<String, Municipality> = municipality::every(tx).await?.into_iter().map(|m| (m.code.clone(), m)).collect();
     let mut rows = Vec::new();
     for mut item in items {
@@ -49,6 +51,7 @@ pub(super) async fn municipalities(tx: &mut Tx, items: Vec<Item>, lines: &mut Li
         };
         rows.push((item.place, code, row));
     }
+    outcome.changes.extend(rows.iter().flat_map(|(_, code, row)| listed(stored.get(code), row, code, today)));
     for row in sort(rows, &stored, lines, outcome).changed {
         run!(
             tx,
@@ -172,7 +175,7 @@ fn count(item: &mut Item, column: &str, before: Option<i32>, lines: &mut Lines) 
     }
     let number = item.number(column, lines);
     if let Some(negative) = number.filter(|n| *n < 0) {
-        lines.refuse(&item.place, format!("«{column}» is {negative}; write a number from 0 on"));
+        lines.refuse(&item.place, format!("«{column}» is «{negative}»; write a number from 0 on"));
     }
     number
 }
@@ -199,6 +202,7 @@ pub(super) async fn points(
         let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
         let kind = item.needed_or("kind", before.map(|point| point.kind.clone()), lines);
+        let kind = kind.map(|kind| words::word(&POINT_KINDS, &kind).map_or(kind, str::to_owned));
         let name = item.kept("name", before.map(|point| point.name.clone())).unwrap_or_else(|| code.clone());
         if let Some(odd) = kind.as_deref().filter(|k| !KINDS.contains(k)) {
             lines.warn(&item.place, format!("kind «{odd}» is not one the pages know ({}); it is kept", KINDS.join(", ")));
@@ -261,7 +265,14 @@ pub(super) fn position(item: &Item, lines: &mut Lines) -> Option<Coord> {
 }
 
 /// Streets have no code: their identity follows from their id, or from name and line.
-pub(super) async fn streets(tx: &mut Tx, ground: &Ground, items: Vec<Item>, lines: &mut Lines, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn streets(
+    tx: &mut Tx,
+    today: NaiveDate,
+    ground: &Ground,
+    items: Vec<Item>,
+    lines: &mut Lines,
+    outcome: &mut Outcome,
+) -> Result<()> {
     let stored: BTreeMap<String, Street> = street::of(tx, ground.id()).await?.into_iter().map(|s| (s.street_id.to_string(), s)).collect();
     let mut rows = Vec::new();
     for mut item in items {
@@ -278,6 +289,10 @@ pub(super) async fn streets(tx: &mut Tx, ground: &Ground, items: Vec<Item>, line
         let street_id: StreetId = derived("street", &[&ground.id().0.to_be_bytes(), key.as_bytes()], DateTime::UNIX_EPOCH);
         let row = Street { municipality_id: ground.id(), street_id, name, class, geometry, properties: Value::Object(item.properties) };
         rows.push((item.place, street_id.to_string(), row));
+    }
+    for (_, id, row) in &rows {
+        let called = if row.name.is_empty() { id } else { &row.name };
+        outcome.changes.extend(listed(stored.get(id), row, called, today));
     }
     let sorted = sort(rows, &stored, lines, outcome);
     bulk!(

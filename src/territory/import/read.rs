@@ -40,6 +40,11 @@ fn doubts(request: &Request<'_>, items: &[Item], lines: &mut Lines) {
     for item in items {
         for (name, value) in &item.properties {
             let Value::String(text) = value else { continue };
+            // A code has its own rule.
+            if name != "code" && known.iter().any(|known| known.name == name) && text.chars().nth(fields::LONGEST_TEXT).is_some() {
+                lines.refuse(&item.place, format!("«{name}» is «{text}»; write at most {} letters", fields::LONGEST_TEXT));
+                continue;
+            }
             if text.contains('\u{FFFD}') {
                 lines.refuse(&item.place, format!("«{name}» is «{text}»: letters were lost on the way (U+FFFD); export the file again as UTF-8"));
             } else if let Some(meant) = words::mojibake(text) {

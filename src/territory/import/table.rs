@@ -1,7 +1,7 @@
 //! A table into items: a position as `lon,lat` or any geometry as `wkt`; how the file is written is `sheet`'s business.
 
 use super::fields::{self, Item};
-use super::{Lines, Request, read};
+use super::{Kind, Lines, Request, read};
 use crate::error::{Error, Result};
 use crate::sheet::columns::{Column, listed};
 use crate::sheet::{Fault, Sheet, letters};
@@ -9,6 +9,10 @@ use crate::territory::check::{self, Verdict};
 use serde_json::{Map, Value, json};
 
 pub(crate) use crate::sheet::words::decimal;
+
+fn known_one(column: &Column) -> bool {
+    matches!(column, Column::Known(_))
+}
 
 fn refused(request: &Request<'_>, faults: &[Fault]) -> Error {
     let line = |fault: &Fault| match fault.row {
@@ -50,6 +54,12 @@ pub(super) fn items(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item
         .collect();
     let places = [(lon, "lon"), (lat, "lat"), (wkt, "wkt")].into_iter().filter_map(|(at, name)| at.map(|_| name));
     lines.columns = Some(listed(&named.iter().map(|(_, name)| *name).chain(places).collect::<Vec<&str>>()));
+    // Without a row nothing else would say that this is no such file.
+    if sheet.rows.is_empty() && sheet.find("code").is_none() && (request.kind != Kind::Streets || !sheet.columns.iter().any(known_one)) {
+        let (column, has) = (if request.kind == Kind::Streets { "wkt" } else { "code" }, lines.columns.clone().unwrap_or_default());
+        let line = format!("«{column}» is missing: the file has {has}; add it, or say which one it is with --column {column}=NAME");
+        lines.refuse(&format!("row {}", sheet.header), line);
+    }
     let mut items = Vec::with_capacity(sheet.rows.len());
     for row in &sheet.rows {
         let place = format!("row {}", row.number);

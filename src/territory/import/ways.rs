@@ -1,11 +1,12 @@
 //! Routes with their days and operators, and segments.
 
-use super::fields::{Item, WEEKDAYS, weekday};
+use super::fields::{Item, STREAMS, WEEKDAYS, weekday};
 use super::homes;
 use super::{Days, Ground, Lines, Outcome, Request, Stored, Told, by_code, days, settle, stands, there_on};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
+use crate::sheet::words;
 use crate::territory::code::Thing;
 use crate::territory::dated::{self, Version, refit};
 use crate::territory::geometry::{self, Plane};
@@ -18,8 +19,6 @@ use geo::{Contains, CoordsIter, Geometry};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
-
-const STREAMS: [&str; 4] = ["organic", "recyclable", "residual", "mixed"];
 
 /// A line; something else, or nothing where nothing stands yet, is refused.
 fn line(item: &Item, before: Option<&Value>, lines: &mut Lines) -> Option<Value> {
@@ -53,10 +52,11 @@ fn streams(item: &mut Item, days: &[i16], lines: &mut Lines) -> Option<Vec<Strin
     };
     let mut of_day: BTreeMap<i16, String> = BTreeMap::new();
     for (day, stream) in pairs {
-        if !STREAMS.contains(&stream.as_str()) {
-            lines.refuse(&item.place, format!("stream «{stream}» is not one of {}; mend it", STREAMS.join(", ")));
+        let Some(stream) = words::word(&STREAMS, &stream).map(str::to_owned) else {
+            let ours = STREAMS.map(|known| known.name).join(", ");
+            lines.refuse(&item.place, format!("«stream» is «{stream}», not one of {ours}; mend it"));
             return None;
-        }
+        };
         match day {
             None => of_day.extend(days.iter().map(|d| (*d, stream.clone()))),
             Some(day) => match weekday(&day) {
@@ -113,9 +113,16 @@ fn week(item: &mut Item, route_id: RouteId, before: Option<&Vec<RouteDay>>, line
             item.properties.entry(column).or_insert(text);
         }
     }
+    let before = lines.refused.count();
+    let window = (item.time("window_start", lines), item.time("window_end", lines));
+    // A time that cannot be read is not missing too.
+    let unreadable = lines.refused.count() > before;
     let weekdays = item.weekdays(lines)?;
     let streams = streams(item, &weekdays, lines)?;
-    let (start, end) = match (item.time("window_start", lines), item.time("window_end", lines)) {
+    if unreadable {
+        return None;
+    }
+    let (start, end) = match window {
         (Some(start), Some(end)) if start != end => (start, end),
         (Some(start), Some(_)) => {
             lines.refuse(&item.place, format!("the window begins and ends at {start}; give its end"));
