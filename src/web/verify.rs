@@ -103,7 +103,7 @@ pub async fn verify(arguments: Verify, options: &Options) -> Result<()> {
         && let Err(error) = Outside::of(&app.data_dir).keep(&app.keys.record(), app.clock.now(), &verified.heads, false)
     {
         // What was found is said all the same; the heads are printed.
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{error}\n"));
+        crate::app::tell(&error.to_string());
     }
     app.db.close().await;
     let heads: Vec<_> = verified
