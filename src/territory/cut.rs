@@ -242,7 +242,8 @@ fn cuts(along: &[f64], size: usize) -> Vec<(usize, f64)> {
         let gap = |i: usize| along[i] - along[i - 1];
         let widest = (first..=(even + aside).min(n.saturating_sub(1)))
             .filter(|i| gap(*i) > SPECK)
-            .max_by(|a, b| gap(*a).total_cmp(&gap(*b)).then(b.abs_diff(even).cmp(&a.abs_diff(even))));
+            // Places are known to a decimetre at best: gaps that differ by less are alike, and the even place decides.
+            .max_by_key(|i| ((gap(*i) * 10.0).round() as i64, std::cmp::Reverse(i.abs_diff(even))));
         // Homes at one point fill the place of the cut: the nearest gap outside does.
         let anywhere = || (found.last().map_or(1, |(last, _)| last + 1)..n).filter(|i| gap(*i) > SPECK).min_by_key(|i| i.abs_diff(even));
         if let Some(i) = widest.or_else(anywhere) {
