@@ -56,6 +56,7 @@ pub async fn compliance(State(app): State<App>, actor: Actor, headers: HeaderMap
     if csv {
         return spreadsheet(&rows, &format!("{code}-{}-{}.csv", view.measure.name(), current.period.replace([':', '/'], "-")));
     }
+    let outlines = super::read::outlines(&mut tx, municipality, &view.names).await?;
     let features: Vec<Value> = view
         .names
         .iter()
@@ -63,7 +64,7 @@ pub async fn compliance(State(app): State<App>, actor: Actor, headers: HeaderMap
         .map(|(name, row)| {
             let mut properties: serde_json::Map<String, Value> = COLUMNS.iter().map(|c| (*c).to_owned()).zip(row.iter().cloned()).collect();
             properties.insert("approximate".into(), name.approximate.into());
-            json!({"type": "Feature", "id": name.code, "properties": properties, "geometry": name.geometry})
+            json!({"type": "Feature", "id": name.code, "properties": properties, "geometry": outlines.get(&name.code)})
         })
         .collect();
     let whole = view.whole_cell.as_ref();

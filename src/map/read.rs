@@ -6,10 +6,11 @@ use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
-use crate::{all, one};
+use crate::{all, among, one};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// A published period in its latest revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,7 +200,8 @@ pub struct Neighbourhood {
     pub code: String,
     pub name: String,
     pub approximate: bool,
-    pub geometry: Value,
+    /// The facts it is shown by; an outline drawn anew is another version.
+    pub version_id: Uuid,
 }
 
 /// The neighbourhoods there were between two days, each as it was last; in the order of their codes, which gives every one its number on the
@@ -207,7 +209,7 @@ pub struct Neighbourhood {
 pub async fn neighbourhoods(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<Neighbourhood>> {
     let rows: Vec<Neighbourhood> = all!(
         tx,
-        "SELECT n.code, v.name, v.approximate, v.geometry FROM neighbourhood n
+        "SELECT n.code, v.name, v.approximate, v.version_id FROM neighbourhood n
            JOIN neighbourhood_version v ON v.municipality_id = n.municipality_id AND v.neighbourhood_id = n.neighbourhood_id
           WHERE n.municipality_id = $1 AND v.superseded_at IS NULL AND v.valid_from <= $3 AND (v.valid_to IS NULL OR v.valid_to >= $2)
           ORDER BY v.valid_from",
@@ -217,6 +219,20 @@ pub async fn neighbourhoods(tx: &mut Tx, municipality: MunicipalityId, first: Na
     )?;
     let last: BTreeMap<String, Neighbourhood> = rows.into_iter().map(|row| (row.code.clone(), row)).collect();
     Ok(last.into_values().collect())
+}
+
+/// The outlines of the same neighbourhoods, by code: large, so asked for only where one is drawn or handed out.
+pub async fn outlines(tx: &mut Tx, municipality: MunicipalityId, of: &[Neighbourhood]) -> Result<BTreeMap<String, Value>> {
+    let found: Vec<(String, Value)> = among!(
+        tx,
+        "WITH asked (municipality_id, version_id) AS (",
+        of,
+        |area| [municipality, area.version_id],
+        ") SELECT n.code, v.geometry FROM asked CROSS JOIN neighbourhood_version v
+             JOIN neighbourhood n ON n.municipality_id = v.municipality_id AND n.neighbourhood_id = v.neighbourhood_id
+            WHERE v.municipality_id = asked.municipality_id AND v.version_id = asked.version_id"
+    )?;
+    Ok(found.into_iter().collect())
 }
 
 /// Something was observed here, whether or not it was published yet; tells an empty page when the first publication comes.

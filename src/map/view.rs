@@ -10,12 +10,13 @@ use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, sha256_hex};
 use crate::language::Words;
 use crate::page::{count, points};
+use crate::territory::dated::in_force;
 use crate::territory::{point, route};
 use chrono::NaiveDate;
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use uuid::Uuid;
 
 /// What an address asks for. Everything is text, so that nonsense is answered with a sentence.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -149,7 +150,7 @@ impl View {
     }
 }
 
-/// Shapes already drawn, newest last, each under the hash of what it was drawn from: a changed territory is another key.
+/// Shapes already drawn, newest last, each under the hash of the versions it was drawn from: a changed territory is another key.
 static DRAWN: Mutex<VecDeque<(String, Arc<Option<Base>>)>> = Mutex::new(VecDeque::new());
 const KEPT: usize = 16;
 
@@ -163,19 +164,29 @@ pub async fn base(tx: &mut Tx, municipality: MunicipalityId, view: &View, today:
     let (_, day) = days(view.current.as_ref(), today);
     // As text: it is large, and only read where nothing was drawn of it yet.
     let outline: Vec<(Option<String>,)> = all!(tx, "SELECT CAST(geometry AS TEXT) FROM municipality WHERE municipality_id = $1", municipality)?;
-    let areas: Vec<(&str, &Value)> = view.names.iter().map(|area| (area.code.as_str(), &area.geometry)).collect();
-    let routes = route::of(tx, municipality, day).await?;
-    let points = point::of(tx, municipality, day).await?;
-    let key = sha256_hex(format!("{outline:?}{areas:?}{routes:?}{points:?}").as_bytes());
+    let lines: Vec<(Uuid,)> = all!(
+        tx,
+        concat!(
+            "SELECT v.version_id FROM route_version v WHERE v.municipality_id = $1 AND ",
+            in_force!("v", "$2"),
+            " UNION ALL SELECT w.version_id FROM point_version w WHERE w.municipality_id = $1 AND ",
+            in_force!("w", "$2"),
+            " ORDER BY 1"
+        ),
+        municipality,
+        day
+    )?;
+    let areas: Vec<Uuid> = view.names.iter().map(|area| area.version_id).collect();
+    let key = sha256_hex(format!("{municipality} {outline:?}{areas:?}{lines:?}").as_bytes());
     let found = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|(of, _)| *of == key).map(|(_, base)| base.clone());
     if let Some(base) = found {
         return Ok(base);
     }
     let territory = Territory {
-        neighbourhoods: areas.into_iter().map(|(code, geometry)| (code.to_owned(), geometry.clone())).collect(),
+        neighbourhoods: read::outlines(tx, municipality, &view.names).await?.into_iter().collect(),
         outline: outline.into_iter().next().and_then(|(text,)| serde_json::from_str(&text?).ok()),
-        routes: routes.into_iter().map(|route| (route.name, route.geometry)).collect(),
-        points: points.into_iter().map(|point| (point.name, point.kind, point.lon, point.lat)).collect(),
+        routes: route::of(tx, municipality, day).await?.into_iter().map(|route| (route.name, route.geometry)).collect(),
+        points: point::of(tx, municipality, day).await?.into_iter().map(|point| (point.name, point.kind, point.lon, point.lat)).collect(),
     };
     let base = Arc::new(Base::of(&territory));
     let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
