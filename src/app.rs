@@ -81,7 +81,7 @@ pub fn take_folder(folder: &Path) -> Result<File> {
         builder.create(folder).map_err(failed)?;
         let held = File::open(folder).map_err(failed)?;
         if let Err(std::fs::TryLockError::WouldBlock) = held.try_lock() {
-            let _ = writeln!(std::io::stderr(), "{}: another vecino makes an installation here; waiting until it is done", folder.display());
+            tell(&format!("{}: another vecino makes an installation here; waiting until it is done", folder.display()));
             held.lock().map_err(failed)?;
         }
         // Whoever held it before may have failed and taken it away.

@@ -5,7 +5,7 @@
 //! that another hand changed, made or removed is told of for ever, also when honest work follows it.
 
 use super::{Engine, Tx};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::seal::Fields;
 use crate::{all, opt};
 use sha2::{Digest, Sha256};
@@ -107,12 +107,8 @@ async fn columns(tx: &mut Tx, table: &str) -> Result<String> {
     Ok(names.into_iter().map(|(name,)| name).collect::<Vec<_>>().join(", "))
 }
 
-/// Reads a table whole. Answers nothing where it has not all the columns.
-async fn content(tx: &mut Tx, table: &str, of: &str) -> Result<Option<Content>> {
-    let has = columns(tx, table).await?;
-    if !of.split(", ").all(|name| has.split(", ").any(|known| known == name)) {
-        return Ok(None);
-    }
+/// Reads the named columns of a table whole.
+async fn content(tx: &mut Tx, table: &str, of: &str) -> Result<Content> {
     let sql = AssertSqlSafe(format!("SELECT {of} FROM {table}"));
     let mut rows: Vec<[u8; 32]> = match tx.open() {
         Engine::Sqlite(tx) => {
@@ -127,17 +123,17 @@ async fn content(tx: &mut Tx, table: &str, of: &str) -> Result<Option<Content>> 
     rows.sort_unstable();
     let mut hash = Sha256::new();
     rows.iter().for_each(|row| hash.update(row));
-    Ok(Some(Content { rows: rows.len() as i64, hash: hash.finalize().into() }))
+    Ok(Content { rows: rows.len() as i64, hash: hash.finalize().into() })
 }
 
 fn of_sqlite(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<[u8; 32]> {
     let mut fields = Fields::of("row");
     for at in 0..row.len() {
         let value = row.try_get_raw(at)?;
-        let kind = value.type_info().name().to_owned();
+        let kind = value.type_info();
         fields = match value.is_null() {
             true => fields.bytes(None),
-            false => match kind.as_str() {
+            false => match kind.name() {
                 "BLOB" => fields.bytes(Some(row.try_get_unchecked::<&[u8], _>(at)?)),
                 "REAL" => fields.real(Some(row.try_get_unchecked(at)?)),
                 "TEXT" => fields.text(Some(row.try_get_unchecked::<&str, _>(at)?)),
@@ -166,17 +162,17 @@ async fn stored(tx: &mut Tx, table: &str) -> Result<Option<Stored>> {
 
 /// Whether a table is as its seal says; `Err` inside: how many rows it was left with.
 async fn holds(tx: &mut Tx, table: &str, stored: Option<&Stored>) -> Result<std::result::Result<(), i64>> {
-    let (columns, left) = match stored {
+    let has = columns(tx, table).await?;
+    let Some((stored, mac)) = stored.and_then(|stored| Some((stored, stored.mac.as_ref()?))) else {
         // Never written to.
-        None | Some(Stored { mac: None, .. }) => (columns(tx, table).await?, 0),
-        Some(stored) => (stored.columns.clone(), stored.row_count),
+        return Ok(if content(tx, table, &has).await?.rows == 0 { Ok(()) } else { Err(0) });
     };
-    let Some(content) = content(tx, table, &columns).await? else { return Ok(Err(left)) };
-    let whole = match stored.and_then(|stored| Some((stored, stored.mac.as_ref()?))) {
-        None => content.rows == 0,
-        Some((stored, mac)) => *mac == seal(tx, table, &columns, &content, stored.broken)?,
+    let there = |name: &str| has.split(", ").any(|known| known == name);
+    let whole = stored.columns.split(", ").all(there) && {
+        let content = content(tx, table, &stored.columns).await?;
+        *mac == seal(tx, table, &stored.columns, &content, stored.broken)?
     };
-    Ok(if whole { Ok(()) } else { Err(left) })
+    Ok(if whole { Ok(()) } else { Err(stored.row_count) })
 }
 
 /// Before a transaction's first writing to a table: takes its seal, so that other writers of the table wait, and answers whether another
@@ -195,7 +191,7 @@ pub(super) async fn take(tx: &mut Tx, table: &'static str) -> Result<bool> {
 /// At the end of a transaction: seals what it leaves.
 pub(super) async fn leave(tx: &mut Tx, table: &str, broken: bool) -> Result<()> {
     let columns = columns(tx, table).await?;
-    let content = content(tx, table, &columns).await?.ok_or_else(|| Error::internal(format!("{table}: its columns cannot be read")))?;
+    let content = content(tx, table, &columns).await?;
     let mac = seal(tx, table, &columns, &content, broken)?;
     crate::execute!(
         tx,

@@ -64,8 +64,8 @@ fn tell(started: std::time::Instant, what: &str) {
 /// Makes the town where there is none, prints its doors, and serves it.
 pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
     let app = match standing(options)? {
-        Some(_) => options.open().await?,
-        None => {
+        true => options.open().await?,
+        false => {
             if !arguments.no_serve {
                 // The port first: a town is not made for a server that cannot start.
                 web::serve::bind(arguments.listen).await?;
@@ -86,14 +86,14 @@ pub async fn run(arguments: Arguments, options: &Options) -> Result<()> {
     web::command::serve_open(app, arguments.listen, options).await
 }
 
-/// The marker of a finished town; a folder with another database in it is refused.
-fn standing(options: &Options) -> Result<Option<()>> {
+/// Whether a finished town stands here; a folder with another database in it is refused.
+fn standing(options: &Options) -> Result<bool> {
     let marker = options.data_dir.join("demo").exists();
     let database = options.database.is_none() && options.data_dir.join("vecino.db").exists();
     let key = options.data_dir.join("key").exists();
     // A marker whose town was taken away is no town.
     if marker && (database || options.database.is_some()) && key {
-        return Ok(Some(()));
+        return Ok(true);
     }
     // With PostgreSQL the folder of a real installation holds its key, without which its names cannot be read again.
     let occupied = !marker && (key || database);
@@ -103,7 +103,7 @@ fn standing(options: &Options) -> Result<Option<()>> {
             format!("{}: this folder holds a real installation; name another --data-dir for the practice town", options.data_dir.display()),
         ));
     }
-    Ok(None)
+    Ok(false)
 }
 
 fn io(place: &Path) -> impl Fn(std::io::Error) -> Error {
@@ -116,7 +116,7 @@ async fn make(arguments: &Arguments, options: &Options) -> Result<(App, bool)> {
     let folder = &options.data_dir;
     let fresh = !folder.exists();
     let _held = take_folder(folder)?;
-    if standing(options)?.is_some() {
+    if standing(options)? {
         return Ok((options.open().await?, false));
     }
     let built = build(arguments, options).await;

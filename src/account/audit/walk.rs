@@ -203,24 +203,16 @@ pub async fn missing(tx: &mut Tx) -> Result<Vec<String>> {
 
 /// One line for each table that holds more or fewer rows than its chain tells of: a row that was taken away has no seal to miss.
 pub async fn numbers(tx: &mut Tx, walked: &Walked) -> Result<Vec<String>> {
-    // Every row of these tables is told of by an entry of the stream, in its count `rows`.
+    // Every row of these tables is told of by an entry of the stream, in its count `rows`; also where a table was emptied.
     let stored: Vec<(MunicipalityId, String, String, i64)> = all!(
         tx,
-        "SELECT municipality_id, 'observation', 'observation', COUNT(*) FROM observation GROUP BY municipality_id
-         UNION ALL SELECT municipality_id, 'campaign', 'message', COUNT(*) FROM message GROUP BY municipality_id"
+        "SELECT m.municipality_id, 'observation', 'observation', (SELECT COUNT(*) FROM observation o WHERE o.municipality_id = m.municipality_id)
+           FROM municipality m
+         UNION ALL SELECT m.municipality_id, 'campaign', 'message', (SELECT COUNT(*) FROM message o WHERE o.municipality_id = m.municipality_id)
+           FROM municipality m
+         ORDER BY 1, 2"
     )?;
-    let mut rows: BTreeMap<(MunicipalityId, String), (String, i64)> = BTreeMap::new();
-    // A table that was emptied is not among the stored. Other streams may count rows of another kind, of a file say.
-    for (municipality, stream) in walked.rows.keys() {
-        let table = match stream.as_str() {
-            "observation" => "observation",
-            "campaign" => "message",
-            _ => continue,
-        };
-        rows.insert((*municipality, stream.clone()), (table.to_owned(), 0));
-    }
-    rows.extend(stored.into_iter().map(|(municipality, stream, table, n)| ((municipality, stream), (table, n))));
-    let differing = rows.into_iter().filter_map(|((municipality, stream), (table, n))| {
+    let differing = stored.into_iter().filter_map(|(municipality, stream, table, n)| {
         let told = walked.rows.get(&(municipality, stream.clone())).copied().unwrap_or_default();
         // A chain that is gone as a whole is told as such.
         let there = walked.heads.iter().any(|head| head.municipality_id == municipality && head.stream == stream);
