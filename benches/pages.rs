@@ -304,7 +304,7 @@ async fn measure(observations: usize) -> Vec<(String, Timing)> {
     let app = App { db: db.clone(), clock, keys, data_dir: Arc::new(folder.path().to_owned()), demo: false };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = vecino::web::app(app);
+    let router = vecino::web::app(app.clone());
     let served = tokio::spawn(async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap() });
     let pages = [
         (&mayor, "/map/1202".to_owned()),
@@ -320,6 +320,10 @@ async fn measure(observations: usize) -> Vec<(String, Timing)> {
         timings.push((format!("{} {path}", if n < 3 { "mayor" } else { "researcher" }), timing));
     }
     served.abort();
+
+    let started = Instant::now();
+    let verified = vecino::web::verify::check(&app, Vec::new()).await.unwrap();
+    println!("  verify        {:>8.1} s, {} differences", started.elapsed().as_secs_f64(), verified.differences.len());
     db.close().await;
     timings
 }

@@ -41,6 +41,7 @@ struct Plain {
     counted: bool,
     content_hash: String,
     row_mac: Option<Vec<u8>>,
+    has_rare: bool,
 }
 
 /// What some rows hold beside.
@@ -59,74 +60,95 @@ struct Rare {
 }
 
 #[derive(sqlx::FromRow)]
-struct Whole {
-    #[sqlx(flatten)]
-    plain: Plain,
+struct RareOf {
+    op_id: OpId,
     #[sqlx(flatten)]
     rare: Rare,
 }
 
-impl Whole {
-    fn row(self, municipality: MunicipalityId) -> (Observation, Option<Vec<u8>>) {
-        let Whole { plain, rare } = self;
-        let row = Observation {
-            municipality_id: municipality,
-            op_id: plain.op_id,
-            kind: plain.kind,
-            round_id: plain.round_id,
-            household_id: plain.household_id,
-            segment_id: plain.segment_id,
-            neighbourhood_id: plain.neighbourhood_id,
-            service_day: plain.service_day,
-            iso_week: plain.iso_week,
-            device_id: plain.device_id,
-            observed_at: plain.observed_at,
-            corrected_at: plain.corrected_at,
-            received_at: plain.received_at,
-            corrects: rare.corrects,
-            because: rare.because,
-            outcome: Outcome {
-                set_out: plain.set_out,
-                separated: plain.separated,
-                stream: plain.stream,
-                contamination: rare.contamination,
-                severity: rare.severity,
-                reason: rare.reason,
-            },
-            complied: plain.complied,
-            counted: plain.counted,
-            suspect: rare.suspect,
-            lon: rare.lon,
-            lat: rare.lat,
-            accuracy_m: rare.accuracy_m,
-            content_hash: plain.content_hash,
-            extra: rare.extra,
-        };
-        (row, plain.row_mac)
-    }
+// Whether a row holds something rare.
+macro_rules! has_rare {
+    () => {
+        "(corrects IS NOT NULL OR because IS NOT NULL OR contamination IS NOT NULL OR severity IS NOT NULL OR reason IS NOT NULL OR suspect IS NOT NULL
+           OR lon IS NOT NULL OR lat IS NOT NULL OR accuracy_m IS NOT NULL OR extra IS NOT NULL)"
+    };
 }
 
-// `from`: how the page begins, `rare`: whether it holds the rows with something rare, or the others.
+// `from`: how the page begins.
 macro_rules! page_sql {
-    ($from:literal, $columns:literal, $rare:literal) => {
+    ($from:literal) => {
         concat!(
-            "SELECT op_id, kind, round_id, household_id, segment_id, neighbourhood_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out,
-                    separated, stream, complied, counted, content_hash, row_mac",
-            $columns,
-            " FROM observation WHERE municipality_id = $1 AND op_id ",
+            "SELECT op_id, kind, round_id, household_id, segment_id, neighbourhood_id, service_day, iso_week, device_id, observed_at, corrected_at,
+                    received_at, set_out, separated, stream, complied, counted, content_hash, row_mac, ",
+            has_rare!(),
+            " AS has_rare FROM observation WHERE municipality_id = $1 AND op_id ",
             $from,
-            " $2 AND (corrects IS NULL AND because IS NULL AND contamination IS NULL AND severity IS NULL AND reason IS NULL AND suspect IS NULL
-                AND lon IS NULL AND lat IS NULL AND accuracy_m IS NULL AND extra IS NULL) = ",
-            $rare,
-            " ORDER BY op_id LIMIT $3"
+            " $2 ORDER BY op_id LIMIT $3"
         )
     };
 }
 
-macro_rules! whole_sql {
-    ($from:literal) => {
-        page_sql!($from, ", corrects, because, contamination, severity, reason, suspect, lon, lat, accuracy_m, extra", "FALSE")
+fn whole(municipality: MunicipalityId, plain: Plain, rare: Rare) -> (Observation, Option<Vec<u8>>) {
+    let row = Observation {
+        municipality_id: municipality,
+        op_id: plain.op_id,
+        kind: plain.kind,
+        round_id: plain.round_id,
+        household_id: plain.household_id,
+        segment_id: plain.segment_id,
+        neighbourhood_id: plain.neighbourhood_id,
+        service_day: plain.service_day,
+        iso_week: plain.iso_week,
+        device_id: plain.device_id,
+        observed_at: plain.observed_at,
+        corrected_at: plain.corrected_at,
+        received_at: plain.received_at,
+        corrects: rare.corrects,
+        because: rare.because,
+        outcome: Outcome {
+            set_out: plain.set_out,
+            separated: plain.separated,
+            stream: plain.stream,
+            contamination: rare.contamination,
+            severity: rare.severity,
+            reason: rare.reason,
+        },
+        complied: plain.complied,
+        counted: plain.counted,
+        suspect: rare.suspect,
+        lon: rare.lon,
+        lat: rare.lat,
+        accuracy_m: rare.accuracy_m,
+        content_hash: plain.content_hash,
+        extra: rare.extra,
     };
+    (row, plain.row_mac)
+}
+
+/// The rows of a page, in its order, with what some of them hold beside.
+async fn filled(tx: &mut Tx, municipality: MunicipalityId, page: Vec<Plain>) -> Result<Vec<(Observation, Option<Vec<u8>>)>> {
+    let (first, last) = (page.iter().find(|row| row.has_rare), page.iter().rfind(|row| row.has_rare));
+    let rare: Vec<RareOf> = match first.zip(last) {
+        None => Vec::new(),
+        Some((first, last)) => all!(
+            tx,
+            concat!(
+                "SELECT op_id, corrects, because, contamination, severity, reason, suspect, lon, lat, accuracy_m, extra
+                   FROM observation WHERE municipality_id = $1 AND op_id >= $2 AND op_id <= $3 AND ",
+                has_rare!(),
+                " ORDER BY op_id"
+            ),
+            municipality,
+            first.op_id,
+            last.op_id
+        )?,
+    };
+    let mut rare = rare.into_iter().peekable();
+    let rows = page.into_iter().map(|plain| {
+        let rare = rare.next_if(|of| of.op_id == plain.op_id).map(|of| of.rare).unwrap_or_default();
+        whole(municipality, plain, rare)
+    });
+    Ok(rows.collect())
 }
 
 type Day = (HouseholdId, NaiveDate);
@@ -165,8 +187,10 @@ async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings
     let served = Served::read(tx, municipality).await?;
     let mut together: HashMap<Day, Vec<Mark>> = HashMap::new();
     let mut cells = Cells::default();
-    let mut check = |page: Vec<Whole>, found: &mut Findings| {
-        for (row, row_mac) in page.into_iter().map(|whole| whole.row(municipality)) {
+    // A phone may name an operation as it likes, by nothing but zeros too: the first page begins with that.
+    let mut page: Vec<Plain> = all!(tx, page_sql!(">="), municipality, OpId(uuid::Uuid::nil()), PAGE)?;
+    while let Some(after) = page.last().map(|row| row.op_id) {
+        for (row, row_mac) in filled(tx, municipality, page).await? {
             one(&keys, municipality, &row, row_mac, &streams, found);
             let mark = row.mark();
             place(municipality, &mark, &served, places);
@@ -177,18 +201,7 @@ async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings
                 false => counts(municipality, &[mark], found),
             }
         }
-    };
-    // A phone may name an operation as it likes, by nothing but zeros too: the first page begins with that.
-    let first = OpId(uuid::Uuid::nil());
-    let mut page: Vec<Plain> = all!(tx, page_sql!(">=", "", "TRUE"), municipality, first, PAGE)?;
-    while let Some(after) = page.last().map(|row| row.op_id) {
-        check(page.into_iter().map(|plain| Whole { plain, rare: Rare::default() }).collect(), found);
-        page = all!(tx, page_sql!(">", "", "TRUE"), municipality, after, PAGE)?;
-    }
-    let mut page: Vec<Whole> = all!(tx, whole_sql!(">="), municipality, first, PAGE)?;
-    while let Some(after) = page.last().map(|row| row.plain.op_id) {
-        check(page, found);
-        page = all!(tx, whole_sql!(">"), municipality, after, PAGE)?;
+        page = all!(tx, page_sql!(">"), municipality, after, PAGE)?;
     }
     let mut days: Vec<(Day, Vec<Mark>)> = together.into_iter().collect();
     days.sort_by_key(|(day, _)| *day);
