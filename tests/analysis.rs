@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 use vecino::account::access::{Routes, find};
 use vecino::account::{Actor, Role};
+use vecino::analysis::describe;
 use vecino::analysis::load::{Data, load};
 use vecino::analysis::report::{current, refresh, stored};
 use vecino::app::App;
@@ -23,7 +24,7 @@ use vecino::language::{Language, Words};
 use vecino::page::{Page, Reader};
 use vecino::seal::Keys;
 use vecino::trial::{self, Trial, looks};
-use vecino::{bulk, one, run};
+use vecino::{all, bulk, one, run};
 
 const PLACES: [(i16, &str); 2] = [(1202, "1202"), (114, "0114")];
 const HOMES: usize = 20;
@@ -332,6 +333,37 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         assert_eq!(count(&mut tx).await, before + 2);
         let again = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap();
         assert_eq!((again.source_hash, text(&again.report)), (first.source_hash, text(&first.report)));
+    });
+}
+
+#[tokio::test]
+async fn what_was_seen_on_a_day_called_off_hides_no_missed_stop_of_another_day() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 16, 18, &World { seed: 2, plan_effect: 0.0 }).await;
+        let observed_of_due = async |tx: &mut Tx| {
+            let data = load(tx, &trial, trial.protocol.week(18)).await.unwrap();
+            let found = describe::missing(&data, true);
+            (found.due, found.observed, found.arms.iter().map(|arm| (arm.due, arm.observed)).collect::<Vec<_>>())
+        };
+        let before = observed_of_due(&mut tx).await;
+        // Two homes of a drawn segment of which some were missed on the Monday were seen on the Wednesday, which was called off since.
+        let (place, segment, missed): (MunicipalityId, SegmentId, i32) = one!(tx, "SELECT w.municipality_id, w.segment_id, w.observed FROM segment_week w JOIN trial_segment t ON t.segment_id = w.segment_id AND t.municipality_id = w.municipality_id WHERE w.iso_week = $1 AND w.observed BETWEEN 5 AND 17 AND t.arm IS NOT NULL ORDER BY w.segment_id LIMIT 1", trial.protocol.week(9)).unwrap();
+        assert!(missed + 2 < HOMES as i32);
+        let week = trial.protocol.week(9);
+        let day = week.monday() + chrono::Duration::days(2);
+        run!(tx, "INSERT INTO round (municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops) VALUES ($1, $2, $3, $3, $4, 'mixed', '06:00', '12:00', 0)", place, id(900), id(1), day).unwrap();
+        let homes: Vec<(HouseholdId,)> = all!(tx, "SELECT household_id FROM home_week WHERE municipality_id = $1 AND segment_id = $2 AND iso_week = $3 ORDER BY household_id LIMIT 2", place, segment, week).unwrap();
+        for (n, (home,)) in homes.into_iter().enumerate() {
+            run!(tx, "INSERT INTO observation (municipality_id, op_id, kind, round_id, household_id, segment_id, neighbourhood_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out, complied, counted, content_hash)
+                      VALUES ($1, $2, 'observation', $3, $4, $5, $6, $7, $8, $6, $9, $9, $9, 'no', 0, $10, 'h')",
+                place, id(910 + n), id(900), home, segment, id(1), day, week, noon(&trial, 9), true).unwrap();
+            run!(tx, "UPDATE home_week SET observed = observed + 1 WHERE municipality_id = $1 AND household_id = $2 AND iso_week = $3", place, home, week).unwrap();
+            run!(tx, "UPDATE segment_week SET observed = observed + 1 WHERE municipality_id = $1 AND segment_id = $2 AND iso_week = $3", place, segment, week).unwrap();
+        }
+        let after = observed_of_due(&mut tx).await;
+        assert_eq!((after.0, after.1), (before.0 + 2, before.1 + 2), "both were due and both were seen");
+        let more: i64 = after.2.iter().zip(&before.2).map(|(after, before)| after.0 - before.0).sum();
+        assert_eq!(more, 2, "in one arm");
     });
 }
 

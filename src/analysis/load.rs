@@ -5,6 +5,7 @@ use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, SegmentId, sha256_hex};
+use crate::observation::round;
 use crate::trial::homes::{Homes, Since};
 use crate::trial::protocol::{Phase, Protocol};
 use crate::trial::{Trial, segments};
@@ -259,6 +260,11 @@ async fn tallies(
     }
     for (segment, week, stops) in due(tx, municipality, (from, to)).await? {
         let Some(place) = places.get(&(municipality, segment)) else { continue };
+        let week = data.protocol.trial_week(week);
+        cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += stops as f64;
+    }
+    for (week, segment, home, stops) in round::beyond_due(tx, municipality, (from, to), round::Asked::Every).await? {
+        let Some(place) = places.get(&(municipality, drawn.counts_in(home, segment, week))) else { continue };
         let week = data.protocol.trial_week(week);
         cells.entry((*place, week)).or_insert_with(|| empty(*place, week)).due += stops as f64;
     }

@@ -19,4 +19,4 @@ pub mod simulate_command;
 pub use page::routes;
 
 /// Part of every report's source hash: a report computed by older rules is computed again.
-pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 2");
+pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 3");

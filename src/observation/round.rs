@@ -181,6 +181,42 @@ async fn put(tx: &mut Tx, municipality: MunicipalityId, plan: &[(Round, Vec<Due>
     Ok(())
 }
 
+/// The rounds that are asked for what was seen beyond their due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// All, so it costs as much as there are observations.
+    Every,
+    /// Those on which nothing was due: few.
+    WithoutDue,
+}
+
+/// Collections that were observed on days on which their segment had none due (called off afterwards, or found by another route): week,
+/// segment, home, how many. A stop that was observed counts as due; what was due and not observed on other days stays missing.
+pub async fn beyond_due(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    (first, last): (Week, Week),
+    asked: Asked,
+) -> Result<Vec<(Week, SegmentId, HouseholdId, i64)>> {
+    all!(
+        tx,
+        "SELECT o.iso_week, o.segment_id, o.household_id, COUNT(*) FROM round d CROSS JOIN observation o
+          WHERE d.municipality_id = $1 AND d.service_day BETWEEN $2 AND $3 AND ($4 OR d.planned_stops = 0)
+            AND o.municipality_id = d.municipality_id AND o.round_id = d.round_id
+            AND o.counted AND o.complied IS NOT NULL AND o.segment_id IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM round_segment s WHERE s.municipality_id = o.municipality_id AND s.iso_week = o.iso_week
+                               AND s.segment_id = o.segment_id AND s.round_id = o.round_id)
+            AND NOT EXISTS (SELECT 1 FROM round_segment s JOIN round r ON r.municipality_id = s.municipality_id AND r.round_id = s.round_id
+                             WHERE s.municipality_id = o.municipality_id AND s.iso_week = o.iso_week AND s.segment_id = o.segment_id
+                               AND r.service_day = o.service_day)
+          GROUP BY o.iso_week, o.segment_id, o.household_id ORDER BY o.iso_week, o.segment_id, o.household_id",
+        municipality,
+        first.monday(),
+        last.sunday(),
+        asked == Asked::Every
+    )
+}
+
 /// The routes and days up to tomorrow on which a round is due and not written, since the first home stands.
 pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<BTreeSet<(NaiveDate, RouteId)>> {
     let (first,): (Option<NaiveDate>,) =

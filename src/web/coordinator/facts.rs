@@ -9,6 +9,7 @@ use crate::map::period::Kind;
 use crate::map::read::{self, Path};
 use crate::map::revision;
 use crate::map::subtraction::Waiting;
+use crate::observation::round;
 use crate::observation::supervision::{Progress, current, progress};
 use crate::registry::consent;
 use crate::territory::calendar::{self, Planned, Standing};
@@ -287,7 +288,8 @@ async fn next(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, last: O
 }
 
 /// Stops that were due and that were observed, by week: rounds against tallies, so it costs as much as there are segments. As in the
-/// report, what was observed was due, whatever the calendar says of its day since.
+/// report, what was observed was due, whatever the calendar says of its day since; what routes found of one another's segments is not looked
+/// for here, but never makes more observed than due.
 async fn coverage(tx: &mut Tx, municipality: MunicipalityId, first: Week, last: Week) -> Result<Vec<(Week, i64, i64)>> {
     let due: Vec<(Week, SegmentId, i64)> = all!(
         tx,
@@ -311,6 +313,9 @@ async fn coverage(tx: &mut Tx, municipality: MunicipalityId, first: Week, last: 
     }
     for (week, segment, n) in observed {
         cells.entry((week, segment)).or_default().1 += n;
+    }
+    for (week, segment, _, n) in round::beyond_due(tx, municipality, (first, last), round::Asked::WithoutDue).await? {
+        cells.entry((week, segment)).or_default().0 += n;
     }
     let mut weeks: BTreeMap<Week, (i64, i64)> = BTreeMap::new();
     for ((week, _), (due, observed)) in cells {
