@@ -132,7 +132,9 @@ pub fn judge(standing: &BTreeMap<String, Standing>, total_shown: bool, past: &[P
             })
             .collect();
         let with: BTreeSet<Part<'_>> = accepted.iter().chain(group.keys()).copied().collect();
-        refused.extend(parts.told(group.keys(), &with));
+        if refused.is_empty() {
+            refused.extend(parts.told(group.keys(), &with));
+        }
         if refused.is_empty() {
             accepted = with;
             verdict.taken.extend(group.into_values().flatten().map(str::to_owned));
