@@ -23,7 +23,7 @@ pub(super) fn all_alike(courses: &BTreeMap<Course, i64>, columns: &[(usize, i32)
     for revision in revisions {
         let (mut then, mut now) = (BTreeSet::new(), BTreeSet::new());
         for part in columns.iter().map(|(part, _)| *part).collect::<BTreeSet<_>>() {
-            let of = |until: i32| (0..columns.len()).filter(|at| columns[*at].0 == part && columns[*at].1 <= until).next_back();
+            let of = |until: i32| (0..columns.len()).rfind(|at| columns[*at].0 == part && columns[*at].1 <= until);
             then.extend(of(revision));
             now.extend(of(i32::MAX));
         }

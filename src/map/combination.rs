@@ -149,10 +149,10 @@ impl Search<'_> {
         let (mut kept, mut free) = (kept.clone(), free.to_vec());
         for at in first {
             free.retain(|other| *other != at);
-            if without + self.few[at].1 < FEWEST_HOMES {
-                if let Some(found) = self.leaving_out(&kept, &free, without + self.few[at].1) {
-                    return Some(found);
-                }
+            if without + self.few[at].1 < FEWEST_HOMES
+                && let Some(found) = self.leaving_out(&kept, &free, without + self.few[at].1)
+            {
+                return Some(found);
             }
             self.few[at].0.iter().for_each(|row| kept.add(row.clone()));
         }
