@@ -3,8 +3,9 @@
 
 mod town;
 
+use crate::account::installation::claim;
 use crate::analysis::simulate::{Parameters, simulate};
-use crate::app::{App, Options, UNFINISHED, claim, print, take_folder};
+use crate::app::{App, Options, UNFINISHED, print, take_folder};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -175,7 +176,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     if rows > 0 {
         return Err(Error::refused("demo-occupied", "this database already holds households or accounts; name an empty one for the practice town"));
     }
-    if !options.own_key(&app.db, &app.keys).await? {
+    if options.own_key(&app.db, &app.keys).await?.is_none() {
         claim(&mut tx, &app.keys, now).await?;
     }
     let launch = protocol.week(1).monday();

@@ -240,8 +240,12 @@ async fn store(
             plan_id: draft.plan,
             language: draft.language.clone(),
             body: text(draft),
+            septets: septets(draft),
+            segments: septets(draft).map(|_| 1),
+            expires_at: expires(draft),
         };
-        keys.row(&written.fields(state(draft).0))
+        let (begins, reason) = state(draft);
+        keys.row(&written.fields(begins, reason.as_deref()))
     };
     bulk!(
         tx,

@@ -4,6 +4,7 @@
 //! anew when the facts have changed. Reading makes none: a day whose rounds are not written yet is planned in memory.
 
 use super::Stream;
+use crate::account::audit::REMEDY;
 use crate::clock::{Week, at_local, local_day};
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -200,6 +201,53 @@ pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate
     )?;
     let stored: BTreeSet<(NaiveDate, RouteId)> = stored.into_iter().collect();
     Ok(running.into_iter().map(|running| (running.day, running.route_id)).filter(|due| !stored.contains(due)).collect())
+}
+
+/// One line for each stored round that is not as the facts of its day plan it: who drives it, what it takes, its hours, its stops. Of a round
+/// that is not due nothing is.
+pub(super) async fn unplanned(tx: &mut Tx, municipality: MunicipalityId, plan: &[(Round, Vec<Due>)]) -> Result<Vec<String>> {
+    let due: BTreeMap<RoundId, &Round> = plan.iter().map(|(round, _)| (round.round_id, round)).collect();
+    let stored = of_municipality(tx, municipality).await?;
+    let say = |round: &Round| {
+        let Round { operator_id, stream, window_start, window_end, planned_stops, .. } = round;
+        format!("{planned_stops} stops, {}, {window_start} to {window_end}, operator {operator_id}", stream.name())
+    };
+    let differing = stored.iter().filter_map(|round| {
+        let place = format!("round {municipality}/{}/{}", round.service_day, round.route_id);
+        match due.get(&round.round_id) {
+            Some(planned) => {
+                (say(round) != say(planned)).then(|| format!("{place}: it says {}, the facts of its day give {}", say(round), say(planned)))
+            }
+            None => (round.planned_stops != 0).then(|| format!("{place}: it says {} stops, and it is not due on its day", round.planned_stops)),
+        }
+    });
+    Ok(differing.collect())
+}
+
+/// One line for each round that is another route's or another day's than it was made for, or that whoever drives it never had: of no plan.
+pub(super) async fn foreign(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<String>> {
+    let had: Vec<(RouteId, OperatorId)> =
+        all!(tx, "SELECT DISTINCT route_id, operator_id FROM route_version WHERE municipality_id = $1", municipality)?;
+    let had: BTreeSet<(RouteId, OperatorId)> = had.into_iter().collect();
+    let mut lines = Vec::new();
+    for round in of_municipality(tx, municipality).await? {
+        let place = format!("round {municipality}/{}/{}", round.service_day, round.route_id);
+        if round.round_id != identity(municipality, round.route_id, round.service_day) {
+            lines.push(format!("{place}: its route or its day is not the one it was made for, so another hand changed it; {REMEDY}"));
+        } else if !had.contains(&(round.route_id, round.operator_id)) {
+            lines.push(format!("{place}: operator {} never had the route, so another hand changed it; {REMEDY}", round.operator_id));
+        }
+    }
+    Ok(lines)
+}
+
+async fn of_municipality(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Round>> {
+    all!(
+        tx,
+        "SELECT municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops, started_at, ended_at
+           FROM round WHERE municipality_id = $1 ORDER BY service_day, round_id",
+        municipality
+    )
 }
 
 /// Makes the rounds that are missing, up to tomorrow; answers how many.

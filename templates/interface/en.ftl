@@ -120,6 +120,7 @@ stream-trial = trial
 action-signed-in = Signed in
 action-signed-out = Signed out
 action-account-added = Added an account
+action-tables-sealed = Sealed the tables
 action-account-disabled = Closed an account
 action-password-renewed = Gave another password
 action-password-changed = Changed their password

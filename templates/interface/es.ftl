@@ -120,6 +120,7 @@ stream-trial = ensayo
 action-signed-in = Entró
 action-signed-out = Salió
 action-account-added = Agregó una cuenta
+action-tables-sealed = Selló las tablas
 action-account-disabled = Cerró una cuenta
 action-password-renewed = Dio otra contraseña
 action-password-changed = Cambió su contraseña
