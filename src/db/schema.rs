@@ -290,7 +290,7 @@ async fn stamp(tx: &mut Tx) -> Result<String> {
             super::eager(
                 sqlx::query_as(
                     "SELECT (SELECT schema_version FROM pragma_schema_version) || '/' || COUNT(*) || '/' || SUM(type IN ('trigger', 'view'))
-                            || '/' || SUM(LENGTH(sql)) FROM sqlite_master",
+                       FROM sqlite_master",
                 )
                 .fetch_one(&mut **tx),
             )
