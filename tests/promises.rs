@@ -42,6 +42,7 @@ mod revision;
 mod roles;
 mod sign_in;
 mod simulate;
+mod statements;
 mod storage;
 mod street;
 mod sync;

@@ -260,10 +260,6 @@ impl Town {
 
 /// The stops of a town as crews drive them, route by route in the order of their codes; a home counts once for each day of its route's week.
 async fn stops_of(tx: &mut Tx, municipality: MunicipalityId, launch: NaiveDate) -> Result<Vec<Stop>> {
-    let mut driven: BTreeMap<RouteId, Vec<HouseholdId>> = BTreeMap::new();
-    for stop in collection::stops(tx, municipality, None, launch).await? {
-        driven.entry(stop.route_id).or_default().push(stop.household_id);
-    }
     let lies: BTreeMap<HouseholdId, SegmentId> =
         household::of(tx, municipality, launch).await?.into_iter().filter_map(|home| Some((home.household_id, home.segment_id?))).collect();
     let areas: BTreeMap<SegmentId, NeighbourhoodId> =
@@ -271,8 +267,8 @@ async fn stops_of(tx: &mut Tx, municipality: MunicipalityId, launch: NaiveDate) 
     let days = route::days(tx, municipality, launch).await?;
     let mut stops = Vec::new();
     for route in route::of(tx, municipality, launch).await? {
-        let homes = driven.remove(&route.route_id).unwrap_or_default();
-        let each = homes.iter().flat_map(|home| days.iter().filter(|day| day.route_id == route.route_id).map(move |day| (*home, day)));
+        let homes = collection::stops(tx, municipality, route.route_id, launch).await?;
+        let each = homes.iter().flat_map(|home| days.iter().filter(|day| day.route_id == route.route_id).map(move |day| (home.household_id, day)));
         for ((household_id, day), stop_order) in each.zip(1..) {
             let Some(segment_id) = lies.get(&household_id).copied() else { continue };
             stops.push(Stop {

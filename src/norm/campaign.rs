@@ -340,7 +340,7 @@ pub struct WeekStatus {
 pub async fn status(tx: &mut Tx, trial: &Trial, municipality: MunicipalityId, campaign_id: &str) -> Result<Vec<WeekStatus>> {
     let rows: Vec<(Week, String, Option<String>, i64)> = all!(
         tx,
-        "SELECT iso_week, state, CASE WHEN state = 'withheld' THEN state_reason END AS reason, COUNT(*) FROM message
+        "SELECT iso_week, state, state_reason, COUNT(*) FROM message
           WHERE municipality_id = $1 AND trial_id = $2 AND campaign_id = $3 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         municipality,
         &trial.id,
@@ -356,9 +356,10 @@ pub async fn status(tx: &mut Tx, trial: &Trial, municipality: MunicipalityId, ca
                 withheld: BTreeMap::new(),
             });
         }
+        let withheld = state == "withheld";
         if let Some(last) = weeks.last_mut() {
             *last.states.entry(state).or_default() += count;
-            if let Some(reason) = reason {
+            if let (Some(reason), true) = (reason, withheld) {
                 last.withheld.insert(reason, count);
             }
         }

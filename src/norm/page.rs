@@ -202,10 +202,13 @@ pub async fn home(
         return Err(crate::error::Error::not_found("municipality-unknown", "there is no such municipality here"));
     }
     let now = app.clock.now();
-    let mut tx = app.db.write().await?;
+    let mut tx = app.db.read().await?;
     let trial = trial_of(&mut tx, &campaign).await?;
     let week = asked.week.as_deref().map_or_else(|| Ok(usual_week(&trial, app.clock.today())), Week::parse)?;
     let preview = Preview::load(&mut tx, trial, municipality, &campaign, &household, week, now).await?;
+    drop(tx);
+    // On record before it is shown; the one writer is asked for when all is read.
+    let mut tx = app.db.write().await?;
     let detail = json!({"campaign": campaign, "week": week.to_string()});
     let entry = audit::Entry { stream: STREAM, actor: &actor.name, action: "preview.seen", target: &preview.home.code, detail };
     audit::record(&mut tx, municipality, now, entry).await?;

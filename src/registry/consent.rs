@@ -251,9 +251,10 @@ pub async fn give(
 pub async fn leaving_since(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(i64, i64)> {
     one!(
         tx,
-        "SELECT COUNT(DISTINCT household_id), COUNT(DISTINCT CASE WHEN withdrawn_at IS NOT NULL THEN household_id END) FROM consent
-         WHERE municipality_id = $1 AND purpose = 'messages' AND household_id IS NOT NULL AND given_on < $2
-           AND (withdrawn_at IS NULL OR withdrawn_at >= $3)",
+        "SELECT COUNT(*), COUNT(withdrawn) FROM (
+           SELECT household_id, MAX(withdrawn_at) AS withdrawn FROM consent
+            WHERE municipality_id = $1 AND purpose = 'messages' AND household_id IS NOT NULL AND given_on < $2
+              AND (withdrawn_at IS NULL OR withdrawn_at >= $3) GROUP BY household_id) AS home",
         municipality,
         day,
         at_local(day, 0, 0)

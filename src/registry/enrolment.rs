@@ -148,11 +148,12 @@ macro_rules! statements {
                 "SELECT status, COUNT(*) FROM ",
                 $table,
                 " WHERE municipality_id = $1",
-                " AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
+                // Without an import on its way everybody has a file.
+                " AND (NOT EXISTS (SELECT 1 FROM import_under_way i WHERE i.municipality_id = $1) OR EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
                 $table,
                 ".municipality_id AND p.person_id = ",
                 $table,
-                ".person_id) GROUP BY status"
+                ".person_id)) GROUP BY status"
             ),
         }
     };

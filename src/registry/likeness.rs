@@ -140,7 +140,7 @@ pub async fn open(tx: &mut Tx, municipality: MunicipalityId, limit: i64) -> Resu
     let found: Vec<Question> = all!(
         tx,
         "SELECT municipality_id, person_id, like_municipality_id, like_person_id, ground, answer FROM person_likeness
-         WHERE (municipality_id = $1 OR like_municipality_id = $1) AND answer = 'open' ORDER BY asked_at, person_id, like_person_id LIMIT $2",
+         WHERE answer = 'open' AND (municipality_id = $1 OR like_municipality_id = $1) ORDER BY asked_at, person_id, like_person_id LIMIT $2",
         municipality,
         limit
     )?;

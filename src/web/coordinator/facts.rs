@@ -17,7 +17,7 @@ use crate::territory::dated::in_force;
 use crate::territory::locate::Locator;
 use crate::territory::{neighbourhood, route, segment};
 use crate::trial::protocol::{Phase, Protocol, published_on};
-use crate::{all, one};
+use crate::{all, one, opt};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use geo::Coord;
 use std::collections::BTreeMap;
@@ -216,17 +216,20 @@ async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: 
     Ok(days)
 }
 
-/// Homes `h` (as `v` on the day) with service and without a place on a route that runs, and homes no route reaches.
+/// Homes (as `v` on the day) with service and without a place on a route that runs, and homes no route reaches. The segments that have a
+/// truck are few, so they are looked up once.
 macro_rules! unreached {
     () => {
         concat!(
-            " JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+            " FROM household_version v WHERE v.municipality_id = $1 AND v.service_status IN ('no_route', 'served') AND ",
             in_force!("v", "$2"),
-            " LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
-            in_force!("s", "$2"),
-            " LEFT JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            " AND (v.service_status = 'no_route' OR v.segment_id IS NULL OR v.segment_id NOT IN (
+                SELECT s.segment_id FROM segment_version s
+                  JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
             in_force!("r", "$2"),
-            " WHERE h.municipality_id = $1 AND (v.service_status = 'no_route' OR (v.service_status = 'served' AND r.route_id IS NULL))"
+            " WHERE s.municipality_id = $1 AND ",
+            in_force!("s", "$2"),
+            "))"
         )
     };
 }
@@ -234,18 +237,21 @@ macro_rules! unreached {
 /// Homes with service and without a place on a route today, and homes no route reaches.
 async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(Vec<Homeless>, i64)> {
     type Row = (String, Option<String>, String, f64, f64);
-    let (total,): (i64,) = one!(tx, concat!("SELECT COUNT(*) FROM household h", unreached!()), municipality, day)?;
+    let (total,): (i64,) = one!(tx, concat!("SELECT COUNT(*)", unreached!()), municipality, day)?;
     if total == 0 {
         return Ok((Vec::new(), 0));
     }
     let rows: Vec<Row> = all!(
         tx,
         concat!(
-            "SELECT ",
-            code_on!("household", "h", "$2"),
-            ", v.hint, v.service_status, v.lon, v.lat FROM household h",
+            "WITH unreached AS MATERIALIZED (SELECT v.household_id, v.version_id",
             unreached!(),
-            " ORDER BY CASE v.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3"
+            ") SELECT ",
+            code_on!("household", "h", "$2"),
+            ", v.hint, v.service_status, v.lon, v.lat FROM unreached u CROSS JOIN household h CROSS JOIN household_version v
+                WHERE h.municipality_id = $1 AND h.household_id = u.household_id
+                  AND v.municipality_id = $1 AND v.household_id = u.household_id AND v.version_id = u.version_id
+                ORDER BY CASE v.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3"
         ),
         municipality,
         day,
@@ -277,10 +283,10 @@ async fn next(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, last: O
         week = week.plus(1);
     }
     loop {
-        let (seen,): (i64,) =
-            one!(tx, "SELECT COUNT(*) FROM home_week WHERE municipality_id = $1 AND iso_week = $2 AND observed > 0", municipality, week)?;
-        if seen > 0 || week.sunday() >= day {
-            return Ok(Next { week, day: published_on(week), observed: seen > 0 });
+        let seen: Option<(SegmentId,)> =
+            opt!(tx, "SELECT segment_id FROM home_week WHERE municipality_id = $1 AND iso_week = $2 AND observed > 0 LIMIT 1", municipality, week)?;
+        if seen.is_some() || week.sunday() >= day {
+            return Ok(Next { week, day: published_on(week), observed: seen.is_some() });
         }
         week = week.plus(1);
     }
