@@ -7,8 +7,8 @@ CREATE INDEX later_code_by_thing ON later_code (municipality_id, kind, thing_id,
 -- A round's stops; and how many homes have service and no consent, no phone, no route.
 DROP INDEX household_version_by_segment;
 CREATE INDEX household_version_by_segment ON household_version (municipality_id, segment_id, service_status, household_id);
-CREATE INDEX household_version_by_service
-  ON household_version (municipality_id, service_status, superseded_at, household_id, valid_from, valid_to, segment_id);
+CREATE INDEX household_version_standing
+  ON household_version (municipality_id, household_id, service_status, valid_from, valid_to, segment_id, superseded_at) WHERE superseded_at IS NULL;
 
 DROP INDEX consent_by_household;
 CREATE INDEX consent_by_household ON consent (municipality_id, household_id, purpose, given_on, withdrawn_at);
@@ -17,6 +17,8 @@ CREATE INDEX consent_by_person ON consent (municipality_id, person_id, purpose, 
 CREATE INDEX consent_to_messages ON consent (municipality_id, household_id, given_on, withdrawn_at) WHERE purpose = 'messages';
 CREATE INDEX contact_that_reaches ON contact (municipality_id, household_id, valid_from, valid_to) WHERE channel = 'paper' OR address_sealed IS NOT NULL;
 
+DROP INDEX person_by_cui;
+CREATE INDEX person_by_cui ON person (cui_hash, municipality_id, person_id);
 CREATE INDEX person_with_warning ON person (municipality_id, person_id) WHERE cui_warning IN ('check_digit', 'place');
 CREATE INDEX person_likeness_open ON person_likeness (municipality_id, asked_at) WHERE answer = 'open';
 CREATE INDEX person_likeness_open_like ON person_likeness (like_municipality_id) WHERE answer = 'open';
@@ -37,6 +39,14 @@ CREATE INDEX unsettled_operation_by_device ON unsettled_operation (municipality_
 
 DROP INDEX message_by_week;
 CREATE INDEX message_by_week ON message (municipality_id, iso_week, trial_id, channel, state);
-CREATE INDEX message_by_campaign ON message (municipality_id, campaign_id, trial_id, iso_week, state, state_reason);
+CREATE INDEX message_by_campaign ON message (municipality_id, campaign_id, iso_week, state, state_reason, trial_id);
+CREATE INDEX message_queued_until ON message (expires_at) WHERE state = 'queued';
+CREATE INDEX message_sending ON message (state_at) WHERE state = 'sending';
+
+CREATE INDEX round_event_by_round ON round_event (municipality_id, round_id);
+
+-- The story of one person's file.
+CREATE INDEX audit_entry_by_target ON audit_entry (municipality_id, stream, target, sequence);
+CREATE INDEX audit_entry_by_moment ON audit_entry (municipality_id, stream, at);
 
 CREATE INDEX session_by_account ON session (account_id);

@@ -35,6 +35,7 @@ mod own_municipality;
 mod places;
 mod privacy;
 mod publication;
+mod readers;
 mod record;
 mod reference;
 mod registry;

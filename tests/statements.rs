@@ -94,7 +94,7 @@ fn table_of(sql: &str, alias: &str, tables: &BTreeSet<String>) -> Option<String>
 
 fn narrows(condition: &str) -> bool {
     words(condition).iter().any(|word| word.starts_with(|c: char| c.is_ascii_lowercase()) && !COARSE.contains(word) && word.contains('_'))
-        || words(condition).iter().any(|word| matches!(*word, "code" | "sequence" | "step" | "rowid" | "subject" | "revision"))
+        || words(condition).iter().any(|word| matches!(*word, "at" | "code" | "corrects" | "sequence" | "step" | "subject" | "target" | "revision"))
 }
 
 /// What a statement reads whole on SQLite.
@@ -237,6 +237,10 @@ async fn no_statement_reads_the_whole_of_a_table_that_grows() {
         let tables: BTreeSet<String> = tables(&db).await;
         fill(&db).await;
         for Found { file, sql, .. } in &found.statements {
+            // What an engine says of a table's columns is asked of it in its own words.
+            if sql.contains(if db.is_sqlite() { "pg_attribute" } else { "pragma_table_info" }) {
+                continue;
+            }
             let read = match db.is_sqlite() {
                 true => on_sqlite(&db, sql, &tables).await,
                 false => on_postgres(&db, &typed(sql, &kinds)).await,

@@ -127,7 +127,7 @@ macro_rules! statements {
                 $c,
                 " AS c FROM ",
                 $table,
-                " WHERE municipality_id = $1 AND person_id = $2 ORDER BY enrolment_id"
+                " WHERE municipality_id = $1 AND person_id = $2 ORDER BY started_on, enrolment_id"
             ),
             insert: concat!(
                 "INSERT INTO ",

@@ -229,6 +229,10 @@ fn expanded(input: &[TokenTree], macros: &BTreeMap<String, Arms>) -> Trees {
                 (fits(pattern, &given, &mut bound)? == given.len()).then(|| filled(body, &bound))
             });
             if let Some(body) = body {
+                // The way to the macro goes with its name: `super::dated::in_force!`.
+                while punct(out.last(), ':') {
+                    out.truncate(out.len().saturating_sub(3));
+                }
                 out.extend(expanded(&body, macros));
                 at += 3;
                 continue;
@@ -320,7 +324,10 @@ fn read(argument: &[TokenTree], file: &[TokenTree]) -> Vec<String> {
         return vec![sql];
     }
     let mut out = Vec::new();
-    within(argument, &mut out);
+    // Half a text is none.
+    if call(argument).is_none_or(|(name, _)| name != "concat") {
+        within(argument, &mut out);
+    }
     for name in argument.iter().flat_map(names) {
         let mut found = Vec::new();
         definitions(file, &name, &mut found);
@@ -375,6 +382,10 @@ fn calls(input: &[TokenTree], file: &[TokenTree], name: &str, out: &mut Source) 
                     out.unread.insert((name.to_owned(), format!("{macro_name}!({})", given.stream())));
                 }
                 for sql in found.iter().flat_map(|sql| standing(sql)) {
+                    if sql.contains('{') {
+                        out.unread.insert((name.to_owned(), sql));
+                        continue;
+                    }
                     out.statements.insert(Found { file: name.to_owned(), sql });
                 }
             }
@@ -385,26 +396,60 @@ fn calls(input: &[TokenTree], file: &[TokenTree], name: &str, out: &mut Source) 
     }
 }
 
+/// Statements that stand in a field of some value: `counts: concat!(…)`, `people: SERVICES`.
+fn fields(input: &[TokenTree], file: &[TokenTree], out: &mut Vec<(String, String)>) {
+    for (at, tree) in input.iter().enumerate() {
+        if let (TokenTree::Ident(name), true, false) = (tree, punct(input.get(at + 1), ':'), punct(input.get(at + 2), ':')) {
+            let rest = &input[at + 2..];
+            let end = rest.iter().position(|tree| punct(Some(tree), ',')).unwrap_or(rest.len());
+            if text(&rest[..end]).is_some() || end == 1 {
+                out.extend(read(&rest[..end], file).into_iter().filter(|sql| sql.contains(' ')).map(|sql| (name.to_string(), sql)));
+            }
+        }
+        if let TokenTree::Group(inner) = tree {
+            fields(&trees(inner), file, out);
+        }
+    }
+}
+
 /// Every statement of the program.
 pub fn statements() -> Source {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     files(&src, &mut paths);
-    let (mut common, mut read) = (BTreeMap::new(), Vec::new());
+    let (mut macros_of, mut rest_of) = (BTreeMap::new(), BTreeMap::new());
     for path in paths {
         let stream: TokenStream = std::fs::read_to_string(&path).unwrap().parse().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let mut own = BTreeMap::new();
         let rest = collect(stream.into_iter().collect(), &mut own);
         own.retain(|name, _| !ONE.contains(&name.as_str()) && !MANY.contains(&name.as_str()));
-        common.extend(own.clone());
-        read.push((path.strip_prefix(&src).unwrap().to_string_lossy().into_owned(), own, rest));
+        let name = path.strip_prefix(&src).unwrap().to_string_lossy().into_owned();
+        macros_of.insert(name.clone(), own);
+        rest_of.insert(name, rest);
     }
+    let common: BTreeMap<String, Arms> = macros_of.values().flat_map(|own| own.clone()).collect();
     let mut out = Source::default();
-    for (name, own, rest) in read {
-        // A macro of the file stands before one of the same name elsewhere.
-        let macros: BTreeMap<String, Arms> = common.clone().into_iter().chain(own).collect();
+    let mut named = Vec::new();
+    for (name, rest) in rest_of {
+        // A macro of the file stands before one of the same name in its module, and that before one elsewhere.
+        let mut macros = common.clone();
+        for (end, _) in name.match_indices('/') {
+            let above = [format!("{}/mod.rs", &name[..end]), format!("{}.rs", &name[..end])];
+            macros.extend(above.iter().filter_map(|above| macros_of.get(above)).flatten().map(|(name, arms)| (name.clone(), arms.clone())));
+        }
+        macros.extend(macros_of[&name].clone());
         let rest = expanded(&rest, &macros);
         calls(&rest, &rest, &name, &mut out);
+        let mut found = Vec::new();
+        fields(&rest, &rest, &mut found);
+        named.extend(found.into_iter().map(|(field, sql)| (field, Found { file: name.clone(), sql })));
     }
+    // A call that runs `module.sql.counts` runs what some value has in a field of that name.
+    out.unread.retain(|(_, call)| {
+        let own: Vec<_> =
+            named.iter().filter(|(field, _)| call.split(" , ").nth(1).is_some_and(|sql| sql.ends_with(&format!(". {field}")))).collect();
+        out.statements.extend(own.iter().map(|(_, found)| found.clone()));
+        own.is_empty()
+    });
     out
 }

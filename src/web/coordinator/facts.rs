@@ -244,14 +244,15 @@ async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> 
     let rows: Vec<Row> = all!(
         tx,
         concat!(
-            "WITH unreached AS MATERIALIZED (SELECT v.household_id, v.version_id",
+            "WITH unreached AS MATERIALIZED (SELECT v.household_id",
             unreached!(),
             ") SELECT ",
             code_on!("household", "h", "$2"),
             ", v.hint, v.service_status, v.lon, v.lat FROM unreached u CROSS JOIN household h CROSS JOIN household_version v
                 WHERE h.municipality_id = $1 AND h.household_id = u.household_id
-                  AND v.municipality_id = $1 AND v.household_id = u.household_id AND v.version_id = u.version_id
-                ORDER BY CASE v.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3"
+                  AND v.municipality_id = $1 AND v.household_id = u.household_id AND ",
+            in_force!("v", "$2"),
+            " ORDER BY CASE v.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3"
         ),
         municipality,
         day,
