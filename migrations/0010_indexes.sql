@@ -14,7 +14,6 @@ DROP INDEX consent_by_household;
 CREATE INDEX consent_by_household ON consent (municipality_id, household_id, purpose, given_on, withdrawn_at);
 DROP INDEX consent_by_person;
 CREATE INDEX consent_by_person ON consent (municipality_id, person_id, purpose, given_on, withdrawn_at);
-CREATE INDEX consent_to_messages ON consent (municipality_id, household_id, given_on, withdrawn_at) WHERE purpose = 'messages';
 CREATE INDEX contact_that_reaches ON contact (municipality_id, household_id, valid_from, valid_to) WHERE channel = 'paper' OR address_sealed IS NOT NULL;
 
 DROP INDEX person_by_cui;

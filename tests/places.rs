@@ -131,8 +131,17 @@ async fn no(db: &Db, thing: Thing, deed: Deed<'_>, from: &str, words: &[&str]) {
     assert_eq!(written(db).await, before);
 }
 
+/// The stops of every route on a day, route by route.
+pub async fn on_routes(tx: &mut Tx, town: MunicipalityId, on: NaiveDate) -> Vec<collecting::Stop> {
+    let mut stops = Vec::new();
+    for route in route::of(tx, town, on).await.unwrap() {
+        stops.extend(collecting::stops(tx, town, route.route_id, on).await.unwrap());
+    }
+    stops
+}
+
 pub async fn stops(tx: &mut Tx, on: &str) -> Vec<String> {
-    collecting::stops(tx, TOWN, None, day(on)).await.unwrap().into_iter().map(|stop| stop.code).collect()
+    on_routes(tx, TOWN, day(on)).await.into_iter().map(|stop| stop.code).collect()
 }
 
 async fn on_segment(tx: &mut Tx, segment: &str, on: &str) -> usize {
