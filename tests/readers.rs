@@ -5,9 +5,10 @@ use crate::roles::{address, everybody, may};
 use crate::sign_in::{get, house, noon};
 use chrono::Duration;
 use std::collections::BTreeSet;
-use vecino::account::access;
+use vecino::account::{access, audit};
 use vecino::app::App;
 use vecino::clock::Clock;
+use vecino::id::MunicipalityId;
 
 /// Reading these goes on record before anything is shown; the writer is asked for when all is read. A person's file, a roll that opens
 /// names and the preview of a home's message do the same, and have nothing to show in an empty house.
@@ -19,6 +20,10 @@ async fn no_page_that_only_reads_takes_the_writer() {
     let db = installed(&format!("sqlite:{}", folder.path().join("vecino.db").display()), &keys()).await;
     let app = house(db, noon()).await;
     let people = everybody(&app).await;
+    let mut tx = app.db.write().await.unwrap();
+    let entry = audit::Entry { stream: "account", actor: "ana", action: "signed-in", target: "admin", detail: serde_json::json!({}) };
+    audit::record(&mut tx, MunicipalityId(1202), noon(), entry).await.unwrap();
+    tx.commit().await.unwrap();
     // Ten minutes later everybody is to be noted as seen again.
     let router = vecino::web::app(App { clock: Clock::Fixed(noon() + Duration::minutes(10)), ..app.clone() });
     let held = app.db.write().await.unwrap();

@@ -66,8 +66,15 @@ const COARSE: &[&str] = &[
 ];
 
 /// Indexes of rows that wait for somebody, which are few however large the town.
-const WAITING: &[&str] =
-    &["message_waiting", "person_with_warning", "person_likeness_open", "person_likeness_open_like", "unsettled_operation_by_device"];
+const WAITING: &[&str] = &[
+    "message_waiting",
+    "message_queued_until",
+    "message_sending",
+    "person_with_warning",
+    "person_likeness_open",
+    "person_likeness_open_like",
+    "unsettled_operation_by_device",
+];
 
 /// Where a whole table is read on purpose, and why: the file, the table, the reason.
 const WHOLE: &[(&str, &str, &str)] = &include!("statements/whole.rs");
@@ -124,11 +131,27 @@ async fn on_postgres(db: &Db, sql: &str) -> Result<Vec<Read>, String> {
     let mut tx = db.write().await.map_err(|e| e.to_string())?;
     let Engine::Postgres(tx) = tx.open() else { return Ok(Vec::new()) };
     let parameters = (1..).take_while(|n| words(&sql.replace('$', " P")).contains(&format!("P{n}").as_str())).count();
-    let values = vec!["NULL"; parameters].join(", ");
-    let execute = if parameters == 0 { "EXECUTE asked".to_owned() } else { format!("EXECUTE asked ({values})") };
+    let execute = if parameters == 0 { "EXECUTE asked".to_owned() } else { format!("EXECUTE asked ({})", vec!["NULL"; parameters].join(", ")) };
     let say = |e: sqlx::Error| e.to_string();
-    for line in ["SET LOCAL plan_cache_mode = force_generic_plan".to_owned(), "DEALLOCATE ALL".to_owned(), format!("PREPARE asked AS {sql}")] {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(line)).execute(&mut **tx).await.map_err(say)?;
+    sqlx::raw_sql("SET LOCAL plan_cache_mode = force_generic_plan; DEALLOCATE ALL").execute(&mut **tx).await.map_err(say)?;
+    // A parameter that is only asked whether it is there has no kind of its own: the driver tells it.
+    let mut told = vec!["unknown"; parameters];
+    loop {
+        let kinds = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+        sqlx::raw_sql("SAVEPOINT before").execute(&mut **tx).await.map_err(say)?;
+        let Err(error) = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PREPARE asked{kinds} AS {sql}"))).execute(&mut **tx).await else { break };
+        sqlx::raw_sql("ROLLBACK TO before").execute(&mut **tx).await.map_err(say)?;
+        let error = error.to_string();
+        let unknown = error.split_once("data type of parameter $").and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<usize>().ok());
+        match unknown.and_then(|n| told.get_mut(n - 1)) {
+            Some(kind) => {
+                *kind = match sql {
+                    sql if sql.contains(&format!("household_id = ${}", unknown.unwrap())) => "UUID",
+                    _ => "TIMESTAMPTZ",
+                };
+            }
+            None => return Err(error),
+        }
     }
     let explained = sqlx::AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) {execute}"));
     let (plan,): (Value,) = sqlx::query_as(explained).persistent(false).fetch_one(&mut **tx).await.map_err(say)?;
@@ -156,8 +179,8 @@ async fn on_postgres(db: &Db, sql: &str) -> Result<Vec<Read>, String> {
 
 /// A town of twenty thousand rows in every table that grows, for PostgreSQL to count: what rows say does not matter here, how they differ does.
 async fn fill(db: &Db) {
-    let mut tx = db.write().await.unwrap();
-    let Engine::Postgres(tx) = tx.open() else { return };
+    let mut town = db.write().await.unwrap();
+    let Engine::Postgres(tx) = town.open() else { return };
     let bonds: Vec<(String, String)> = sqlx::query_as(
         "SELECT c.conrelid::regclass::TEXT, quote_ident(c.conname) FROM pg_constraint c WHERE c.connamespace = current_schema()::regnamespace AND c.contype IN ('c', 'f')",
     )
@@ -193,7 +216,7 @@ async fn fill(db: &Db) {
             "double precision" => "i / 7.0".to_owned(),
             "jsonb" => "'{}'::JSONB".to_owned(),
             "bytea" => "NULL".to_owned(),
-            _ if name == "code" || name.ends_with("hash") || name.ends_with("sealed") => format!("'{name}' || i"),
+            _ if name == "code" || name == "target" || name.ends_with("hash") || name.ends_with("sealed") => format!("'{name}' || i"),
             _ => format!("'{name}' || (i % 4)"),
         };
         let names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
@@ -206,8 +229,7 @@ async fn fill(db: &Db) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&mut **tx).await.unwrap_or_else(|e| panic!("{table}: {e}"));
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("ANALYZE {table}"))).execute(&mut **tx).await.unwrap();
     }
-    let taken = sqlx::raw_sql("SELECT 1").execute(&mut **tx).await;
-    taken.unwrap();
+    town.commit().await.unwrap();
 }
 
 /// The types of columns, by name: a list of keys tells PostgreSQL none.
@@ -274,7 +296,7 @@ async fn tables(db: &Db) -> BTreeSet<String> {
 
 /// Keys of `WITH asked (a, b) AS (VALUES ($1, $2))` with the types of the columns they are called after.
 fn typed(sql: &str, kinds: &BTreeMap<String, String>) -> String {
-    let Some((head, rest)) = sql.split_once(" AS (VALUES (").filter(|_| sql.starts_with("WITH asked")) else { return sql.to_owned() };
+    let Some((head, rest)) = sql.split_once(" AS (VALUES (").filter(|_| sql.starts_with("WITH ")) else { return sql.to_owned() };
     let names = head.split_once('(').map_or("", |(_, names)| names.trim_end_matches(')'));
     let (_, tail) = rest.split_once("))").unwrap();
     let kind = |name: &str| kinds.get(name).map_or_else(|| if name.contains("day") { "DATE" } else { "TEXT" }, String::as_str).to_owned();
