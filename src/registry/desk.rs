@@ -83,7 +83,7 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
     macro_rules! enrolled { ($table:literal, $purpose:literal) => {{
         let (n,): (i64,) = one!(
             tx,
-            concat!("SELECT COUNT(*) FROM ", $table, " e WHERE e.municipality_id = $1 AND e.status = 'enrolled' AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.person_id = e.person_id AND c.purpose = '", $purpose, "' AND c.withdrawn_at IS NULL) AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = e.municipality_id AND p.person_id = e.person_id)"),
+            concat!("SELECT COUNT(*) FROM ", $table, " e WHERE e.municipality_id = $1 AND e.status = 'enrolled' AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.person_id = e.person_id AND c.purpose = '", $purpose, "' AND c.withdrawn_at IS NULL) AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = $1 AND p.person_id = e.person_id)"),
             id
         )?;
         n
