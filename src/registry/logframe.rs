@@ -30,7 +30,9 @@ pub fn routes(routes: Routes) -> Routes {
 /// What was counted last, and what it stands on. Every person reached is counted for it, which takes long in a large town; and whatever
 /// changes a person, an enrolment or a consent is an entry of the registry's chain.
 #[derive(Clone, Default)]
-struct Counted(Arc<Mutex<Option<(Sources, Vec<Row>)>>>);
+struct Counted(Arc<Mutex<Option<Last>>>);
+
+type Last = (Sources, Vec<Row>);
 
 /// The day, the targets, and the last entry of each municipality's chain.
 type Sources = (NaiveDate, Vec<Target>, Vec<(MunicipalityId, i64, String)>);
