@@ -16,6 +16,7 @@ mod crew;
 mod demo;
 mod driven;
 mod draw;
+mod emptied;
 mod estimate;
 mod estimators;
 mod faults_places;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = LANGUAGE)]
 pub struct Arguments {
-    /// A .csv, .tsv, .csv.gz or .parquet file; NA and empty cells are missing. Semicolons, tabs, a «sep=» line, UTF-16 and, between
+    /// A .csv, .tsv, .csv.gz or .parquet file; NA and empty cells are missing, and among numbers . (Stata) and NaN. Semicolons, tabs, a «sep=» line, UTF-16 and, between
     /// semicolons or tabs, decimal commas are read
     data: Option<PathBuf>,
     /// The data file by the name of its key
@@ -31,6 +31,7 @@ pub struct Arguments {
 const LANGUAGE: &str = "\
 Formulas are R's: y ~ arm * x + factor(week) | stratum. After | stand absorbed effects; center(x), scale(x), I(expression),
 i(f, x, ref = L), cbind(successes, failures), surv(time, event), (1 | group). Text columns are factors.
+Clusters, blocks, effects and factor(x) go by the characters of a cell (01 is not 1), all else by its number.
 Expressions (--let, --filter): + - * / ^, == != < <= > >=, %in% c(..), ! & |, log exp sqrt abs floor is.na if_else, and
 mean sum min max count with by = column, where = condition.
 
@@ -42,7 +43,8 @@ Examples:
   vecino estimate --method power --p0 0.4 --p1 0.47 --clusters 30 --size 25 --icc 0.05 --cv 0.3
   vecino estimate --spec specs.json --json
 
-A number that cannot be had (one cluster, no variation, a collinear column) is null with a warning that says why: exit 0.
+A number that cannot be had (one cluster, no variation, an arm without outcomes, a collinear column) is null with a warning
+that says why: exit 0.
 An unknown column, method or file: exit 1. docs/statistics.md says which convention every number follows.";
 
 /// The keys of the language; a list is the flag repeated.

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Row};
 use super::design::{Design, is_level};
+use super::emptied::is_pair;
 use super::formula::Quantity;
 use super::grouping::Grouping;
 use super::linear::{adjust, bare, row, warn_few};
@@ -23,8 +24,9 @@ pub const GROUPS: usize = 500;
 /// The comparisons of a treatment: a number with two values is one, higher less lower; otherwise each level against the reference, on
 /// the rows of those two alone. Refuses a treatment with one value.
 pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: bool, answer: &mut Answer) -> Result<Vec<Contrast>> {
-    let groups = design.group(treatment)?;
-    if groups.count() < 2 {
+    let groups = design.group(treatment, forced)?;
+    let lost = design.emptied.iter().find(|emptied| emptied.text == treatment.text).map_or(0, |emptied| emptied.lost().count());
+    if groups.count() + lost < 2 {
         return Err(refused(format!("{}: only one group is left; two or more are compared", treatment.text)));
     }
     if groups.count() > GROUPS {
@@ -35,12 +37,17 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: boo
         None => 0,
         Some(level) => {
             let text = design.is_text(treatment);
-            groups.names.iter().position(|name| is_level(text, name, level)).ok_or_else(|| {
+            let same = groups.names.iter().position(|name| name == level);
+            same.or_else(|| groups.names.iter().position(|name| is_level(text, name, level))).ok_or_else(|| {
                 refused(format!("{}: no row has the reference level {level}; there are {}", treatment.text, groups.names.join(", ")))
             })?
         }
     };
-    let plain = groups.count() == 2 && !design.is_text(treatment) && !forced;
+    if groups.count() < 2 {
+        // The answer says which arm has nothing to be compared.
+        return Ok(Vec::new());
+    }
+    let plain = is_pair(design, treatment, forced, groups.count() + lost);
     if plain && base != 0 {
         let name = &treatment.text;
         answer.warnings.push(format!("reference {name}: a number with two values is compared higher less lower; write factor({name}) to choose"));
