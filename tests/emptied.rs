@@ -125,7 +125,7 @@ fn a_level_is_missed_whatever_took_its_rows() {
     };
     // A covariate, and with it interactions and numbers as factors.
     let (found, warnings) = ask(json!({"method": "ols", "formula": "y ~ factor(number) * x", "cluster": "segment", "filter": "segment != 4"}));
-    assert_eq!(&terms(&found)[1..5], ["number[1]", "number[2]", "number[3]", "number[4]"].map(|term| term.replace("number[", "number[")));
+    assert_eq!(&terms(&found)[1..5], ["number[1]", "number[2]", "number[3]", "number[4]"]);
     for term in ["number[1]", "number[4]", "number[1]:x", "number[4]:x"] {
         assert!(is_null(row(&found, term)), "{term}: {found}");
     }

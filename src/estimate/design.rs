@@ -1,7 +1,7 @@
 //! The model of a formula on a table: outcome, columns with their terms, clusters, effects.
 
 use super::answer::Answer;
-use super::emptied::{Absent, Emptied, Factors};
+use super::emptied::{Emptied, Factors};
 use super::evaluate::evaluate;
 use super::expression::Expression;
 use super::formula::{Formula, Outcome, Quantity, Variable};
@@ -15,8 +15,8 @@ use std::sync::Arc;
 mod change;
 mod term;
 
+pub use term::{Absent, Term, is_level};
 use term::{COLUMNS, Piece};
-pub use term::{Term, is_level};
 
 /// What a spec asks of the rows.
 #[derive(Debug, Clone)]
@@ -250,11 +250,6 @@ impl Design {
         Ok(Grouping::ordered(plain.as_ref().unwrap_or(&self.columns[column]), self.n))
     }
 
-    /// Whether a term belongs wholly to these columns; any does to none.
-    pub fn is_asked(&self, term: &Term, columns: &[String]) -> bool {
-        columns.is_empty() || columns.contains(&term.name) || !term.parts.is_empty() && term.parts.iter().all(|part| is_among(part, columns))
-    }
-
     pub fn is_text(&self, quantity: &Quantity) -> bool {
         self.texts.iter().position(|text| *text == quantity.text).is_some_and(|column| self.columns[column].is_text())
     }
@@ -264,21 +259,6 @@ impl Design {
         let clusters = self.cluster_counts.iter().take(2).min().map(|count| *count as u64);
         let n = if self.counts { (0..self.n).map(|row| self.sums(row).0).sum::<f64>() as u64 } else { self.n as u64 };
         Answer { method: method.to_string(), n: Some(n), clusters, dropped: Some(self.dropped as u64), ..Answer::default() }
-    }
-
-    /// Terms all of whose variables are among these columns (all terms for an empty list); for `joint`, where there is none, terms with any
-    /// of them. Refuses a list that names nothing.
-    pub fn chosen(&self, columns: &[String], key: &str) -> Result<Vec<usize>> {
-        let all = |term: &Term| self.is_asked(term, columns);
-        let some = |term: &Term| term.parts.iter().any(|part| is_among(part, columns));
-        let find = |rule: &dyn Fn(&Term) -> bool| (0..self.terms.len()).filter(|at| rule(&self.terms[*at])).collect::<Vec<usize>>();
-        let found = find(&all);
-        let found = if found.is_empty() && key == "joint" { find(&some) } else { found };
-        // Where no row has the levels asked for, there is nothing to choose and nothing to refuse.
-        if found.is_empty() && !columns.is_empty() && !self.absent.iter().any(|absent| all(&absent.term) || key == "joint" && some(&absent.term)) {
-            return Err(refused(format!("{key} {}: no term of the formula belongs to it", columns.join(" "))));
-        }
-        Ok(found)
     }
 
     /// Σ (y − ȳ)², 0 where it is rounding beside Σ y².
@@ -345,11 +325,6 @@ impl Design {
     pub fn y(&self, row: usize) -> f64 {
         self.columns[self.outcome[0]].number(row)
     }
-}
-
-/// Whether a part of a term belongs to these columns: by its text, or by the columns it reads.
-fn is_among((text, reads): &(String, BTreeSet<String>), columns: &[String]) -> bool {
-    columns.contains(text) || columns.iter().any(|column| reads.len() == 1 && reads.contains(column)) || reads.iter().all(|own| columns.contains(own))
 }
 
 /// Rows that stay when those alone in a level of an effect are left out again and again.

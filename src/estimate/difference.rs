@@ -2,7 +2,6 @@
 
 use super::answer::{Answer, Row};
 use super::design::{Design, is_level};
-use super::emptied::is_pair;
 use super::formula::Quantity;
 use super::grouping::Grouping;
 use super::linear::{adjust, bare, row, warn_few};
@@ -32,7 +31,7 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: boo
     if groups.count() > GROUPS {
         return Err(refused(format!("{}: {} groups are too many to compare; is it the column of arms?", treatment.text, groups.count())));
     }
-    let reference = spec.reference.get(&treatment.text);
+    let reference = spec.reference_of(&treatment.text);
     let base = match reference {
         None => 0,
         Some(level) => {
@@ -69,6 +68,11 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: boo
             Contrast { term: if plain { name.to_string() } else { format!("{name}[{}]", groups.names[level]) }, arm: arm(level) }
         })
         .collect())
+}
+
+/// Whether a treatment of so many levels is one row, higher less lower.
+pub fn is_pair(design: &Design, quantity: &Quantity, factor: bool, levels: usize) -> bool {
+    levels == 2 && !design.is_text(quantity) && !factor
 }
 
 /// The arm of each cluster. Refuses a treatment that varies within one.

@@ -4,6 +4,7 @@
 //! makes a design of them; the method answers with rows, every missing number with its reason.
 
 pub mod answer;
+mod forms;
 pub mod spec;
 pub mod table;
 mod dictionary;
@@ -31,5 +32,6 @@ mod generalised;
 mod survival;
 mod association;
 mod planning;
+mod absent;
 pub mod run;
 pub mod command;

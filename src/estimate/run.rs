@@ -1,15 +1,16 @@
 //! Answers specs: reads each file once, prepares its rows, calls the method.
 
+use super::absent::{COMPARES, said};
 use super::answer::Answer;
 use super::design::{Design as Rows, Request};
-use super::emptied::{ARMS, COMPARES, counted, said};
+use super::emptied::{ARMS, counted};
 use super::expression::Expression;
-use super::formula::{Formula, Outcome, Quantity, Variable};
+use super::formula::{Formula, Outcome};
 use super::read::read;
 use super::rows::{needed, prepare};
 use super::spec::{Fault, Spec, refused};
 use super::table::{Doubt, Matters, Table};
-use super::uses::Uses;
+use super::uses::{Uses, one_outcome, treatment};
 use super::{association, difference, generalised, linear, planning, randomised, survival};
 use crate::error::Result;
 use crate::sheet::Written;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A file, and how it is to be read: its letters, and its names for columns.
-type Opened<'a> = (PathBuf, Option<&'a str>, &'a BTreeMap<String, String>);
+type Opened<'a> = (PathBuf, Option<&'a str>, &'a [(String, String)]);
 
 /// One answer per spec, in order; a spec that is refused has its reason in its place. Data files are relative to `folder`.
 /// Refuses what is no spec at all before anything is read.
@@ -164,6 +165,7 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         .chain(&spec.time)
         .map(|name| Expression::Column(name.clone()));
     let used: Vec<Expression> = formula.quantities().into_iter().map(|quantity| quantity.expression.clone()).chain(named).collect();
+    let reference = spec.reference.iter().cloned().collect();
     let compared = COMPARES.contains(&spec.method.as_str());
     let arm = treatment(spec, &formula).ok();
     let prepared = prepare(table, &spec.define, spec.filter.as_deref(), &spec.collapse, &used, arm.map(|(arm, _)| &arm.expression))?;
@@ -175,7 +177,7 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         blocks: spec.block.as_deref(),
         time: spec.time.as_deref(),
         balance: &spec.balance,
-        reference: &spec.reference,
+        reference: &reference,
         keep_missing_outcome: spec.method == "lee",
         drop_singletons: spec.word("singletons", &spec.singletons, "keep", &["keep", "drop"])? == "drop",
         counts,
@@ -196,7 +198,7 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
     let mut answer = by_method(spec, &formula, design, folder)?;
     emptied.complete(&mut answer, spec);
     answer.warnings.extend(told);
-    let idle = spec.column.keys().filter(|ours| !columns.contains(*ours));
+    let idle = spec.column.iter().map(|(ours, _)| ours).filter(|ours| !columns.contains(*ours));
     answer.warnings.extend(idle.map(|ours| format!("key column: the spec reads no column `{ours}`")));
     if matches!(spec.method.as_str(), "dim" | "means" | "mh" | "lee" | "km" | "logrank" | "icc") && formula.terms.len() > 1 {
         answer.warnings.push(format!("method {} compares the levels of the first term; the other terms are not used", spec.method));
@@ -258,23 +260,5 @@ fn by_method(spec: &Spec, formula: &Formula, design: Rows, folder: &Path) -> Res
         "glm" | "gee" | "glmm" | "hazard" => generalised::answer(spec, formula, &design),
         "cox" | "km" | "logrank" => survival::answer(spec, formula, &design),
         other => Err(refused(format!("method \"{other}\": not known"))),
-    }
-}
-
-/// Refuses a formula without exactly one outcome.
-pub fn one_outcome(formula: &Formula) -> Result<&Quantity> {
-    match &formula.outcome {
-        Some(Outcome::Value(y)) => Ok(y),
-        Some(_) => Err(refused("formula: this method takes one outcome on the left of ~")),
-        None => Err(refused("formula: the outcome is missing on the left of ~")),
-    }
-}
-
-/// The first term on the right, and whether it is to be read as a factor. Refuses interactions and a missing one.
-pub fn treatment<'a>(spec: &Spec, formula: &'a Formula) -> Result<(&'a Quantity, bool)> {
-    match formula.first.and_then(|at| formula.terms.get(at)).map(Vec::as_slice) {
-        Some([Variable::Plain(x)]) => Ok((x, false)),
-        Some([Variable::Factor(x)]) => Ok((x, true)),
-        _ => Err(refused(format!("method {}: the first term on the right must be one column, the treatment", spec.method))),
     }
 }

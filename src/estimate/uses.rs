@@ -1,9 +1,9 @@
-//! For what a spec uses each column: to reckon with its values, or to tell groups apart by its characters.
+//! For what a spec uses each column: to reckon with its values, to tell groups apart by its characters, as outcome, as treatment.
 
 use super::expression::{Expression, parse};
-use super::formula::{Formula, Quantity, Variable};
+use super::formula::{Formula, Outcome, Quantity, Variable};
 use super::rows::definition;
-use super::spec::Spec;
+use super::spec::{Spec, refused};
 use crate::error::Result;
 use std::collections::BTreeSet;
 
@@ -60,5 +60,23 @@ fn factor(variable: &Variable) -> Option<&Quantity> {
     match variable {
         Variable::Factor(x) | Variable::Levels { factor: x, .. } => Some(x),
         Variable::Plain(_) | Variable::Centred(..) => None,
+    }
+}
+
+/// Refuses a formula without exactly one outcome.
+pub fn one_outcome(formula: &Formula) -> Result<&Quantity> {
+    match &formula.outcome {
+        Some(Outcome::Value(y)) => Ok(y),
+        Some(_) => Err(refused("formula: this method takes one outcome on the left of ~")),
+        None => Err(refused("formula: the outcome is missing on the left of ~")),
+    }
+}
+
+/// The first term on the right, and whether it is to be read as a factor. Refuses interactions and a missing one.
+pub fn treatment<'a>(spec: &Spec, formula: &'a Formula) -> Result<(&'a Quantity, bool)> {
+    match formula.first.and_then(|at| formula.terms.get(at)).map(Vec::as_slice) {
+        Some([Variable::Plain(x)]) => Ok((x, false)),
+        Some([Variable::Factor(x)]) => Ok((x, true)),
+        _ => Err(refused(format!("method {}: the first term on the right must be one column, the treatment", spec.method))),
     }
 }

@@ -1,8 +1,7 @@
 //! Designs made from a design: fewer rows, covariates centred and interacted, the treatment taken out.
 
-use super::{Design, Grouping, Piece, Term, refused};
+use super::{Absent, Design, Grouping, Piece, Term, refused};
 use crate::error::Result;
-use crate::estimate::emptied::Absent;
 use crate::estimate::formula::Quantity;
 use crate::estimate::table::{Codes, Column, Levels};
 use crate::stats::cells::Rows;

@@ -40,6 +40,14 @@ pub struct Term {
     pub(super) empty: bool,
 }
 
+/// A term of a level without rows, and how many terms of the design stand before it.
+#[derive(Debug, Clone)]
+pub struct Absent {
+    pub before: usize,
+    pub treatment: bool,
+    pub term: Term,
+}
+
 impl Design {
     pub(super) fn variable(&self, variable: &Variable, at: &dyn Fn(&str) -> usize, reference: &BTreeMap<String, String>) -> Result<Vec<Term>> {
         let number = |x: &Quantity, name: &str, shift: f64, scale: f64| -> Result<Term> {
@@ -122,6 +130,31 @@ impl Design {
         let whole = emptied.levels.iter();
         Ok(whole.filter_map(|level| if level.empty { Some(term(&level.name, Vec::new())) } else { Some(here(*chosen.get(&level.name)?)) }).collect())
     }
+
+    /// Whether a term belongs wholly to these columns; any does to none.
+    pub fn is_asked(&self, term: &Term, columns: &[String]) -> bool {
+        columns.is_empty() || columns.contains(&term.name) || !term.parts.is_empty() && term.parts.iter().all(|part| is_among(part, columns))
+    }
+
+    /// Terms all of whose variables are among these columns (all terms for an empty list); for `joint`, where there is none, terms with any
+    /// of them. Refuses a list that names nothing.
+    pub fn chosen(&self, columns: &[String], key: &str) -> Result<Vec<usize>> {
+        let all = |term: &Term| self.is_asked(term, columns);
+        let some = |term: &Term| term.parts.iter().any(|part| is_among(part, columns));
+        let find = |rule: &dyn Fn(&Term) -> bool| (0..self.terms.len()).filter(|at| rule(&self.terms[*at])).collect::<Vec<usize>>();
+        let found = find(&all);
+        let found = if found.is_empty() && key == "joint" { find(&some) } else { found };
+        // Where no row has the levels asked for, there is nothing to choose and nothing to refuse.
+        if found.is_empty() && !columns.is_empty() && !self.absent.iter().any(|absent| all(&absent.term) || key == "joint" && some(&absent.term)) {
+            return Err(refused(format!("{key} {}: no term of the formula belongs to it", columns.join(" "))));
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a part of a term belongs to these columns: by its text, or by the columns it reads.
+fn is_among((text, reads): &(String, BTreeSet<String>), columns: &[String]) -> bool {
+    columns.contains(text) || columns.iter().any(|column| reads.len() == 1 && reads.contains(column)) || reads.iter().all(|own| columns.contains(own))
 }
 
 fn part(text: &str, x: &Quantity) -> (String, BTreeSet<String>) {
