@@ -270,7 +270,8 @@ pub fn written(text: &[u8], commas: bool) -> Cell {
             _ => {}
         }
     }
-    if changed == 1 { cell(pointed) } else { Cell::Text }
+    // A comma alone is no Stata point.
+    if changed == 1 && cell(pointed) != Cell::Missing { cell(pointed) } else { Cell::Text }
 }
 
 /// Digits with a sign and a point, as long as one rounding gives the nearest number.

@@ -53,7 +53,8 @@ impl Factors {
                     Variable::Centred(..) => continue,
                 };
                 let Some(at) = texts.iter().position(|text| *text == x.text) else { continue };
-                if !forced && !columns[at].is_text() && !(compared && treatment) || factors.iter().any(|(own, ..)| *own == at) {
+                let is_factor = forced || columns[at].is_text() || compared && treatment;
+                if !is_factor || factors.iter().any(|(own, ..)| *own == at) {
                     continue;
                 }
                 let whole = if treatment && !arms.is_empty() { arms.to_vec() } else { counted(&columns[at], forced) };
