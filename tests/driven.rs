@@ -177,7 +177,7 @@ impl Town {
             written: &Written::default(),
         };
         let outcome = import::file(&mut tx, &mut Mint::system(), &request).await.unwrap_or_else(|error| panic!("{day} {text}: {error}"));
-        assert!(outcome.new + outcome.changed > 0, "{text}");
+        assert!(outcome.new + outcome.changed + outcome.renamed > 0, "{text}");
         for (municipality, since) in &outcome.since {
             facts_changed(&mut tx, Changed { municipality: *municipality, since: *since, reason, now, today: day, what: "oficina.csv" })
                 .await

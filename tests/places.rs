@@ -305,7 +305,7 @@ async fn a_new_name_holds_from_its_day_and_every_code_finds_its_thing() {
         assert!(stops(&mut tx, TODAY).await.contains(&home(500)) && !stops(&mut tx, TODAY).await.contains(&home(0)));
         for known in [home(0), home(500)] {
             let id = code::find(&mut tx, TOWN, Thing::Household, &known).await.unwrap().unwrap();
-            assert_eq!(code::newest(&mut tx, TOWN, Thing::Household, id).await.unwrap(), Some(home(500)));
+            assert_eq!(code::on(&mut tx, TOWN, Thing::Household, id, day("2027-12-31")).await.unwrap(), Some(home(500)));
         }
         // What was exported yesterday changes nothing; anything new under an old code is refused, and so is one thing under two of its codes.
         for kind in [Kind::Neighbourhoods, Kind::Routes, Kind::Segments, Kind::Points, Kind::Households] {

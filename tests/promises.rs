@@ -47,6 +47,7 @@ mod street;
 mod sync;
 mod tally;
 mod territory;
+mod told;
 mod trial;
 mod unavailable;
 mod words;

@@ -7,7 +7,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
 use crate::language::Words;
-use crate::page::{Page, Reader, count};
+use crate::page::{Page, Reader, count, who};
 use crate::{all, one};
 use axum::extract::{Query, State};
 use chrono::{DateTime, Utc};
@@ -218,9 +218,9 @@ fn view(words: &Words, chains: &[Chain], shown: usize, entries: &[Entry], broken
                             th scope="row" { (show_time(entry.at)) }
                             td {
                                 (action(entry)) span.sub { (target(entry)) }
-                                span.sub.angosto { (words.say("audit-who")) ": " (entry.actor) }
+                                span.sub.angosto { (words.say("audit-who")) ": " (who(words, &entry.actor)) }
                             }
-                            td.ancho { (entry.actor) }
+                            td.ancho { (who(words, &entry.actor)) }
                             td.ancho { @if let Some(detail) = detail(&entry.detail) { code.chico { (detail) } } }
                         }
                     }

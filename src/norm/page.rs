@@ -15,7 +15,7 @@ use crate::id::MunicipalityId;
 use crate::language::Words;
 use crate::page::{Page, Reader, count};
 use crate::registry::Contact;
-use crate::territory::household;
+use crate::territory::{household, municipality};
 use crate::trial;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -158,6 +158,12 @@ pub async fn search(
         return Ok(Redirect::to(&format!("/campaign/{campaign}/preview/{municipality}/{safe}{week}")).into_response());
     }
     let places = pilots(&mut tx, &actor).await?;
+    // A label as this reader's own town has them.
+    let letters = match places.first() {
+        Some((id, _)) => municipality::find(&mut tx, *id).await?.letters(),
+        None => "SP".into(),
+    };
+    let example = household::code(&letters, 4821);
     let (first, last) = trial.protocol.phase_weeks(trial::protocol::Phase::Messages);
     let weeks: Vec<Week> = (0..=last.since(first)).map(|n| first.plus(n)).collect();
     let body = html! {
@@ -169,7 +175,7 @@ pub async fn search(
             div.campo {
                 label for="household" { (words.say("norm-field-household")) }
                 input #household type="text" name="household" required autocomplete="off" aria-describedby="household-help";
-                p #household-help.suave.chico { (words.say("norm-field-household-help")) }
+                p #household-help.suave.chico { (words.tell("norm-field-household-help", &[("code", example.into())])) }
             }
             div.campo {
                 label for="week" { (words.say("norm-field-week")) }

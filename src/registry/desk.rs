@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::clock::{local_day, show_day, show_time};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{MunicipalityId, PersonId};
+use crate::id::{HouseholdId, MunicipalityId, PersonId};
 use crate::page::{Page, Reader, count};
 use crate::territory::code::{self, Thing, code_on};
 use crate::territory::dated::in_force;
@@ -259,7 +259,7 @@ async fn search(State(app): State<App>, reader: Reader, actor: Actor, Form(form)
         let entry = audit::Entry { stream: READS, actor: &actor.name, action: "people.searched", target: "search", detail };
         audit::record(&mut tx, place.0, now, entry).await?;
         for person in people {
-            let home = present_home(&mut tx, place.0, person.id).await?;
+            let home = present_home(&mut tx, place.0, person.id, local_day(now)).await?;
             found.push((place.clone(), person, home));
         }
     }
@@ -289,14 +289,15 @@ async fn search(State(app): State<App>, reader: Reader, actor: Actor, Form(form)
 }
 
 /// The code of the home where somebody lives at present.
-pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, person: PersonId) -> Result<Option<String>> {
+pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, person: PersonId, today: NaiveDate) -> Result<Option<String>> {
     let present = membership::of_person(tx, municipality, person).await?.into_iter().find(|row| row.valid_to.is_none());
     match present {
-        Some(row) => code_of(tx, row.home_municipality_id, row.household_id).await,
+        Some(row) => code_of(tx, row.home_municipality_id, row.household_id, today).await,
         None => Ok(None),
     }
 }
 
-pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: crate::id::HouseholdId) -> Result<Option<String>> {
-    code::newest(tx, municipality, Thing::Household, home.0).await
+/// What a home is called today.
+pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: HouseholdId, today: NaiveDate) -> Result<Option<String>> {
+    code::on(tx, municipality, Thing::Household, home.0, today).await
 }

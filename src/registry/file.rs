@@ -57,7 +57,7 @@ async fn load(tx: &mut Tx, app: &App, place: Place, id: PersonId) -> Result<File
     let person = person::find(tx, &app.keys, place.0, id).await?;
     let mut homes = Vec::new();
     for row in membership::of_person(tx, place.0, id).await? {
-        let code = code_of(tx, row.home_municipality_id, row.household_id).await?.unwrap_or_default();
+        let code = code_of(tx, row.home_municipality_id, row.household_id, app.clock.today()).await?.unwrap_or_default();
         homes.push((row, code));
     }
     let home = homes.iter().find(|(row, _)| row.valid_to.is_none()).map(|(row, code)| (row.home_municipality_id, row.household_id, code.clone()));

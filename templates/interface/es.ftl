@@ -73,6 +73,8 @@ audit-entries-caption = De la más nueva a la más antigua. Leer esta página ta
 audit-number = N.º
 audit-when = Cuándo
 audit-what = Qué
+who-command-line = comando en el servidor
+who-practice = carga de la ciudad de práctica
 audit-who = Quién
 audit-detail = Detalle
 stream-campaign = mensajes
@@ -285,11 +287,12 @@ registry-cui-check_digit = el dígito verificador no coincide
 registry-cui-place = el lugar de registro no existe
 registry-cui-practice = número de práctica: no es de nadie
 registry-questions = ¿La misma persona o dos?
-registry-questions-why = Nunca se unen fichas solas. Con los mismos nombres cuentan como dos hasta que se responda; con el mismo CUI, como una. La respuesta puede cambiarse.
+registry-questions-why = Nunca se unen fichas solas. Con los mismos nombres cuentan como dos hasta que se responda; con el mismo CUI, o los mismos nombres y fecha de nacimiento en otro municipio, como una. La respuesta puede cambiarse.
 registry-see-questions = Ver preguntas
 registry-question-entry = Antes de guardar: ¿es alguien que ya está en el registro?
 registry-question-names = Los mismos nombres, y nada que las distinga
 registry-question-cui = El mismo CUI
+registry-question-birth = Los mismos nombres y fecha de nacimiento
 registry-question-same-person = El mismo CUI y nombres, o los mismos nombres y fecha de nacimiento
 registry-question-elsewhere = una ficha del municipio { $place }
 registry-question-same = Es la misma: agregar a su ficha
@@ -388,14 +391,13 @@ registry-tell-birth = Anotar nacimiento
 registry-save-birth = Guardar nacimiento
 registry-age = { $n } años
 registry-file = Ficha
-registry-file-answer = Participa en { $enrolled ->
-    [0] ningún módulo
-    [one] un módulo
-   *[other] { $enrolled } servicios
+registry-file-answer = { $enrolled ->
+    [0] No participa en ningún módulo
+    [one] Participa en un módulo
+   *[other] Participa en { $enrolled } servicios
   }. Consentimientos vigentes, suyos y del hogar: { $consents }. Abrir esta ficha quedó anotado.
 registry-identity = Identidad
 registry-identity-caption = Datos como se registraron
-registry-recorded-practice = carga de la ciudad de práctica
 registry-recorded = Registro
 registry-homes = Dónde vive
 registry-homes-caption = Hogares con sus fechas; el último día no cuenta
@@ -491,6 +493,7 @@ registry-action-enrolment-changed = Cambió una inscripción
 registry-action-file-imported = Llegó con un archivo
 registry-action-likeness-answered = Se respondió si es la misma persona que otra
 registry-action-person-birth-told = Se anotó el nacimiento
+registry-action-person-told = Se anotó lo que no se sabía
 registry-action-row-taken = Una fila de un archivo se agregó a esta ficha
 registry-question-waste = ¿Quién recibe el servicio de residuos?
 registry-question-finance = ¿Quién recibe asesoría financiera?
@@ -851,7 +854,7 @@ norm-search-heading = ¿Por qué recibe un hogar su texto?
 norm-search-answer = Escriba el código del hogar. Verá el mensaje de esa semana y cada dato del que sale.
 norm-field-municipality = Municipio
 norm-field-household = Código del hogar
-norm-field-household-help = Como está en la puerta: SP-4821-K.
+norm-field-household-help = Como está en la puerta: { $code }.
 norm-field-week = Semana
 norm-preview-button = Ver el mensaje
 norm-preview-logged = Esta página muestra un brazo del ensayo: queda anotado quién la abre.
