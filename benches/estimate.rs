@@ -150,7 +150,7 @@ fn in_memory(times: usize, file: &Path, columns: &[&str], mut spec: Value) -> (f
     let mut seconds = Vec::new();
     loop {
         let start = Instant::now();
-        drop(read(file, &vecino::sheet::Written::default(), &wanted).unwrap());
+        drop(read(file, &vecino::sheet::Written::default(), &wanted, &BTreeSet::new()).unwrap());
         let reading = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let answers = run(std::slice::from_ref(&spec), Path::new("")).unwrap_or_else(|_| panic!("not a spec: {spec}"));
@@ -178,8 +178,10 @@ fn design(file: &Path, formula: &str) -> Design {
         keep_missing_outcome: false,
         drop_singletons: false,
         counts: false,
+        compared: false,
+        arms: &[],
     };
-    Design::new(&formula, &read(file, &vecino::sheet::Written::default(), &wanted).unwrap(), &request).unwrap()
+    Design::new(&formula, &read(file, &vecino::sheet::Written::default(), &wanted, &BTreeSet::new()).unwrap(), &request).unwrap()
 }
 
 fn coefficients(fitted: &Fit<'_, Design>, sandwich: &Sandwich) -> Vec<Estimate> {

@@ -26,7 +26,6 @@ use vecino::id::{DeviceId, HouseholdId, Mint, MunicipalityId, NeighbourhoodId, O
 use vecino::map::publication::publish_history;
 use vecino::observation::{Kind, Observation, Outcome, Separated, SetOut, Severity, Stream, round, store, tally};
 use vecino::seal::Keys;
-use vecino::trial::protocol::Protocol;
 use vecino::{run, trial};
 
 const TOWN: MunicipalityId = MunicipalityId(1202);
@@ -260,7 +259,7 @@ async fn measure(observations: usize) -> Vec<(String, Timing)> {
     let now = clock.now();
     // Week 52 was published a week ago: both looks are due.
     let first = Week::of(clock.today()).plus(-2 - WEEKS);
-    let text = Protocol::laid(PROTOCOL, first, WEEKS).unwrap().replace("[\"1202\", \"0114\"]", "[\"1202\"]");
+    let text = vecino::trial::text::laid(PROTOCOL, first, WEEKS).unwrap().replace("[\"1202\", \"0114\"]", "[\"1202\"]");
     println!("\n{observations} observations a cell: {} homes, {} observations", SEGMENTS * size.homes, SEGMENTS * observations * WEEKS as usize);
 
     let started = Instant::now();

@@ -1,11 +1,10 @@
 //! What every handler and command is given.
 
-use crate::clock::{Clock, to_micros};
-use crate::db::{Db, Tx};
+use crate::clock::Clock;
+use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::seal::Keys;
-use crate::{one, opt, run};
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -62,12 +61,6 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Notes in a new installation which key it is made with.
-pub async fn claim(tx: &mut Tx, keys: &Keys, now: DateTime<Utc>) -> Result<()> {
-    run!(tx, "INSERT INTO installation (installation_id, key_check, made_at) VALUES (1, $1, $2)", keys.check_value(), to_micros(now))?;
-    Ok(())
-}
-
 /// Takes the data folder for whoever makes an installation in it; a second one waits until the first is done. Held until it is dropped.
 pub fn take_folder(folder: &Path) -> Result<File> {
     let failed = |e: std::io::Error| {
@@ -97,70 +90,20 @@ impl Options {
         let _ = OWN.set(self.data_dir.clone());
     }
 
-    /// Refuses a key that is not the one this installation was made with; false when it was made with none yet.
-    pub async fn own_key(&self, db: &Db, keys: &Keys) -> Result<bool> {
-        let place = match std::env::var_os("VECINO_KEY") {
-            Some(_) => "VECINO_KEY".to_owned(),
-            None => self.data_dir.join("key").display().to_string(),
-        };
-        let mut tx = db.read().await?;
-        let known: Option<(String,)> = opt!(tx, "SELECT key_check FROM installation WHERE installation_id = 1")?;
-        match known {
-            Some((check,)) if check == keys.check_value() => Ok(true),
-            Some(_) => Err(Error::refused(
-                "key-other",
-                format!(
-                    "{place}: this is not the key the installation was made with; put the right one back from your safe copy (nothing was changed)"
-                ),
-            )),
-            None => {
-                let (recorded,): (i64,) = one!(tx, "SELECT (SELECT COUNT(*) FROM audit_entry) + (SELECT COUNT(*) FROM account)")?;
-                match recorded {
-                    0 => Ok(false),
-                    _ => Err(Error::refused(
-                        "key-unknown",
-                        "the database no longer says with which key it was made, so another hand changed it; put back a copy made before",
-                    )),
-                }
-            }
-        }
-    }
-
     pub fn url(&self) -> String {
         self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("vecino.db").display()))
     }
 
-    /// Opens an existing installation: database, key, and the clock it stands on (a practice town may stand at another date).
-    pub async fn open(&self) -> Result<App> {
-        let url = self.url();
-        if let Some(path) = url.strip_prefix("sqlite:")
-            && !std::path::Path::new(path).exists()
-        {
-            return Err(Error::refused(
-                "no-installation",
-                format!("{path}: there is no database here; run `vecino init` or `vecino demo`, or name the right --data-dir"),
-            ));
-        }
-        if self.data_dir.join(UNFINISHED).exists() {
-            return Err(Error::refused(
-                "demo-unfinished",
-                format!("{}: the practice town here was not finished; run `vecino demo` again, which makes it anew", self.data_dir.display()),
-            ));
-        }
-        let db = Db::connect(&url).await?;
-        db.migrate().await?;
-        let keys = Keys::load(&self.data_dir)?;
-        let demo = std::fs::read_to_string(self.data_dir.join("demo")).ok();
-        let clock = match demo.as_deref().and_then(|text| text.lines().next()).and_then(|line| line.trim().parse::<i64>().ok()) {
+    /// What a practice town's folder says of itself; its first line is the shift of its clock in days.
+    pub fn demo(&self) -> Option<String> {
+        std::fs::read_to_string(self.data_dir.join("demo")).ok()
+    }
+
+    /// The clock of the folder, whether or not a database stands in it.
+    pub fn clock(&self) -> Clock {
+        match self.demo().as_deref().and_then(|text| text.lines().next()).and_then(|line| line.trim().parse::<i64>().ok()) {
             Some(days) => Clock::Shifted(Duration::days(days)),
             None => Clock::system(),
-        };
-        if !self.own_key(&db, &keys).await? {
-            // Made before anything was recorded in it, by another program than `init`: it takes the key it is first opened with.
-            let mut tx = db.write().await?;
-            claim(&mut tx, &keys, clock.now()).await?;
-            tx.commit().await?;
         }
-        Ok(App { db: db.keyed(&keys), clock, keys, data_dir: Arc::new(self.data_dir.clone()), demo: demo.is_some() })
     }
 }

@@ -6,6 +6,7 @@
 //! JSONB holds objects; never catch a database error and go on (PostgreSQL has aborted the transaction): leave with `?`.
 
 pub mod integrity;
+pub mod schema;
 pub mod table_seal;
 
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use sqlx::{Postgres, Sqlite};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 pub struct Db {
     engine: Pools,
     record: Option<Arc<RecordKeys>>,
+    /// How the schema stood when it was last compared with the migrations and was theirs.
+    schema: Arc<Mutex<Option<String>>>,
 }
 
 /// SQLite has one writing connection (a pool of writers stalls) and several readers.
@@ -43,6 +46,7 @@ enum Pools {
 pub struct Tx {
     engine: Engine,
     record: Option<Arc<RecordKeys>>,
+    schema: Arc<Mutex<Option<String>>>,
     /// The sealed tables it wrote to, and whether another hand did before.
     written: BTreeMap<&'static str, bool>,
 }
@@ -55,7 +59,7 @@ pub enum Engine {
 
 impl From<Pools> for Db {
     fn from(engine: Pools) -> Db {
-        Db { engine, record: None }
+        Db { engine, record: None, schema: Arc::default() }
     }
 }
 
@@ -181,7 +185,7 @@ impl Db {
             }),
             Pools::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
-        Ok(Tx { engine, record: self.record.clone(), written: BTreeMap::new() })
+        Ok(Tx { engine, record: self.record.clone(), schema: self.schema.clone(), written: BTreeMap::new() })
     }
 
     /// A transaction that only reads, on a consistent snapshot.
@@ -190,7 +194,7 @@ impl Db {
             Pools::Sqlite { readers, .. } => Engine::Sqlite(readers.begin().await?),
             Pools::Postgres(pool) => Engine::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
         };
-        Ok(Tx { engine, record: self.record.clone(), written: BTreeMap::new() })
+        Ok(Tx { engine, record: self.record.clone(), schema: self.schema.clone(), written: BTreeMap::new() })
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -237,6 +241,11 @@ impl Tx {
     }
 
     pub async fn commit(mut self) -> Result<()> {
+        // What a trigger of another hand wrote beside our statements would be sealed with them. It cannot go before this transaction ends:
+        // both engines keep it while a table that it stands on is being written.
+        if !self.written.is_empty() {
+            schema::stands(&mut self).await?;
+        }
         for (table, broken) in std::mem::take(&mut self.written) {
             table_seal::leave(&mut self, table, broken).await?;
         }

@@ -148,9 +148,12 @@ impl Keys {
         hex::encode(&mac(&self.derive(&format!("pseudonym {module}")), id.as_bytes())[..12])
     }
 
-    /// What a database keeps to know its own key again; nothing follows from it about the key.
-    pub fn check_value(&self) -> String {
-        hex::encode(mac(&self.root, b"installation check value"))
+    /// What a database keeps to know its own key again, and the step of the sealing it stands at; nothing follows from it about the key.
+    pub fn check_value(&self, step: usize) -> String {
+        match step {
+            0 => hex::encode(mac(&self.root, b"installation check value")),
+            step => hex::encode(mac(&self.root, format!("installation check value, sealed {step}").as_bytes())),
+        }
     }
 
     /// The keys of the record, for a database that is opened to be written.

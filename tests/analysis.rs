@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 use vecino::account::access::{Routes, find};
 use vecino::account::{Actor, Role};
+use vecino::analysis::describe;
 use vecino::analysis::load::{Data, load};
 use vecino::analysis::report::{current, refresh, stored};
 use vecino::app::App;
@@ -23,25 +24,25 @@ use vecino::language::{Language, Words};
 use vecino::page::{Page, Reader};
 use vecino::seal::Keys;
 use vecino::trial::{self, Trial, looks};
-use vecino::{bulk, one, run};
+use vecino::{all, bulk, one, run};
 
 const PLACES: [(i16, &str); 2] = [(1202, "1202"), (114, "0114")];
-const HOMES: usize = 20;
+pub const HOMES: usize = 20;
 
-fn text() -> String {
+pub fn text() -> String {
     include_str!("../experiments/norma-y-plan-2026.toml")
         .replace("randomisation_draws = 10000", "randomisation_draws = 199")
         .replace("wild_draws = 9999", "wild_draws = 199")
 }
 
-fn id(n: usize) -> Uuid {
+pub fn id(n: usize) -> Uuid {
     Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0000 + n as u128)
 }
 
 /// What makes a fixture's collections: is this one observed, does it comply.
-struct World {
-    seed: u64,
-    plan_effect: f64,
+pub struct World {
+    pub seed: u64,
+    pub plan_effect: f64,
 }
 
 impl World {
@@ -88,7 +89,14 @@ async fn ground(tx: &mut Tx, segments: usize) {
 }
 
 /// Tallies of trial weeks `weeks` in every segment; `plan` says which segments were asked for a plan.
-async fn collect(tx: &mut Tx, trial: &Trial, world: &World, segments: usize, weeks: std::ops::RangeInclusive<i64>, plan: &BTreeMap<SegmentId, bool>) {
+pub async fn collect(
+    tx: &mut Tx,
+    trial: &Trial,
+    world: &World,
+    segments: usize,
+    weeks: std::ops::RangeInclusive<i64>,
+    plan: &BTreeMap<SegmentId, bool>,
+) {
     for (m, (number, _)) in PLACES.into_iter().enumerate() {
         let municipality = MunicipalityId(number);
         let (first, last) = (trial.protocol.week(*weeks.start()).monday(), trial.protocol.week(*weeks.end()).sunday());
@@ -144,7 +152,7 @@ async fn write_to(tx: &mut Tx, trial: &Trial, segments: usize, week: i64) {
     }
 }
 
-async fn publish(tx: &mut Tx, trial: &Trial, weeks: std::ops::RangeInclusive<i64>) {
+pub async fn publish(tx: &mut Tx, trial: &Trial, weeks: std::ops::RangeInclusive<i64>) {
     for (number, _) in PLACES {
         for week in weeks.clone() {
             let iso = trial.protocol.week(week);
@@ -155,7 +163,7 @@ async fn publish(tx: &mut Tx, trial: &Trial, weeks: std::ops::RangeInclusive<i64
 }
 
 /// Noon on the Wednesday of a trial week.
-fn noon(trial: &Trial, week: i64) -> DateTime<Utc> {
+pub fn noon(trial: &Trial, week: i64) -> DateTime<Utc> {
     at_local(trial.protocol.week(week).monday() + chrono::Duration::days(2), 12, 0)
 }
 
@@ -164,11 +172,12 @@ async fn trial_through(db: &Db, segments: usize, through: i64, world: &World) ->
     trial_of(db, &text(), segments, through, world).await
 }
 
-async fn trial_of(db: &Db, text: &str, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
+pub async fn trial_of(db: &Db, text: &str, segments: usize, through: i64, world: &World) -> (Tx, Trial) {
     let mut tx = db.write().await.unwrap();
     ground(&mut tx, segments).await;
-    let frozen = at_local(NaiveDate::from_ymd_opt(2026, 7, 2).unwrap(), 9, 0);
-    let trial = trial::freeze(&mut tx, text, "test", frozen).await.unwrap();
+    // Eleven days before the trial's first week, whichever it is.
+    let launch = vecino::trial::protocol::Protocol::parse(text, "test").unwrap().week(1).monday();
+    let trial = trial::freeze(&mut tx, text, "test", at_local(launch - chrono::Duration::days(11), 9, 0)).await.unwrap();
     collect(&mut tx, &trial, world, segments, 1..=6, &BTreeMap::new()).await;
     let trial = trial::assign(&mut tx, &trial.id, noon(&trial, 7)).await.unwrap();
     let plan =
@@ -336,6 +345,37 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
 }
 
 #[tokio::test]
+async fn what_was_seen_on_a_day_called_off_hides_no_missed_stop_of_another_day() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_through(&db, 16, 18, &World { seed: 2, plan_effect: 0.0 }).await;
+        let observed_of_due = async |tx: &mut Tx| {
+            let data = load(tx, &trial, trial.protocol.week(18)).await.unwrap();
+            let found = describe::missing(&data, true);
+            (found.due, found.observed, found.arms.iter().map(|arm| (arm.due, arm.observed)).collect::<Vec<_>>())
+        };
+        let before = observed_of_due(&mut tx).await;
+        // Two homes of a drawn segment of which some were missed on the Monday were seen on the Wednesday, which was called off since.
+        let (place, segment, missed): (MunicipalityId, SegmentId, i32) = one!(tx, "SELECT w.municipality_id, w.segment_id, w.observed FROM segment_week w JOIN trial_segment t ON t.segment_id = w.segment_id AND t.municipality_id = w.municipality_id WHERE w.iso_week = $1 AND w.observed BETWEEN 5 AND 17 AND t.arm IS NOT NULL ORDER BY w.segment_id LIMIT 1", trial.protocol.week(9)).unwrap();
+        assert!(missed + 2 < HOMES as i32);
+        let week = trial.protocol.week(9);
+        let day = week.monday() + chrono::Duration::days(2);
+        run!(tx, "INSERT INTO round (municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops) VALUES ($1, $2, $3, $3, $4, 'mixed', '06:00', '12:00', 0)", place, id(900), id(1), day).unwrap();
+        let homes: Vec<(HouseholdId,)> = all!(tx, "SELECT household_id FROM home_week WHERE municipality_id = $1 AND segment_id = $2 AND iso_week = $3 ORDER BY household_id LIMIT 2", place, segment, week).unwrap();
+        for (n, (home,)) in homes.into_iter().enumerate() {
+            run!(tx, "INSERT INTO observation (municipality_id, op_id, kind, round_id, household_id, segment_id, neighbourhood_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out, complied, counted, content_hash)
+                      VALUES ($1, $2, 'observation', $3, $4, $5, $6, $7, $8, $6, $9, $9, $9, 'no', 0, $10, 'h')",
+                place, id(910 + n), id(900), home, segment, id(1), day, week, noon(&trial, 9), true).unwrap();
+            run!(tx, "UPDATE home_week SET observed = observed + 1 WHERE municipality_id = $1 AND household_id = $2 AND iso_week = $3", place, home, week).unwrap();
+            run!(tx, "UPDATE segment_week SET observed = observed + 1 WHERE municipality_id = $1 AND segment_id = $2 AND iso_week = $3", place, segment, week).unwrap();
+        }
+        let after = observed_of_due(&mut tx).await;
+        assert_eq!((after.0, after.1), (before.0 + 2, before.1 + 2), "both were due and both were seen");
+        let more: i64 = after.2.iter().zip(&before.2).map(|(after, before)| after.0 - before.0).sum();
+        assert_eq!(more, 2, "in one arm");
+    });
+}
+
+#[tokio::test]
 async fn a_home_keeps_the_arm_of_the_draw_and_one_that_comes_counts_from_then_on() {
     on_both_engines!(db => {
         let (mut tx, trial) = trial_through(&db, 16, 12, &World { seed: 2, plan_effect: 0.0 }).await;
@@ -495,8 +535,8 @@ async fn the_page_at_a_look_tells_both_primaries_and_records_who_opened_it() {
         let app = app(&db, noon(&trial, 20));
         let shown = request(&app, "GET", "/trial/norma-y-plan-2026", Language::Es, "").await;
         let answer = shown.page.unwrap().answer.clone().unwrap().into_string();
-        assert!(answer.contains("Pedir un plan subió el cumplimiento"), "{answer}");
-        assert!(answer.contains("Con la norma la diferencia fue de") && answer.contains("ni que no"), "{answer}");
+        assert!(answer.contains("Plan, promedio con y sin norma: el cumplimiento subió"), "{answer}");
+        assert!(answer.contains("Norma, promedio con y sin plan: la diferencia fue de") && answer.contains("ni que no"), "{answer}");
         assert!(!shown.text.contains("analysis-") && !shown.text.contains("NaN"), "{}", shown.text);
         let english = request(&app, "GET", "/trial/norma-y-plan-2026?print=1", Language::En, "").await;
         assert!(!english.text.contains("analysis-") && english.text.contains("<details open"));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use vecino::account::access::TABLE;
 use vecino::account::{Actor, Role};
 use vecino::app::App;
-use vecino::clock::{Clock, at_local};
+use vecino::clock::{Clock, Week, at_local};
 use vecino::db::{Db, Tx};
 use vecino::error::Result;
 use vecino::id::{DeviceId, HouseholdId, Mint, MunicipalityId, NeighbourhoodId, OperatorId, RouteId, SegmentId};
@@ -165,8 +165,16 @@ async fn a_day_gone_by_is_changed_with_words_only_and_what_was_counted_is_counte
         assert_eq!(rounds(&mut tx).await[&(past, "R1".into())], 0);
         let (due, seen): (i64, i64) = one!(tx, "SELECT (SELECT COUNT(*) FROM round_segment s JOIN round d ON d.round_id = s.round_id WHERE d.service_day = $1), (SELECT CAST(SUM(observed) AS BIGINT) FROM segment_week)", past).unwrap();
         assert_eq!((due, seen), (0, 1));
+        // A stop that was seen counts as due, on its own day and nowhere else.
+        for asked in [round::Asked::Every, round::Asked::WithoutDue] {
+            let beyond = round::beyond_due(&mut tx, TOWN, (Week::of(past), Week::of(past)), asked).await.unwrap();
+            assert_eq!(beyond.into_iter().map(|(week, _, _, stops)| (week, stops)).collect::<Vec<_>>(), [(Week::of(past), 1)]);
+        }
+        let done = desk().remove(&mut tx, Some("R1"), past, Some("it was not so")).await.unwrap();
+        follow(&mut tx, &done).await.unwrap();
+        assert_eq!(round::beyond_due(&mut tx, TOWN, (Week::of(past), Week::of(past)), round::Asked::Every).await.unwrap(), []);
         let (corrected,): (i64,) = one!(tx, "SELECT COUNT(*) FROM audit_entry WHERE action = 'corrected'").unwrap();
-        assert_eq!(corrected, 1);
+        assert_eq!(corrected, 2);
     });
 }
 

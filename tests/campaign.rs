@@ -16,6 +16,7 @@ use vecino::error::Error;
 use vecino::id::{ContactId, DeviceId, HouseholdId, MessageId, Mint, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RouteId, SegmentId};
 use vecino::norm::gateway::Gateway;
 use vecino::norm::outbox::{self, State};
+use vecino::norm::pause::{self, Change};
 use vecino::norm::preview::Preview;
 use vecino::norm::prove::prove;
 use vecino::norm::{self, campaign, page, visit};
@@ -256,9 +257,9 @@ async fn messages_stop_by_machine_and_while_paused() {
             assert_eq!(refused.code, "campaign-phase");
         }
         assert_eq!(campaign::run(&town.app, &mut tx, &town.trial, TOWN, "diaria", SEND, &mut mint, monday()).await.unwrap_err().code, "campaign-unknown");
-        campaign::pause(&mut tx, &town.trial, TOWN, "semanal", Some("quejas"), "admin", monday()).await.unwrap();
+        pause::change(&mut tx, &town.trial, TOWN, "semanal", Change::Pause("quejas"), "admin", monday()).await.unwrap();
         assert_eq!(campaign::run(&town.app, &mut tx, &town.trial, TOWN, "semanal", SEND, &mut mint, monday()).await.unwrap_err().code, "campaign-paused");
-        campaign::pause(&mut tx, &town.trial, TOWN, "semanal", None, "admin", monday()).await.unwrap();
+        pause::change(&mut tx, &town.trial, TOWN, "semanal", Change::Resume(None), "admin", monday()).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(town.run(SEND).await.queued, 224);
     });

@@ -23,7 +23,7 @@ use vecino::territory::change::Changed;
 use vecino::territory::dated::Span;
 use vecino::territory::import::{self, Kind, Request};
 use vecino::territory::practice;
-use vecino::trial::protocol::{Phase, Protocol};
+use vecino::trial::protocol::Phase;
 use vecino::web::{duties, verify};
 use vecino::{all, registry, run, trial};
 
@@ -57,7 +57,7 @@ impl Town {
         let mut tx = app.db.write().await.unwrap();
         practice::load(&mut tx, &mut mint, SEED, HOMES, launch() - Duration::weeks(2)).await.unwrap();
         registry::practice::populate(&mut tx, &app.keys, &mut mint, SEED, at).await.unwrap();
-        let text = Protocol::laid(PROTOCOL, Week::of(launch()), 26).unwrap();
+        let text = vecino::trial::text::laid(PROTOCOL, Week::of(launch()), 26).unwrap();
         let frozen = trial::freeze::freeze(&mut tx, &text, "driven.toml", at).await.unwrap();
         let mut phones = Vec::new();
         for town in TOWNS {
@@ -177,7 +177,7 @@ impl Town {
             written: &Written::default(),
         };
         let outcome = import::file(&mut tx, &mut Mint::system(), &request).await.unwrap_or_else(|error| panic!("{day} {text}: {error}"));
-        assert!(outcome.new + outcome.changed > 0, "{text}");
+        assert!(outcome.new + outcome.changed + outcome.renamed > 0, "{text}");
         for (municipality, since) in &outcome.since {
             facts_changed(&mut tx, Changed { municipality: *municipality, since: *since, reason, now, today: day, what: "oficina.csv" })
                 .await
@@ -512,8 +512,8 @@ async fn primary_again(tx: &mut Tx, town: &Town, collections: &BTreeMap<Municipa
             rows.push(format!(
                 "{},{},{},{},{},{},{}",
                 collection.complied,
-                half(arm.norm),
-                half(arm.plan),
+                half(arm.factors["norm"]),
+                half(arm.factors["plan"]),
                 segment.stratum.as_deref().unwrap(),
                 week,
                 f64::from(segment.baseline_complied) / f64::from(segment.baseline_observed),

@@ -3,7 +3,7 @@
 use crate::pilot::left_out;
 use crate::program::{Done, refused, vecino};
 use chrono::NaiveDate;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -320,4 +320,149 @@ async fn acts_from_the_command_line_say_what_they_do_and_refuse_in_one_line() {
     assert_ne!(past(folder).await, before);
     let verify = vecino(folder, &["verify"]);
     assert_eq!(verify.code, 0, "{}", verify.out);
+}
+
+/// The first code of a home of the town that stands on a segment, and a label that no home carries.
+async fn home_and_label(folder: &Path) -> (String, String) {
+    let db = database(folder).await;
+    let mut tx = db.read().await.unwrap();
+    let (code,): (String,) = one!(
+        tx,
+        "SELECT h.code FROM household h JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id
+        JOIN household_member m ON m.home_municipality_id = h.municipality_id AND m.household_id = h.household_id
+        WHERE h.municipality_id = 1202 AND v.service_status = 'served' ORDER BY h.code LIMIT 1"
+    )
+    .unwrap();
+    drop(tx);
+    db.close().await;
+    let made = vecino(folder, &["geo", "codes", "--municipality", "1202", "--count", "1"]);
+    (code, made.out.lines().last().unwrap().trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_home_is_found_by_every_label_it_had_and_called_by_the_one_at_its_door() {
+    let town = town();
+    let folder = town.path();
+    let (old, label) = home_and_label(folder).await;
+    let act = |arguments: &[&str]| vecino(folder, &[&["geo"], arguments, &["--municipality", "1202"]].concat());
+    // Acts take a code as people write it, the new one too.
+    let done = act(&["rename", "households", &old.to_lowercase().replace('-', " "), "--code", &label.to_lowercase()]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let export = || {
+        let done = vecino(folder, &["registry", "export", "--municipality", "1202"]);
+        assert_eq!(done.code, 0, "{}", done.err);
+        done.out
+    };
+    let told = export();
+    assert!(told.contains(&label) && !told.contains(&old), "as the door says");
+    let people = |name: &str, text: &str| {
+        vecino(folder, &["registry", "import", write(folder, name, text).to_str().unwrap(), "--municipality", "1202", "--json"])
+    };
+    let again = people("again.csv", &told);
+    let summary: Value = serde_json::from_str(&again.out).unwrap_or_else(|_| panic!("{}", again.err));
+    assert_eq!(
+        (&summary["new_people"], &summary["homes"], &summary["told"], summary["questions"].as_array().unwrap().len()),
+        (&json!(0), &json!(0), &json!(0), 0),
+        "what was exported comes in again"
+    );
+    for (n, code) in [label.as_str(), &label.to_lowercase().replace('-', ""), &old, &old.to_lowercase()].iter().enumerate() {
+        let done = people(&format!("p{n}.csv"), &format!("given_names,surnames,birth_date,household\nAlba,Vail x{n},14/03/1988,{code}\n"));
+        let summary: Value = serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("{code}: {}", done.err));
+        assert_eq!((&summary["new_people"], &summary["homes"]), (&json!(1), &json!(1)), "{code}");
+    }
+    let preview = vecino(folder, &["campaign", "preview", "semanal", "--household", &old]);
+    assert!(preview.code == 0 && preview.out.starts_with(&label), "{} {}", preview.out, preview.err);
+    // A label for a day to come is not at the door yet, and finds its home all the same; a municipality's own code without its signs too.
+    let later = (today() + chrono::Days::new(9)).to_string();
+    assert_eq!(act(&["rename", "households", &label.replace('-', ""), "--code", "PAC-1", "--from", &later]).code, 0);
+    assert!(export().contains(&label) && !export().contains("PAC-1"));
+    let done = people("pac.csv", "given_names,surnames,birth_date,household\nAlba,Vail pac,14/03/1988,pac1\n");
+    assert_eq!(done.code, 0, "{}", done.err);
+    let db = database(folder).await;
+    let mut tx = db.read().await.unwrap();
+    let (homes,): (i64,) = one!(
+        tx,
+        "SELECT COUNT(DISTINCT m.household_id) FROM household_member m JOIN later_code c ON c.thing_id = m.household_id WHERE c.code = 'PAC-1'"
+    )
+    .unwrap();
+    assert_eq!(homes, 1);
+    drop(tx);
+    db.close().await;
+    assert_eq!(act(&["retire", "households", "pac 1", "--from", &later]).code, 0);
+    refused(folder, &["registry", "export", "--municipality", "9999"], &["9999"]);
+    refused(folder, &["geo", "rename", "neighbourhoods", "1202-A01", &"x".repeat(3_000), "--municipality", "1202"], &["3000 letters"]);
+    whole(folder);
+}
+
+#[tokio::test]
+async fn the_name_of_an_operator_is_its_own_and_no_route_carries_it_to_another() {
+    let town = town();
+    let folder = town.path();
+    let export = || vecino(folder, &["geo", "export", "routes", "--municipality", "0114"]).out;
+    let named = |text: &str| -> BTreeMap<String, String> {
+        let all: Value = serde_json::from_str(text).unwrap();
+        let routes = all["features"].as_array().unwrap().iter().map(|feature| &feature["properties"]);
+        routes.map(|route| (route["code"].as_str().unwrap().to_owned(), route["operator_name"].as_str().unwrap_or_default().to_owned())).collect()
+    };
+    assert_eq!([&named(&export())["A1"], &named(&export())["B1"]], ["Empresa A", "Empresa B"]);
+    let given = import(folder, "routes", &write(folder, "given.csv", "code;operator\nB1;A\n"), "0114", &[]);
+    assert_eq!(given.code, 0, "{}", given.err);
+    let after = export();
+    assert_eq!([&named(&after)["A1"], &named(&after)["B1"]], ["Empresa A", "Empresa A"], "the name of whoever drives it now");
+    let again = import(folder, "routes", &write(folder, "again.geojson", &after), "0114", &[]);
+    assert!(again.code == 0 && again.out.contains("nothing changed"), "{} {}", again.out, again.err);
+    assert_eq!(export(), after);
+    // As an older export told it: two names for one operator.
+    let two = after.replacen("Empresa A", "Empresa B", 1);
+    let refused = import(folder, "routes", &write(folder, "two.geojson", &two), "0114", &[]);
+    assert!(refused.code == 1 && refused.err.contains("write one name"), "{} {}", refused.out, refused.err);
+    // One name, and another than before: that is said, in a dry run and for good.
+    let one = after.replace("Empresa A", "Aseo de aquí");
+    for more in [&["--dry-run"][..], &[]] {
+        let done = import(folder, "routes", &write(folder, "one.geojson", &one), "0114", more);
+        assert!(done.code == 0 && done.out.contains("called otherwise") && done.err.contains("Aseo de aquí"), "{} {}", done.out, done.err);
+    }
+    assert_eq!(named(&export())["A1"], "Aseo de aquí");
+    let db = database(folder).await;
+    let mut tx = db.read().await.unwrap();
+    let told: Vec<(Value,)> = all!(
+        tx,
+        "SELECT detail FROM audit_entry WHERE municipality_id = 114 AND stream = 'territory' AND action = 'import' ORDER BY sequence DESC LIMIT 1"
+    )
+    .unwrap();
+    assert_eq!(told[0].0["renamed_operators"], 1, "and it is on record");
+    drop(tx);
+    db.close().await;
+    whole(folder);
+}
+
+#[tokio::test]
+async fn what_a_home_cannot_be_without_is_not_emptied_and_its_contract_stays() {
+    let town = town();
+    let folder = town.path();
+    let (code, _) = home_and_label(folder).await;
+    let homes = |text: String, more: &[&str]| import(folder, "households", &write(folder, "h.csv", &text), "1202", more);
+    for (text, word) in
+        [(format!("code,service_status\n{code},\n"), "service_status"), (format!("code,lon,lat,hint\n{code},,,portón\n"), "the position is missing")]
+    {
+        let done = homes(text, &[]);
+        assert!(done.code == 1 && done.err.contains(word), "{} {}", done.out, done.err);
+    }
+    let operator = || {
+        let out = vecino(folder, &["geo", "export", "households", "--municipality", "1202"]).out;
+        let all: Value = serde_json::from_str(&out).unwrap();
+        all["features"].as_array().unwrap().iter().find(|home| home["properties"]["code"] == code).unwrap()["properties"]["operator"].clone()
+    };
+    let own = operator();
+    assert!(own.is_string(), "{own}");
+    for (columns, cells) in [("service_status", "not_subscribed"), ("segment,service_status", ",no_route")] {
+        let done = homes(format!("code,{columns}\n{code},{cells}\n"), &[]);
+        assert_eq!((done.code, operator()), (0, own.clone()), "{cells}: {}", done.err);
+    }
+    let points = "code,name,kind,lon,lat\nQ-1,Uno,container,-91.76,14.96\n";
+    assert_eq!(import(folder, "points", &write(folder, "q.csv", points), "1202", &[]).code, 0);
+    for alike in ["Q\u{2010}1", "Q -1", "q-1"] {
+        let done = import(folder, "points", &write(folder, "q2.csv", &points.replace("Q-1", alike)), "1202", &[]);
+        assert!(done.code == 1 && done.err.contains("looks like"), "{alike}: {} {}", done.out, done.err);
+    }
 }

@@ -98,14 +98,44 @@ async fn one_row_alike_in_another_list_is_asked_about_and_the_registrar_may_say_
 }
 
 #[tokio::test]
+async fn half_of_a_short_list_in_another_offices_list_is_asked_about_in_whatever_order_they_come() {
+    let crowd: Vec<String> = (50..80).map(|n| format!("Ana,Tzoc x{n},14/03/19{n}")).collect();
+    let with_crowd = |rows: &[&str]| listed(&crowd.iter().map(String::as_str).chain(rows.iter().copied()).collect::<Vec<&str>>());
+    for (first, second, questions) in [
+        (listed(&["María,Sotz Pérez,"]), with_crowd(&["María,Sotz Pérez,"]), 1),
+        (with_crowd(&["María,Sotz Pérez,"]), listed(&["María,Sotz Pérez,"]), 1),
+        (listed(&["María,Sotz Pérez,"]), listed(&["María,Sotz Pérez,", "Eva,Yos,1970"]), 1),
+        (
+            listed(&["María,López,30", "José,Pérez,41", "Ana,Xicara,22", "Luz,Coj,19"]),
+            listed(&["María,López,30", "José,Pérez,41", "Paco,Cux,1970", "Beto,Cux,1970", "Susy,Cux,1970", "Dina,Cux,1970"]),
+            2,
+        ),
+        (listed(&LIST), with_crowd(&LIST), LIST.len() + 3),
+    ] {
+        on_both_engines!(db => {
+            settled(&db, 1).await;
+            let known = bring_in(&db, &first).await.new_people;
+            let done = bring_in(&db, &second).await;
+            assert_eq!((done.new_people, done.questions.len(), done.as_before), (done.rows, questions, 0), "{done:?}");
+            assert_eq!(people(&db).await, (known + done.rows) as i64, "nobody was made one with anybody");
+            for text in [&first, &second] {
+                let again = bring_in(&db, text).await;
+                assert_eq!((again.new_people, again.questions.len(), again.as_before), (0, 0, again.rows), "each comes again as itself: {again:?}");
+            }
+        });
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_came_before_neither_moves_anybody_back_nor_signs_again() {
     on_both_engines!(db => {
         settled(&db, 9).await;
         // With a CUI or a birth date too.
         let list = "given_names,surnames,cui,birth_date,household,phone,consent_messages,consents,guardian\n\
                     Ana,Tzoc,,36,SP-0001-X,5555-0101,yes,research,no\n\
-                    Eva,Yos,1234567891301,14/03/1988,SP-0002-X,55550102,yes,finance,no\n";
-        assert_eq!(bring_in(&db, list).await.new_people, 2);
+                    Eva,Yos,1234567891301,14/03/1988,SP-0002-X,55550102,yes,finance,no\n\
+                    Luis,Chuc,,41,SP-0001-X,,,,\nOlga,Puac,,18+,SP-0002-X,,,,\n";
+        assert_eq!(bring_in(&db, list).await.new_people, 4);
         let later: DateTime<Utc> = "2026-12-20T16:00:00Z".parse().unwrap();
         let mut tx = db.write().await.unwrap();
         let (new_home,): (HouseholdId,) = one!(tx, "SELECT household_id FROM household WHERE municipality_id = $1 AND code = 'SP-0006-X'", PLACE).unwrap();
@@ -124,11 +154,11 @@ async fn a_row_that_came_before_neither_moves_anybody_back_nor_signs_again() {
         let live = async || -> i64 { let mut tx = db.read().await.unwrap(); let (n,): (i64,) = one!(tx, "SELECT COUNT(*) FROM consent WHERE withdrawn_at IS NULL").unwrap(); n };
         assert_eq!(live().await, 0);
         let done = brought(&db, PLACE, &list.replace('\n', "\r\n"), &Answers::default(), later).await.unwrap();
-        assert_eq!((done.as_before, done.homes, done.consents, done.contacts), (2, 0, 0, 0), "{done:?}");
+        assert_eq!((done.as_before, done.homes, done.consents, done.contacts), (4, 0, 0, 0), "{done:?}");
         assert_eq!((rows(&db).await, live().await), (before, 0));
         // A row that says something new is heard.
         let done = brought(&db, PLACE, &list.replace("14/03/1988,SP-0002-X", "14/03/1988,SP-0004-X"), &Answers::default(), later).await.unwrap();
-        assert_eq!((done.as_before, done.new_people, done.homes), (1, 0, 1), "{done:?}");
+        assert_eq!((done.as_before, done.new_people, done.homes), (3, 0, 1), "{done:?}");
     });
 }
 
@@ -136,18 +166,18 @@ async fn a_row_that_came_before_neither_moves_anybody_back_nor_signs_again() {
 async fn what_waits_for_an_age_is_asked_about_each_time_and_signed_once_somebody_tells() {
     on_both_engines!(db => {
         settled(&db, 9).await;
-        let list = "given_names,surnames,birth_date,household,consents,consent_on\nAna,Tzoc,,SP-0001-X,finance,01/11/2026\n";
-        for _ in 0..2 {
+        let list = "given_names,surnames,birth_date,household,consents,consent_on\nAna,Tzoc,,SP-0001-X,finance,01/11/2026\nIda,Puac,1970,,,\nLuis,Chuc,1971,,,\n";
+        for as_before in [0, 2] {
             let done = bring_in(&db, list).await;
-            assert_eq!((done.consents, done.questions.len(), done.as_before), (0, 1, 0), "{done:?}");
+            assert_eq!((done.consents, done.questions.len(), done.as_before), (0, 1, as_before), "{done:?}");
         }
-        let (ana,): (PersonId,) = { let mut tx = db.read().await.unwrap(); one!(tx, "SELECT person_id FROM person").unwrap() };
+        let (ana,): (PersonId,) = { let mut tx = db.read().await.unwrap(); one!(tx, "SELECT person_id FROM person WHERE birth_precision = 'unknown'").unwrap() };
         let mut tx = db.write().await.unwrap();
         person::tell_birth(&mut tx, PLACE, ana, Birth::read("1988", now().date_naive()).unwrap(), "clerk", now()).await.unwrap();
         tx.commit().await.unwrap();
         let done = bring_in(&db, &format!("{list}Eva,Yos,1970,SP-0001-X,,\n")).await;
         assert_eq!((done.new_people, done.consents, done.questions.len(), done.homes), (1, 1, 0, 1), "{done:?}");
-        assert_eq!(bring_in(&db, list).await.as_before, 1, "nothing waits any more");
+        assert_eq!(bring_in(&db, list).await.as_before, 3, "nothing waits any more");
     });
 }
 

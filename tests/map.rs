@@ -1,6 +1,7 @@
 //! The pages and files a mayor sees: the same numbers everywhere, and nothing that points at a home.
 
 use crate::on_both_engines;
+use crate::places::after;
 use crate::publication::{FIRST, PLACES, TOWN, tallies, town, wednesday};
 use crate::sign_in::{Answer, ask, house};
 use axum::Router;
@@ -13,8 +14,9 @@ use vecino::account::access::Routes;
 use vecino::account::admission::Transport;
 use vecino::account::token::{self, NewToken};
 use vecino::db::Db;
-use vecino::id::MunicipalityId;
+use vecino::id::{Mint, MunicipalityId};
 use vecino::map::{self, publication};
+use vecino::territory::act::{Act, Deed, Thing, perform};
 use vecino::territory::pilot;
 use vecino::{all, web};
 
@@ -191,6 +193,41 @@ async fn a_week_without_observations_hides_its_own_cells_only() {
         let of = |period: &str| rows.iter().find(|(p, _)| p == period).unwrap().1;
         assert!(of("2026-W31"), "nobody was observed");
         assert!(!of("2026-B08"), "{rows:?}");
+    });
+}
+
+/// What stands in `d` of the paths of a picture whose class begins like this.
+fn drawn<'a>(svg: &'a str, class: &str) -> Vec<&'a str> {
+    let paths = svg.split("<path class=\"").skip(1).filter(|path| path.starts_with(class));
+    paths.filter_map(|path| path.split("d=\"").nth(1)?.split('"').next()).collect()
+}
+
+#[tokio::test]
+async fn a_period_in_which_a_neighbourhood_became_part_of_another_is_drawn_with_the_outlines_of_one_day() {
+    on_both_engines!(db => {
+        let router = open(db.clone(), 4).await;
+        let mut tx = db.write().await.unwrap();
+        let from = FIRST.plus(2).monday() + Duration::days(2);
+        let today = wednesday(3).date_naive();
+        let act = Act { municipality: TOWN, from, today, now: wednesday(3), reason: Some("son uno"), actor: "ana" };
+        perform(&mut tx, &mut Mint::system(), &act, Thing::Neighbourhood, &Deed::Merge { into: "1202-C01", codes: &["1202-C02".to_owned()] }, after()).await.unwrap();
+        tx.commit().await.unwrap();
+        let before = get(&router, "mayor", "/map/1202.svg?period=2026-W30", "*/*").await.body;
+        let later = get(&router, "mayor", "/map/1202.svg?period=2026-W32", "*/*").await.body;
+        assert_eq!((drawn(&before, "k").len(), drawn(&later, "k").len()), (6, 5));
+        for period in ["2026-W31", "2026-B08"] {
+            let within = get(&router, "mayor", &format!("/map/1202.svg?period={period}"), "*/*").await.body;
+            assert_eq!(drawn(&within, "k"), drawn(&before, "k"), "{period}");
+            assert_eq!(drawn(&within, "contorno"), drawn(&before, "contorno"), "{period}");
+        }
+        for ask in ["", "?kind=week", "?period=2026-W30"] {
+            let page = get(&router, "mayor", &format!("/map/1202/1202-C02{ask}"), "text/html").await;
+            assert_eq!(page.status, StatusCode::OK, "{ask}: {}", page.body);
+            assert!(page.body.contains("Terminó el 28/07/2026; hoy sus calles son de La Parroquia."), "{ask}: {}", page.body);
+            assert!(!page.body.contains("No hay rutas registradas"), "{ask}");
+        }
+        let whole = get(&router, "mayor", "/map/1202/1202-C01", "text/html").await;
+        assert!(!whole.body.contains("Terminó el"), "{}", whole.body);
     });
 }
 

@@ -1,8 +1,9 @@
 //! What may be said about the neighbours, whatever was observed.
 
 use proptest::prelude::*;
-use vecino::norm::rule::{Facts, Group, GroupKind, SHARE_LEVEL, Text, Why, choose};
+use vecino::norm::rule::{Facts, Group, SHARE_LEVEL, Text, Why, choose};
 use vecino::norm::share::{Record, Rise, Share};
+use vecino::trial::protocol::GroupKind;
 use vecino::trial::protocol::{NormRules, Protocol};
 
 fn rules() -> NormRules {

@@ -1,5 +1,6 @@
 //! What tests share: both engines, and a small territory.
 
+use vecino::account::installation::claim;
 use vecino::db::Db;
 use vecino::seal::Keys;
 
@@ -24,7 +25,7 @@ pub async fn installed(url: &str, keys: &Keys) -> Db {
     let db = Db::connect(url).await.unwrap().keyed(keys);
     db.migrate().await.unwrap();
     let mut tx = db.write().await.unwrap();
-    vecino::app::claim(&mut tx, keys, chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    claim(&mut tx, keys, chrono::DateTime::UNIX_EPOCH).await.unwrap();
     tx.commit().await.unwrap();
     db
 }
@@ -49,6 +50,9 @@ pub async fn engines() -> Vec<Db> {
     }
     for db in &engines {
         db.migrate().await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        claim(&mut tx, &keys(), chrono::DateTime::UNIX_EPOCH).await.unwrap();
+        tx.commit().await.unwrap();
     }
     engines
 }

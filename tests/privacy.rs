@@ -386,7 +386,7 @@ const CROSSING: [(&str, &str); 15] = [
     ("likeness.rs", "FROM person WHERE cui_hash = $1"),
     // Whether the person of an enrolment has a file, in the municipality of the enrolment.
     ("enrolment.rs", "SELECT 1 FROM person p WHERE p.municipality_id = "),
-    // The columns of whoever a row may speak of: by names here, by CUI everywhere.
+    // The columns of whoever a row may speak of: by names here, by CUI, or by names and full birth date, everywhere.
     ("identify.rs", "FROM asked CROSS JOIN person p WHERE "),
 ];
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use vecino::account::audit::heads::{self, Head, Outside};
 use vecino::app::{App, Options};
-use vecino::db::Tx;
+use vecino::db::{Db, Tx, table_seal};
 use vecino::id::{MunicipalityId, sha256_hex};
 use vecino::observation::tally;
 use vecino::seal::{Keys, canonical};
@@ -270,7 +270,7 @@ async fn every_row_another_hand_wrote_is_found() {
 /// Facts, rights, norms and publications stand in tables that are sealed whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_writes_to_a_sealed_table_is_found_also_when_honest_work_follows() {
-    const PLANTED: [(&str, &str); 18] = [
+    const PLANTED: [(&str, &str); 21] = [
         (
             "token",
             "INSERT INTO token (token_hash, role, name, created_at) SELECT '00', 'admin', 'x', created_at FROM account WHERE login = 'alcaldia'",
@@ -295,6 +295,9 @@ async fn whoever_writes_to_a_sealed_table_is_found_also_when_honest_work_follows
         ("analysis_report", "UPDATE analysis_report SET source_hash = '00'"),
         ("trial_look", "UPDATE trial_look SET data_through = data_through + 1"),
         ("programme_target", "DELETE FROM programme_target"),
+        ("point_version", "UPDATE point_version SET lon = lon + 0.01"),
+        ("street", "DELETE FROM street"),
+        ("trial", "UPDATE trial SET title = 'x'"),
     ];
     on_every_copy!(copy, app => {
         let mut tx = app.db.write().await.unwrap();
@@ -329,9 +332,209 @@ async fn whoever_writes_to_a_sealed_table_is_found_also_when_honest_work_follows
         execute!(&mut tx, "UPDATE table_seal SET broken = FALSE WHERE table_name = 'municipality'").unwrap();
         tx.commit().await.unwrap();
         let lines = differences(&app).await;
-        for table in ["session", "municipality"] {
-            told(&lines, &[&format!("table {table}: it is not as it was left")]);
+        told(&lines, &["table session: its seal is gone"]);
+        told(&lines, &["table municipality: it is not as it was left"]);
+    });
+}
+
+/// Also of a table that nothing was ever written to: what is missing was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_emptied_together_with_its_seal_is_found() {
+    on_every_copy!(copy, app => {
+        for table in table_seal::TABLES {
+            let mut tx = app.db.write().await.unwrap();
+            if tx.is_postgres() {
+                execute!(&mut tx, "SET LOCAL session_replication_role = replica").unwrap();
+            } else {
+                execute!(&mut tx, "PRAGMA defer_foreign_keys = ON").unwrap();
+            }
+            execute!(&mut tx, sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).unwrap();
+            execute!(&mut tx, "DELETE FROM table_seal WHERE table_name = $1", table).unwrap();
+            let lines = table_seal::verify(&mut tx).await.unwrap();
+            assert!(lines.len() == 1 && lines[0].starts_with(&format!("table {table}: its seal is gone")), "{lines:?}");
         }
+        // Honest work that follows does not make it good.
+        let mut tx = app.db.write().await.unwrap();
+        execute!(&mut tx, "DELETE FROM session").unwrap();
+        execute!(&mut tx, "DELETE FROM table_seal WHERE table_name = 'session'").unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = app.db.write().await.unwrap();
+        run!(&mut tx, "DELETE FROM session WHERE session_hash = 'none'").unwrap();
+        tx.commit().await.unwrap();
+        told(&differences(&app).await, &["table session: another hand", "it was written to since"]);
+    });
+}
+
+/// Takes a town back to how version 0.1.0 leaves one: some tables without a seal, and no word of it.
+async fn as_released(app: &App, stripped: &str) {
+    let mut tx = app.db.write().await.unwrap();
+    execute!(&mut tx, "UPDATE installation SET key_check = $1, sealed_at = NULL", app.keys.check_value(0)).unwrap();
+    execute!(&mut tx, "DELETE FROM table_seal WHERE row_count = 0 OR table_name IN ('point', 'point_version', 'street', 'trial', 'trial_amendment', 'trial_look_request', $1)", stripped).unwrap();
+    execute!(&mut tx, "UPDATE audit_entry SET action = 'something' WHERE action = 'tables-sealed'").unwrap();
+    write_anew(&mut tx, MunicipalityId::NONE, "account", &|text| app.keys.record().chain(text)).await;
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_of_the_first_version_is_sealed_once_at_its_first_start() {
+    on_every_copy!(copy, app => {
+        as_released(&app, "none").await;
+        assert!(differences(&app).await.iter().any(|line| line.starts_with("table street: its seal is gone")));
+        let again = copy.open().await;
+        assert_eq!(differences(&again).await, Vec::<String>::new());
+        let mut tx = again.db.read().await.unwrap();
+        let entries: Vec<(Value,)> = all!(tx, "SELECT detail FROM audit_entry WHERE action = 'tables-sealed'").unwrap();
+        assert_eq!(entries.len(), 1);
+        assert!(entries[0].0["empty"].as_str().unwrap().contains("waiting_correction"), "{}", entries[0].0);
+        assert!(entries[0].0["as_they_stood"].as_str().unwrap().contains("point_version, trial"), "{}", entries[0].0);
+        drop(tx);
+        again.db.close().await;
+        // Once: from now on what is missing was taken away, whatever the database says of itself.
+        let mut tx = app.db.write().await.unwrap();
+        execute!(&mut tx, "DELETE FROM table_seal WHERE table_name = 'waiting_correction'").unwrap();
+        tx.commit().await.unwrap();
+        told(&differences(&copy.open().await).await, &["table waiting_correction: its seal is gone"]);
+        let mut tx = app.db.write().await.unwrap();
+        execute!(&mut tx, "UPDATE installation SET key_check = $1", app.keys.check_value(0)).unwrap();
+        tx.commit().await.unwrap();
+        let done = copy.vecino(&["verify"]);
+        assert!(done.code == 1 && done.err.contains("says that its tables were never sealed, and its audit chain that they were"), "{}", done.err);
+    });
+    // Rows without the seal that their writer would have left were another hand's before already.
+    on_every_copy!(copy, app => {
+        as_released(&app, "norm").await;
+        let again = copy.open().await;
+        let lines = differences(&again).await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        told(&lines, &["table norm: another hand changed, made or removed rows of it"]);
+        again.db.close().await;
+    });
+}
+
+/// What would write beside the program's own statements, or let others: each with what takes it away again.
+const FOREIGN: [(&str, &str, &str); 7] = [
+    ("trigger planted", "CREATE TRIGGER planted AFTER INSERT ON token BEGIN DELETE FROM session; END", "DROP TRIGGER planted"),
+    ("view planted", "CREATE VIEW planted AS SELECT 1 AS one", "DROP VIEW planted"),
+    ("table planted", "CREATE TABLE planted (a TEXT)", "DROP TABLE planted"),
+    ("column token.planted (text)", "ALTER TABLE token ADD COLUMN planted TEXT", "ALTER TABLE token DROP COLUMN planted"),
+    ("index planted on token (name)", "CREATE INDEX planted ON token (name)", "DROP INDEX planted"),
+    ("column token.name (text, required)", "ALTER TABLE token RENAME COLUMN name TO other", "ALTER TABLE token RENAME COLUMN other TO name"),
+    (
+        "index observation_by_round on observation (municipality_id, round_id, counted, reason, set_out, corrected_at)",
+        "DROP INDEX observation_by_round",
+        "CREATE INDEX observation_by_round ON observation (municipality_id, round_id, counted, reason, set_out, corrected_at)",
+    ),
+];
+const FOREIGN_POSTGRES: [(&str, &str, &str); 7] = [
+    ("function planted", "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'", ""),
+    ("trigger planted", "CREATE TRIGGER planted AFTER INSERT ON token FOR EACH ROW EXECUTE FUNCTION planted()", "DROP FUNCTION planted CASCADE"),
+    ("rewrite rule planted", "CREATE RULE planted AS ON INSERT TO token DO ALSO DELETE FROM session", "DROP RULE planted ON token"),
+    ("policy planted", "CREATE POLICY planted ON token", "DROP POLICY planted ON token"),
+    ("row security of token", "ALTER TABLE token ENABLE ROW LEVEL SECURITY", "ALTER TABLE token DISABLE ROW LEVEL SECURITY"),
+    (
+        "that calls a function",
+        "CREATE FUNCTION planted(TEXT) RETURNS BOOLEAN LANGUAGE sql AS 'SELECT TRUE'; ALTER TABLE token ADD CHECK (planted(name))",
+        "DROP FUNCTION planted CASCADE",
+    ),
+    (
+        "column token.name (text, required, computed)",
+        "CREATE FUNCTION planted() RETURNS TEXT LANGUAGE sql AS 'SELECT NULL::TEXT'; ALTER TABLE token ALTER COLUMN name SET DEFAULT planted()",
+        "DROP FUNCTION planted CASCADE",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_migration_makes_is_refused_at_start_and_before_anything_is_sealed() {
+    on_every_copy!(copy, app => {
+        let hand = Db::connect(&app_url(&copy)).await.unwrap();
+        let postgres = !hand.is_sqlite();
+        let own: Vec<(&str, &str, &str)> = if postgres {
+            let both = FOREIGN[1..].iter().chain(&FOREIGN_POSTGRES);
+            both.copied().collect()
+        } else {
+            FOREIGN.to_vec()
+        };
+        let does = async |statements: &'static str| {
+            for statement in statements.split("; ALTER").enumerate().map(|(n, part)| if n == 0 { part.to_owned() } else { format!("ALTER{part}") }) {
+                let mut tx = hand.write().await.unwrap();
+                execute!(&mut tx, sqlx::AssertSqlSafe(statement)).unwrap();
+                tx.commit().await.unwrap();
+            }
+        };
+        // A server that runs meanwhile writes nothing that it would have to seal.
+        let writes = async || {
+            let mut tx = app.db.write().await.unwrap();
+            run!(&mut tx, "DELETE FROM session WHERE session_hash = 'none'").unwrap();
+            tx.commit().await
+        };
+        writes().await.unwrap();
+        for (named, plant, away) in own {
+            does(plant).await;
+            let done = copy.vecino(&["verify"]);
+            assert!(done.code == 1 && done.err.lines().any(|line| line.contains(named) && line.starts_with("database: ")), "{named}:\n{}", done.err);
+            let lines: Vec<String> = done.err.lines().map(str::to_owned).collect();
+            well_said(&lines.into_iter().filter(|line| line.starts_with("database: ")).collect::<Vec<_>>());
+            let done = copy.vecino(&["user", "list"]);
+            assert!(done.code == 1 && done.err.contains(named), "{named}:\n{}", done.err);
+            // A column of another name runs nothing: on PostgreSQL it is told at the next start.
+            if !(postgres && plant.contains("RENAME")) {
+                let refused = writes().await.expect_err(named);
+                assert_eq!((refused.kind, refused.code), (vecino::error::Kind::Unavailable, "schema-other"), "{named}");
+            }
+            if !away.is_empty() {
+                does(away).await;
+                assert_eq!(copy.vecino(&["verify"]).err.lines().filter(|line| line.starts_with("database: ")).count(), 0, "{named}");
+                writes().await.unwrap();
+            }
+        }
+        hand.close().await;
+    });
+}
+
+fn app_url(copy: &Copy) -> String {
+    copy.database.clone().unwrap_or_else(|| format!("sqlite:{}", copy.folder.path().join("vecino.db").display()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_is_not_as_its_day_plans_it_is_found() {
+    on_every_copy!(copy, app => {
+        let mut tx = app.db.write().await.unwrap();
+        let rounds: Vec<(uuid::Uuid, chrono::NaiveDate)> =
+            all!(tx, "SELECT round_id, service_day FROM round WHERE municipality_id = $1 ORDER BY service_day DESC, round_id LIMIT 4", TOWN).unwrap();
+        let operator = uuid::Uuid::now_v7();
+        run!(tx, "UPDATE round SET operator_id = $3 WHERE municipality_id = $1 AND round_id = $2", TOWN, rounds[0].0, operator).unwrap();
+        run!(tx, "UPDATE round SET planned_stops = planned_stops + 1 WHERE municipality_id = $1 AND round_id = $2", TOWN, rounds[1].0).unwrap();
+        run!(tx, "UPDATE round SET window_end = '23:59' WHERE municipality_id = $1 AND round_id = $2", TOWN, rounds[2].0).unwrap();
+        run!(tx, "UPDATE round SET service_day = '2020-01-01' WHERE municipality_id = $1 AND round_id = $2", TOWN, rounds[3].0).unwrap();
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        let place = |n: usize| format!("round 1202/{}/", rounds[n].1);
+        told(&lines, &[&place(0), &format!("operator {operator}"), "so another hand changed it"]);
+        told(&lines, &[&place(0), &format!("operator {operator}, the facts of its day give")]);
+        told(&lines, &[&place(1), "stops, ", "the facts of its day give"]);
+        told(&lines, &[&place(2), "to 23:59", "the facts of its day give"]);
+        told(&lines, &["round 1202/2020-01-01/", "its route or its day is not the one it was made for"]);
+        well_said(&lines);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_message_stands_as_it_does_is_compared() {
+    on_every_copy!(copy, app => {
+        let mut tx = app.db.write().await.unwrap();
+        let withheld: Vec<(uuid::Uuid,)> = all!(tx, "SELECT message_id FROM message WHERE municipality_id = $1 AND state = 'withheld' ORDER BY message_id LIMIT 2", TOWN).unwrap();
+        let settled: Vec<(uuid::Uuid,)> = all!(tx, "SELECT message_id FROM message WHERE municipality_id = $1 AND state = 'failed' ORDER BY message_id LIMIT 2", TOWN).unwrap();
+        run!(tx, "UPDATE message SET state_reason = 'no-consent-at-all' WHERE municipality_id = $1 AND message_id = $2", TOWN, withheld[0].0).unwrap();
+        run!(tx, "UPDATE message SET expires_at = send_after WHERE municipality_id = $1 AND message_id = $2", TOWN, settled[0].0).unwrap();
+        run!(tx, "UPDATE message SET state_reason = 'x' WHERE municipality_id = $1 AND message_id = $2", TOWN, settled[1].0).unwrap();
+        tx.commit().await.unwrap();
+        let lines = differences(&app).await;
+        for altered in [withheld[0].0, settled[0].0] {
+            told(&lines, &[&format!("message 1202/{altered}"), "not as it was written"]);
+        }
+        told(&lines, &[&format!("message 1202/{}", settled[1].0), "why it stands as failed is «x» of"]);
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        well_said(&lines);
     });
 }
 
@@ -384,7 +587,7 @@ async fn a_chain_that_is_gone_and_all_chains_gone_are_found() {
         run!(tx, "DELETE FROM audit_head").unwrap();
         tx.commit().await.unwrap();
         let lines = differences(&app).await;
-        for chain in ["0000/account", "0000/trial", "1202/account", "1202/territory", "1202/registry", "1202/observation", "1202/campaign", "1202/publication", "0114/observation"] {
+        for chain in ["0000/account", "0000/territory", "0000/trial", "1202/account", "1202/territory", "1202/registry", "1202/observation", "1202/campaign", "1202/publication", "0114/observation"] {
             told(&lines, &[&format!("audit {chain}: the chain is gone")]);
         }
         well_said(&lines);
@@ -431,24 +634,24 @@ async fn a_tail_cut_with_its_head_is_found_by_heads_kept_outside() {
 }
 
 /// The chain from an entry on as another program would write it.
-async fn write_anew(tx: &mut Tx, stream: &str, hash: &dyn Fn(&str) -> String) {
+async fn write_anew(tx: &mut Tx, place: MunicipalityId, stream: &str, hash: &dyn Fn(&str) -> String) {
     type Row = (i64, chrono::DateTime<chrono::Utc>, String, String, String, Value);
     let rows: Vec<Row> = all!(
         tx,
         "SELECT sequence, at, actor, action, target, detail FROM audit_entry WHERE municipality_id = $1 AND stream = $2 ORDER BY sequence",
-        TOWN,
+        place,
         stream
     )
     .unwrap();
     let mut previous = String::new();
     for (sequence, at, actor, action, target, detail) in rows {
         let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        let entry = serde_json::json!([TOWN, stream, sequence, at, actor, action, target, detail]);
+        let entry = serde_json::json!([place, stream, sequence, at, actor, action, target, detail]);
         let own = hash(&format!("{previous}\n{}", canonical(&entry)));
         run!(
             tx,
             "UPDATE audit_entry SET previous_hash = $4, entry_hash = $5 WHERE municipality_id = $1 AND stream = $2 AND sequence = $3",
-            TOWN,
+            place,
             stream,
             sequence,
             &previous,
@@ -457,7 +660,7 @@ async fn write_anew(tx: &mut Tx, stream: &str, hash: &dyn Fn(&str) -> String) {
         .unwrap();
         previous = own;
     }
-    run!(tx, "UPDATE audit_head SET entry_hash = $3 WHERE municipality_id = $1 AND stream = $2", TOWN, stream, &previous).unwrap();
+    run!(tx, "UPDATE audit_head SET entry_hash = $3 WHERE municipality_id = $1 AND stream = $2", place, stream, &previous).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -467,14 +670,14 @@ async fn an_entry_altered_with_its_chain_written_anew_is_found() {
         let other = Keys::from_root([9; 32]).record();
         let mut tx = app.db.write().await.unwrap();
         // With the right key the chain comes out as it was: the test writes what the program writes.
-        write_anew(&mut tx, "campaign", &|text| right.chain(text)).await;
+        write_anew(&mut tx, TOWN, "campaign", &|text| right.chain(text)).await;
         tx.commit().await.unwrap();
         assert_eq!(differences(&app).await, Vec::<String>::new());
         let hashes: [&dyn Fn(&str) -> String; 2] = [&|text| sha256_hex(text.as_bytes()), &|text| other.chain(text)];
         for hash in hashes {
             let mut tx = app.db.write().await.unwrap();
             run!(tx, "UPDATE audit_entry SET actor = 'nobody' WHERE municipality_id = $1 AND stream = 'campaign' AND sequence = 2", TOWN).unwrap();
-            write_anew(&mut tx, "campaign", hash).await;
+            write_anew(&mut tx, TOWN, "campaign", hash).await;
             tx.commit().await.unwrap();
             told(&differences(&app).await, &["audit 1202/campaign: entry 1 was changed, or was not written with this installation's key"]);
         }

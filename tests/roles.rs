@@ -29,7 +29,7 @@ pub async fn everybody(app: &App) -> Vec<(Role, String, String)> {
 }
 
 /// An address that matches the pattern: a municipality, an identity nobody has, the style sheet.
-fn address(pattern: &str, municipality: &str) -> String {
+pub fn address(pattern: &str, municipality: &str) -> String {
     let parts: Vec<String> = pattern
         .split('/')
         .map(|part| match part {

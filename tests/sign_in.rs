@@ -114,6 +114,20 @@ async fn a_right_password_opens_a_new_session_and_a_planted_cookie_is_worth_noth
     });
 }
 
+/// That somebody was seen is written beside the page: waits until it is.
+async fn seen(app: &App, minutes: i64) {
+    for _ in 0..400 {
+        let mut tx = app.db.read().await.unwrap();
+        let (n,): (i64,) = one!(tx, "SELECT COUNT(*) FROM session WHERE seen_at = $1", noon() + Duration::minutes(minutes)).unwrap();
+        if n > 0 {
+            return;
+        }
+        drop(tx);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("a session of minute {minutes} was not noted");
+}
+
 #[tokio::test]
 async fn a_session_ends_after_its_rest_its_life_a_sign_out_or_the_end_of_the_account() {
     let hash = hash().await;
@@ -123,11 +137,13 @@ async fn a_session_ends_after_its_rest_its_life_a_sign_out_or_the_end_of_the_acc
         let at = |minutes: i64| vecino::web::app(App { clock: Clock::Fixed(noon() + Duration::minutes(minutes)), ..app.clone() });
         let cookie = sign_in(&at(0), "ana").await.cookie();
         assert_eq!(get(&at(29), "/", &cookie).await.location(), "/audit");
+        seen(&app, 29).await;
         assert_eq!(get(&at(58), "/", &cookie).await.location(), "/audit");
         assert_eq!(get(&at(89), "/", &cookie).await.location(), "/sign-in");
         let cookie = sign_in(&at(0), "ana").await.cookie();
         for minutes in (20..=720).step_by(20) {
             assert_eq!(get(&at(minutes), "/", &cookie).await.location(), "/audit", "{minutes}");
+            seen(&app, minutes).await;
         }
         assert_eq!(get(&at(721), "/", &cookie).await.location(), "/sign-in");
         let cookie = sign_in(&at(0), "ana").await.cookie();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use vecino::analysis::operating::{Row, Study};
-use vecino::analysis::simulate::{Contact, Home, Parameters, Separated, Simulated, Truth, Visit, simulate};
+use vecino::analysis::simulate::{Contact, Home, Parameters, Separated, Simulated, Truth, Visit, doses, simulate};
 use vecino::analysis::simulate_command::{self, Arguments};
 use vecino::app::Options;
 use vecino::trial::protocol::{Calendar, DEFAULT, Phase, Protocol};
@@ -16,16 +16,30 @@ fn town(segments: usize) -> Vec<Home> {
     (0..2 * segments * 25).map(|at| Home { key: at as u64, municipality: at / (segments * 25), segment: at / 25, contact: Contact::Drawn }).collect()
 }
 
-fn four_arms(segments: usize) -> Vec<(bool, bool)> {
-    (0..2 * segments).map(|at| (at % 2 == 1, at / 2 % 2 == 1)).collect()
+/// Reminder, norm, plan and both in turn.
+fn four_arms(segments: usize) -> Vec<Option<usize>> {
+    (0..2 * segments).map(|at| Some(at % 4)).collect()
 }
 
-fn run(segments: usize, arms: &[(bool, bool)], through: i64, seed: u64, no_effect: bool) -> Simulated {
-    simulate(&Parameters::defaults().unwrap(), &calendar(), &town(segments), arms, through, seed, no_effect)
+fn run(segments: usize, arms: &[Option<usize>], through: i64, seed: u64, no_effect: bool) -> Simulated {
+    let (protocol, parameters) = (Protocol::parse(DEFAULT, "default").unwrap(), Parameters::defaults().unwrap());
+    simulate(&parameters, &calendar(), &town(segments), &doses(&protocol, &parameters), arms, through, seed, no_effect)
 }
 
 fn truth(simulated: &Simulated, phase: Phase) -> Truth {
-    simulated.truth.iter().find(|(one, _)| *one == phase).unwrap().1
+    simulated.truth.iter().find(|(one, _)| *one == phase).unwrap().1.clone()
+}
+
+fn norm_alone(truth: &Truth) -> f64 {
+    truth.rates[1] - truth.rates[0]
+}
+
+fn plan_alone(truth: &Truth) -> f64 {
+    truth.rates[2] - truth.rates[0]
+}
+
+fn norm_and_plan(truth: &Truth) -> f64 {
+    truth.rates[3] - truth.rates[0]
 }
 
 fn near(what: &str, value: f64, expected: f64, within: f64) {
@@ -34,12 +48,12 @@ fn near(what: &str, value: f64, expected: f64, within: f64) {
 
 #[test]
 fn the_baseline_does_not_depend_on_the_arms_and_a_longer_run_begins_with_the_shorter() {
-    let before = run(12, &[(false, false); 24], 6, 5, false);
+    let before = run(12, &[None; 24], 6, 5, false);
     let after = run(12, &four_arms(12), 26, 5, false);
     assert_eq!(before.visits[..], after.visits[..before.visits.len()]);
     assert_eq!(before.homes, after.homes);
     assert_eq!(after.visits.len(), 600 * 26);
-    assert_ne!(before.visits, run(12, &[(false, false); 24], 6, 6, false).visits);
+    assert_ne!(before.visits, run(12, &[None; 24], 6, 6, false).visits);
 }
 
 #[test]
@@ -53,32 +67,32 @@ fn a_pilot_without_effect_differs_in_nothing_else() {
     // Whoever gets reminders only is the same home in both worlds.
     let homes = town(12);
     let arms = four_arms(12);
-    assert!(with.visits.iter().zip(&without.visits).filter(|(a, _)| arms[homes[a.home].segment] == (false, false)).all(|(a, b)| a == b));
+    assert!(with.visits.iter().zip(&without.visits).filter(|(a, _)| arms[homes[a.home].segment] == Some(0)).all(|(a, b)| a == b));
     // Each effect only ever adds.
     assert!(with.visits.iter().zip(&without.visits).all(|(a, b)| a.true_complied >= b.true_complied));
     let flat = truth(&without, Phase::Messages);
-    assert_eq!((flat.norm_alone(), flat.plan_alone(), flat.norm_and_plan()), (0.0, 0.0, 0.0));
+    assert_eq!((norm_alone(&flat), plan_alone(&flat), norm_and_plan(&flat)), (0.0, 0.0, 0.0));
 }
 
 #[test]
 fn the_true_effects_are_the_promised_points() {
     let simulated = run(300, &four_arms(300), 26, 11, false);
     let messages = truth(&simulated, Phase::Messages);
-    near("norm", messages.norm_alone(), 0.034, 0.004);
-    near("plan", messages.plan_alone(), 0.034, 0.004);
-    near("both", messages.norm_and_plan(), 0.079, 0.006);
+    near("norm", norm_alone(&messages), 0.034, 0.004);
+    near("plan", plan_alone(&messages), 0.034, 0.004);
+    near("both", norm_and_plan(&messages), 0.079, 0.006);
     let after = truth(&simulated, Phase::After);
-    near("norm after", after.norm_alone(), 0.028, 0.004);
-    near("plan after", after.plan_alone(), 0.028, 0.004);
+    near("norm after", norm_alone(&after), 0.028, 0.004);
+    near("plan after", plan_alone(&after), 0.028, 0.004);
     let baseline = truth(&simulated, Phase::Baseline);
-    assert_eq!(baseline.norm_and_plan(), 0.0);
+    assert_eq!(norm_and_plan(&baseline), 0.0);
     // What the observed world shows by arm agrees with what is true of it, up to chance.
     let (homes, arms) = (town(300), four_arms(300));
-    let rate = |arm: (bool, bool)| {
-        let of_arm: Vec<_> = simulated.visits.iter().filter(|v| (7..=18).contains(&v.week) && arms[homes[v.home].segment] == arm).collect();
+    let rate = |arm: usize| {
+        let of_arm: Vec<_> = simulated.visits.iter().filter(|v| (7..=18).contains(&v.week) && arms[homes[v.home].segment] == Some(arm)).collect();
         of_arm.iter().filter(|v| v.true_complied).count() as f64 / of_arm.len() as f64
     };
-    near("both as it came out", rate((true, true)) - rate((false, false)), 0.079, 0.05);
+    near("both as it came out", rate(3) - rate(0), 0.079, 0.05);
 }
 
 #[test]

@@ -101,10 +101,9 @@ async fn the_practice_town_is_whole_and_the_same_again() {
             for date in from.iter_days().take(7) {
                 let running = collecting::running(&mut tx, id, date, date).await.unwrap();
                 assert!(!running.is_empty(), "{} has a round every day, {:?}", pilot.code, date.weekday());
-                let on_them = collecting::stops(&mut tx, id, None, date).await.unwrap();
                 for running in running {
                     let segment_of: std::collections::BTreeMap<_, _> = homes.iter().map(|home| (home.household_id, home.segment_id)).collect();
-                    let on_it: Vec<_> = on_them.iter().filter(|stop| stop.route_id == running.route_id).collect();
+                    let on_it = collecting::stops(&mut tx, id, running.route_id, date).await.unwrap();
                     // A segment is one stretch of the round: its homes follow each other.
                     let mut stretches: Vec<_> = on_it.iter().map(|stop| segment_of[&stop.household_id]).collect();
                     stretches.dedup();
@@ -240,7 +239,7 @@ async fn moving_a_home_never_rewrites_where_it_was() {
         let of = |rows: Vec<household::Household>, code: &str| rows.into_iter().find(|h| h.code == code).unwrap();
         let first = of(household::of(&mut tx, SAN_PEDRO, day("2026-07-13")).await.unwrap(), &codes[0]);
         assert_eq!((first.lon, first.lat, first.service_status.as_str()), (b.x, b.y, "served"));
-        let stops = collecting::stops(&mut tx, SAN_PEDRO, None, day("2026-07-13")).await.unwrap();
+        let stops = crate::places::on_routes(&mut tx, SAN_PEDRO, day("2026-07-13")).await;
         assert_eq!(stops.iter().map(|s| s.code.clone()).collect::<Vec<_>>(), [codes[1].clone(), codes[0].clone()]);
         // In October it moves to the other segment.
         let after = collection(&[home(&codes[0], a.x, a.y, &json!({"segment": "R1-01"}))]);

@@ -29,7 +29,7 @@ pub fn protocol() -> Protocol {
 }
 
 fn problems(text: &str) -> Vec<String> {
-    Protocol::parse(text, "changed").unwrap().problems(&|_| true)
+    Protocol::problems(text, "changed", &|_| true).unwrap()
 }
 
 /// Two municipalities with `segments` segments of `homes` homes each; the last segment of each has only three.
@@ -76,7 +76,7 @@ async fn territory(tx: &mut Tx, segments: usize, homes: usize) {
 #[test]
 fn the_default_protocol_has_no_problem() {
     assert_eq!(problems(DEFAULT), Vec::<String>::new());
-    let missing = protocol().problems(&|wording| wording != "plan_renewal");
+    let missing = Protocol::problems(DEFAULT, "default", &|wording| wording != "plan_renewal").unwrap();
     assert_eq!(missing.len(), 1, "{missing:?}");
     assert!(missing[0].contains("plan_renewal") && missing[0].contains("week 12"), "{missing:?}");
 }
@@ -87,7 +87,13 @@ fn every_inconsistency_is_one_line_with_its_key() {
         ("messages = [7, 18]", "messages = [8, 18]", "calendar.messages"),
         ("after = [19, 26]", "after = [19, 27]", "calendar.after"),
         ("id = \"plan\"", "id = \"norm\"", "arms.id"),
-        ("norm = true\nplan = true", "norm = true\nplan = false", "arms"),
+        ("factors = { norm = true, plan = true }", "factors = { norm = true, plan = false }", "arms.factors"),
+        ("format = 1", "format = 1\nnew_key = 2", "line"),
+        ("weights = \"norm - reminder\"", "weights = \"norm - recordatorio\"", "analysis.contrasts.norm_alone"),
+        ("weights = \"norm - reminder\"", "weights = \"norm + reminder\"", "analysis.contrasts.norm_alone"),
+        ("phase = \"after\"\nadjust = \"holm\"", "phase = \"afterwards\"\nadjust = \"holm\"", "analysis.families.phase"),
+        ("id = \"after\"\n", "id = \"primary\"\n", "analysis.families.id"),
+        ("outcomes = [\"set_out\", \"contaminated\"]", "outcomes = [\"set_out\", \"clean\"]", "analysis.families.outcomes"),
         ("primary = [\"norm\", \"plan\"]", "primary = [\"norm\", \"plain\"]", "analysis.primary"),
         ("adjust = \"holm\"", "adjust = \"hulm\"", "analysis.adjust"),
         ("strata = [\"municipality\", \"baseline_tercile\"]", "strata = [\"quartile\"]", "assignment.strata"),
@@ -104,22 +110,54 @@ fn every_inconsistency_is_one_line_with_its_key() {
         ("harm_points = 0.05", "harm_points = 5", "stop_rules.harm_points"),
     ] {
         assert!(DEFAULT.contains(from), "{from}");
-        let found = problems(&DEFAULT.replacen(from, to, 1));
-        assert!(found.iter().any(|line| line.starts_with(&format!("{key}: "))), "{to}: {found:?}");
+        let found = match Protocol::problems(&DEFAULT.replacen(from, to, 1), "changed", &|_| true) {
+            Ok(found) => found,
+            Err(unread) => unread.lines.iter().map(|line| line.replacen("changed: ", "", 1)).collect(),
+        };
+        assert!(found.iter().any(|line| line.starts_with(&format!("{key}: ")) || line.starts_with(&format!("{key} "))), "{to}: {found:?}");
         assert!(found.iter().all(|line| !line.contains('\n')), "{found:?}");
     }
 }
 
+/// The shipped protocol as it stood in the first format, which names none.
+const FORMAT_0: &str = include_str!("format_0.toml");
+
 #[test]
 fn contrasts_that_lack_their_arms_are_named() {
-    let three = DEFAULT.replacen("[[arms]]\nid = \"norm_plan\"\nname = \"Norma y plan\"\nnorm = true\nplan = true\n", "", 1);
+    let three = FORMAT_0.replacen("[[arms]]\nid = \"norm_plan\"\nname = \"Norma y plan\"\nnorm = true\nplan = true\n", "", 1);
     let found = problems(&three);
     assert!(found.iter().any(|line| line.starts_with("analysis.primary: «norm» needs an arm with norm = true, plan = true")), "{found:?}");
+    let three = DEFAULT.replacen("[[arms]]\nid = \"norm_plan\"\nname = \"Norma y plan\"\nfactors = { norm = true, plan = true }\n", "", 1);
+    let found = problems(&three);
+    assert!(
+        found.iter().any(|line| line.starts_with("analysis.contrasts.norm: «(norm + norm_plan") && line.contains("«norm_plan» is no arm")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_text_of_the_first_format_means_what_it_meant() {
+    assert_eq!(problems(FORMAT_0), Vec::<String>::new());
+    let (first, newest) = (Protocol::parse(FORMAT_0, "first").unwrap(), protocol());
+    assert_eq!(first.arms, newest.arms);
+    let weights = |protocol: &Protocol| protocol.analysis.contrasts().map(|c| (c.id.clone(), c.weights.clone())).collect::<Vec<_>>();
+    assert_eq!(weights(&first), weights(&newest));
+    assert_eq!((first.calendar, first.assignment, first.estimand), (newest.calendar, newest.assignment, newest.estimand));
+    assert_eq!((first.norm, first.messages, first.stop_rules, first.campaigns), (newest.norm, newest.messages, newest.stop_rules, newest.campaigns));
+}
+
+#[test]
+fn a_format_of_another_version_is_refused_with_the_remedy() {
+    for other in ["2", "\"1\"", "0"] {
+        let refused = Protocol::parse(&DEFAULT.replacen("format = 1", &format!("format = {other}"), 1), "f.toml").unwrap_err();
+        assert_eq!((refused.code, refused.lines.len()), ("protocol-format", 1), "{other}");
+        assert!(refused.lines[0].starts_with("f.toml: format ") && refused.lines[0].contains("write format = 1"), "{refused}");
+    }
 }
 
 #[test]
 fn a_calendar_laid_back_changes_one_line_only() {
-    let moved = Protocol::laid(DEFAULT, Week(202620), 26).unwrap();
+    let moved = vecino::trial::text::laid(DEFAULT, Week(202620), 26).unwrap();
     let differ = DEFAULT.split('\n').zip(moved.split('\n')).filter(|(a, b)| a != b).count();
     assert_eq!(differ, 1);
     assert_eq!(Protocol::parse(&moved, "moved").unwrap().week(1), Week(202620));
@@ -154,6 +192,27 @@ async fn an_unknown_municipality_cannot_be_frozen() {
         let error = trial::freeze(&mut tx, DEFAULT, "file.toml", noon("2026-07-02")).await.unwrap_err();
         assert_eq!((error.code, error.lines.len()), ("municipality-unknown", 2));
         assert!(error.lines[0].contains("1202"));
+    });
+}
+
+#[tokio::test]
+async fn a_trial_that_is_over_or_takes_another_ones_campaign_or_segments_is_refused() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        territory(&mut tx, 5, 20).await;
+        let late = trial::freeze(&mut tx, DEFAULT, "p.toml", noon("2027-01-11")).await.unwrap_err();
+        assert!(late.lines.len() == 1 && late.lines[0].starts_with("p.toml: calendar: its last day was 10/01/2027"), "{late}");
+        trial::freeze(&mut tx, DEFAULT, "p.toml", noon("2026-07-02")).await.unwrap();
+        trial::assign(&mut tx, ID, noon("2026-08-24")).await.unwrap();
+        let second = DEFAULT.replacen(ID, "otra-2026", 1);
+        let taken = trial::freeze(&mut tx, &second, "q.toml", noon("2026-07-02")).await.unwrap_err();
+        assert!(taken.lines.len() == 1 && taken.lines[0].starts_with("q.toml: campaigns.semanal: trial norma-y-plan-2026 has a campaign of that name"), "{taken}");
+        let second = second.replacen("[campaigns.semanal]", "[campaigns.otra]", 1);
+        trial::freeze(&mut tx, &second, "q.toml", noon("2026-07-02")).await.unwrap();
+        let shared = trial::assign(&mut tx, "otra-2026", noon("2026-08-24")).await.unwrap_err();
+        assert_eq!((shared.code, shared.lines.len()), ("segments-taken", 1));
+        assert!(shared.lines[0].contains("8 of its segments") && shared.lines[0].contains("runs until 10/01/2027"), "{shared}");
+        trial::assign(&mut tx, "otra-2026", noon("2027-01-11")).await.unwrap();
     });
 }
 
@@ -274,9 +333,9 @@ async fn asking_for_an_unplanned_look_is_logged_and_opens_nothing() {
         assert_eq!((asked.len(), asked[0].asked_by.as_str(), asked[0].reason.as_str()), (1, "ana", "quejas en la ruta 4"));
         let planned = looks::all(&mut tx, ID).await.unwrap();
         assert!(planned.iter().all(|look| look.opened_at.is_none()));
-        assert_eq!(looks::open(&mut tx, ID, &planned[0], noon("2026-10-01"), "ana").await.unwrap_err().code, "look-closed");
-        looks::open(&mut tx, ID, &planned[0], noon("2026-11-18"), "ana").await.unwrap();
-        looks::open(&mut tx, ID, &planned[0], noon("2026-11-20"), "luis").await.unwrap();
+        assert_eq!(looks::open(&mut tx, ID, &planned[0], ("f00d", json!({})), noon("2026-10-01"), "ana").await.unwrap_err().code, "look-closed");
+        looks::open(&mut tx, ID, &planned[0], ("f00d", json!({})), noon("2026-11-18"), "ana").await.unwrap();
+        looks::open(&mut tx, ID, &planned[0], ("beef", json!({})), noon("2026-11-20"), "luis").await.unwrap();
         assert_eq!(looks::all(&mut tx, ID).await.unwrap()[0].opened_by.as_deref(), Some("ana"));
         assert!(audit::verify(&mut tx).await.unwrap().is_empty());
     });
@@ -388,6 +447,9 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("p.toml");
     std::fs::write(&file, DEFAULT).unwrap();
+    // The clock of the folder stands in the trial's twentieth week, whenever this runs.
+    let shift = (day("2026-11-30") - vecino::clock::local_day(Utc::now())).num_days();
+    std::fs::write(folder.path().join("demo"), format!("{shift}\n")).unwrap();
     let options = Options { data_dir: folder.path().into(), database: None, json: true };
     let known = |wording: &str| wording != "plan_cau";
     let check = || command::run(Command::Check { experiment: file.clone() }, &options, &known, "");

@@ -5,6 +5,7 @@ pub mod admission;
 pub mod audit;
 pub mod command;
 pub mod device;
+pub mod installation;
 pub mod limit;
 pub mod manage;
 pub mod own_password;

@@ -7,8 +7,8 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
 use crate::language::Words;
-use crate::page::{Page, Reader, count};
-use crate::{all, one};
+use crate::page::{Page, Reader, count, who};
+use crate::{all, opt};
 use axum::extract::{Query, State};
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -73,13 +73,14 @@ async fn chains(tx: &mut Tx, reach: Option<MunicipalityId>) -> Result<Vec<Chain>
 async fn newest(tx: &mut Tx, chains: &[Chain]) -> Result<usize> {
     let mut best = (0, None);
     for (index, chain) in chains.iter().enumerate() {
-        let (at,): (Option<DateTime<Utc>>,) = one!(
+        let last: Option<(DateTime<Utc>,)> = opt!(
             tx,
-            "SELECT MAX(at) FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence = $3",
+            "SELECT at FROM audit_entry WHERE municipality_id = $1 AND stream = $2 AND sequence = $3",
             chain.municipality_id,
             &chain.stream,
             chain.entries
         )?;
+        let at = last.map(|(at,)| at);
         if at > best.1 {
             best = (index, at);
         }
@@ -218,9 +219,9 @@ fn view(words: &Words, chains: &[Chain], shown: usize, entries: &[Entry], broken
                             th scope="row" { (show_time(entry.at)) }
                             td {
                                 (action(entry)) span.sub { (target(entry)) }
-                                span.sub.angosto { (words.say("audit-who")) ": " (entry.actor) }
+                                span.sub.angosto { (words.say("audit-who")) ": " (who(words, &entry.actor)) }
                             }
-                            td.ancho { (entry.actor) }
+                            td.ancho { (who(words, &entry.actor)) }
                             td.ancho { @if let Some(detail) = detail(&entry.detail) { code.chico { (detail) } } }
                         }
                     }

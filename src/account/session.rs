@@ -64,7 +64,7 @@ pub async fn open(tx: &mut Tx, now: DateTime<Utc>, account: AccountId) -> Result
     Ok(cookie)
 }
 
-/// The session of a cookie, if it stands; remembers at most once a minute that it was seen.
+/// The session of a cookie, if it stands; remembers at most once a minute that it was seen, beside the page and never before it.
 pub async fn find(db: &Db, now: DateTime<Utc>, cookie: &str) -> Result<Option<Session>> {
     let hash = sha256_hex(cookie.as_bytes());
     let mut tx = db.read().await?;
@@ -83,9 +83,12 @@ pub async fn find(db: &Db, now: DateTime<Utc>, cookie: &str) -> Result<Option<Se
         return Ok(None);
     }
     if now - row.seen_at >= Duration::minutes(1) {
-        let mut tx = db.write().await?;
-        run!(tx, "UPDATE session SET seen_at = $2 WHERE session_hash = $1", &hash, now)?;
-        tx.commit().await?;
+        let db = db.clone();
+        tokio::spawn(async move {
+            if let Err(error) = seen(&db, &hash, now).await {
+                tracing::warn!(code = error.code, context = error.context.as_deref(), "a session was seen, which could not be written");
+            }
+        });
     }
     Ok(Some(Session {
         actor: Actor {
@@ -101,6 +104,13 @@ pub async fn find(db: &Db, now: DateTime<Utc>, cookie: &str) -> Result<Option<Se
         theme: row.theme,
         place: row.place,
     }))
+}
+
+/// Of several pages of one minute the first is enough.
+async fn seen(db: &Db, hash: &str, now: DateTime<Utc>) -> Result<()> {
+    let mut tx = db.write().await?;
+    run!(tx, "UPDATE session SET seen_at = $2 WHERE session_hash = $1 AND seen_at <= $3", hash, now, now - Duration::minutes(1))?;
+    tx.commit().await
 }
 
 /// Ends one session.

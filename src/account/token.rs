@@ -77,11 +77,28 @@ pub async fn find(db: &Db, now: DateTime<Utc>, secret: &str) -> Result<Actor> {
     if let (Some(municipality), Some(device)) = (row.municipality_id, row.device_id)
         && row.device_seen_at.is_none_or(|at| now - at >= Duration::minutes(1))
     {
-        let mut tx = db.write().await?;
-        run!(tx, "UPDATE device SET seen_at = $3 WHERE municipality_id = $1 AND device_id = $2", municipality, device, now)?;
-        tx.commit().await?;
+        // Beside the answer and never before it.
+        let db = db.clone();
+        tokio::spawn(async move {
+            if let Err(error) = seen(&db, municipality, device, now).await {
+                tracing::warn!(code = error.code, context = error.context.as_deref(), "a phone was seen, which could not be written");
+            }
+        });
     }
     Ok(Actor { role, name: row.name, account: None, municipality: row.municipality_id, operator: row.operator_code, device: row.device_id })
+}
+
+async fn seen(db: &Db, municipality: MunicipalityId, device: DeviceId, now: DateTime<Utc>) -> Result<()> {
+    let mut tx = db.write().await?;
+    run!(
+        tx,
+        "UPDATE device SET seen_at = $3 WHERE municipality_id = $1 AND device_id = $2 AND (seen_at IS NULL OR seen_at <= $4)",
+        municipality,
+        device,
+        now,
+        now - Duration::minutes(1)
+    )?;
+    tx.commit().await
 }
 
 /// Reads a lifetime: `90s`, `30m`, `1h`, `14d`, `4w`.

@@ -1,7 +1,8 @@
 //! `vecino trial analyse EXPERIMENT.toml [--json] [--look N]`
 
-use super::report::{Contrast, Report, current, refresh, stored};
+use super::report::{Contrast, Report, current, open, stored};
 use crate::app::{Options, print};
+use crate::clock::show_time;
 use crate::error::{Error, Result};
 use crate::page::{p_value, points, signed_points};
 use crate::trial::{
@@ -35,7 +36,7 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
     let mut tx = app.db.write().await?;
     let text = as_laid(&app, &mut tx, text, &place).await?;
     let trial = unchanged(&mut tx, &text, &place).await?;
-    refresh(&mut tx, &trial, now).await?;
+    open(&mut tx, &trial, now, ACTOR).await?;
     let planned = looks::all(&mut tx, &trial.id).await?;
     let last = current(&mut tx, &trial, app.clock.today()).await?;
     let look = match asked {
@@ -57,9 +58,6 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
             Some(found)
         }
     };
-    if let Some(look) = &look {
-        looks::open(&mut tx, &trial.id, look, now, ACTOR).await?;
-    }
     let found = stored(&mut tx, &trial.id, look.as_ref().map(|l| l.look)).await?;
     tx.commit().await?;
     let Some(found) = found else {
@@ -100,6 +98,29 @@ pub fn table(report: &Report) -> String {
                 line(row(contrast, group));
             }
         }
+        for family in &report.families {
+            for contrast in &family.contrasts {
+                let of = contrast.outcome.as_deref().unwrap_or_default();
+                line(row(contrast, &format!(" ({}: {of}, {})", family.family, family.phase)));
+            }
+        }
+        for lasting in &report.lasting {
+            let points = |value: f64| signed_points(value, 1);
+            let between = |interval: Option<(f64, f64)>, show: &dyn Fn(f64) -> String| {
+                interval.map_or("no interval".to_owned(), |(low, high)| format!("{} to {}", show(low), show(high)))
+            };
+            if let (Some(fade), Some(share)) = (lasting.fade_out, lasting.persistence) {
+                let ratio = |value: f64| format!("{value:.2}");
+                line(format!(
+                    "{}: once messages stop {} points ({}); persistence {} ({})",
+                    lasting.contrast,
+                    points(fade),
+                    between(lasting.fade_out_ci, &points),
+                    ratio(share),
+                    between(lasting.persistence_ci, &ratio)
+                ));
+            }
+        }
         line(String::new());
         for arm in &report.flow.arms {
             line(format!("{:<16}{} segments, {} homes, {} observed of {} due", arm.name, arm.segments, arm.homes, arm.observed, arm.due));
@@ -120,6 +141,17 @@ pub fn table(report: &Report) -> String {
                 point.n
             ));
         }
+    }
+    for pause in &report.pauses {
+        let until = pause.to.map_or("still stopped".to_owned(), |at| format!("until {}", show_time(at)));
+        let kept: i64 = pause.kept_back.values().sum();
+        line(format!(
+            "{} {} was stopped {} {until}: {}; {kept} messages never left for it",
+            pause.municipality,
+            pause.campaign,
+            show_time(pause.from),
+            pause.why
+        ));
     }
     for warning in &report.warnings {
         line(format!("note: {}", warning.text));

@@ -2,18 +2,22 @@
 //!
 //! With `by_arm` false every figure is of all arms together; that is what may be shown between looks.
 
-use super::load::Data;
-use super::report::{Balance, BalanceArm, Fidelity, Flow, FlowArm, Group, Habit, HabitArm, LeftOut, Missing, MissingArm, PathPoint, Report, Warning};
+use super::load::{Data, LAST};
+use super::replay::Replays;
+use super::report::{
+    Balance, BalanceArm, Fidelity, Flow, FlowArm, Group, Habit, HabitArm, LeftOut, Missing, MissingArm, PathPoint, PauseLine, Report, Warning,
+};
 use crate::stats::interval::{RatioSums, ratio};
-use crate::stats::randomisation::compare;
 use crate::trial::Trial;
 use crate::trial::homes::Since;
+use crate::trial::looks::Look;
 use crate::trial::protocol::Phase;
+use std::collections::BTreeMap;
 
 /// What all arms together are called.
 pub const ALL: &str = "all";
 /// Collections a home needs, and how many of the last of them must have complied, to be called a habit.
-pub const HABIT: (i32, i32) = (8, 6);
+pub const HABIT: (i32, i32) = (LAST, 6);
 
 /// Groups the report speaks of: the name and the arm, `None` for all together.
 fn groups(data: &Data, by_arm: bool) -> Vec<(String, Option<usize>)> {
@@ -37,7 +41,7 @@ pub fn flow(data: &Data, by_arm: bool) -> Flow {
     let assessed = left_out.iter().fold(assigned, |sum, out| Group { segments: sum.segments + out.segments, homes: sum.homes + out.homes });
     let mut arms = Vec::new();
     if by_arm {
-        let weeks = data.weeks(Phase::Messages);
+        let weeks = data.weeks(data.protocol.estimand.phase);
         for (at, arm) in data.protocol.arms.iter().enumerate() {
             let group = homes(&mut data.segments.iter().filter(|s| s.arm == at));
             let own = data.segments.iter().zip(&data.since).filter(|(segment, _)| segment.arm == at);
@@ -63,12 +67,19 @@ pub fn flow(data: &Data, by_arm: bool) -> Flow {
                 moved: since.moved,
                 closed: since.closed,
                 arrived: since.arrived,
+                silent: weeks.map_or(0, |weeks| silent(data, weeks, at)),
                 due: due as i64,
                 observed: observed as i64,
             });
         }
     }
     Flow { assessed, left_out, assigned, strata: data.strata.len() as i64, arms }
+}
+
+/// Segments of an arm of which nothing was observed in these weeks.
+fn silent(data: &Data, weeks: (i64, i64), arm: usize) -> i64 {
+    let heard: std::collections::BTreeSet<usize> = data.between(weeks).filter(|tally| tally.observed > 0.0).map(|tally| tally.segment).collect();
+    data.segments.iter().enumerate().filter(|(at, segment)| segment.arm == arm && !heard.contains(at)).count() as i64
 }
 
 fn due_and_observed(data: &Data, weeks: (i64, i64), arm: Option<usize>) -> (f64, f64) {
@@ -114,9 +125,15 @@ pub fn fidelity(data: &Data, by_arm: bool) -> Vec<Fidelity> {
         .collect()
 }
 
-/// The messages phase when it has begun, otherwise everything so far.
+pub fn pauses(data: &Data, by_arm: bool) -> Vec<PauseLine> {
+    let all = |arms: &BTreeMap<String, i64>| BTreeMap::from([(ALL.to_owned(), arms.values().sum())]);
+    let line = |pause: &PauseLine| PauseLine { kept_back: if by_arm { pause.kept_back.clone() } else { all(&pause.kept_back) }, ..pause.clone() };
+    data.pauses.iter().map(line).collect()
+}
+
+/// The estimand's phase when it has begun, else the messages phase, else the baseline.
 fn watched(data: &Data) -> Option<(i64, i64)> {
-    data.weeks(Phase::Messages).or(data.weeks(Phase::Baseline))
+    data.weeks(data.protocol.estimand.phase).or(data.weeks(Phase::Messages)).or(data.weeks(Phase::Baseline))
 }
 
 pub fn missing(data: &Data, by_arm: bool) -> Missing {
@@ -151,7 +168,7 @@ fn between(values: &[Option<f64>], arms: &[usize], count: usize) -> Option<f64> 
 }
 
 /// Randomisation p that the share observed is alike in all arms, by segment shares.
-pub fn missing_p(data: &Data, replays: &[Vec<usize>]) -> Option<f64> {
+pub fn missing_p(data: &Data, replays: &Replays) -> Option<f64> {
     let weeks = watched(data)?;
     let mut sums = vec![(0.0, 0.0); data.segments.len()];
     for tally in data.between(weeks) {
@@ -163,7 +180,7 @@ pub fn missing_p(data: &Data, replays: &[Vec<usize>]) -> Option<f64> {
 }
 
 /// p of the sum of between-arm squares of all variables, each divided by its variance over segments.
-fn joint_p(data: &Data, replays: &[Vec<usize>], variables: &[Vec<Option<f64>>]) -> Option<f64> {
+fn joint_p(data: &Data, replays: &Replays, variables: &[Vec<Option<f64>>]) -> Option<f64> {
     let scaled: Vec<Vec<Option<f64>>> = variables
         .iter()
         .filter_map(|values| {
@@ -175,8 +192,8 @@ fn joint_p(data: &Data, replays: &[Vec<usize>], variables: &[Vec<Option<f64>>]) 
         return None;
     }
     let statistic = |arms: &[usize]| scaled.iter().map(|values| between(values, arms, data.arms())).sum::<Option<f64>>();
-    let observed = statistic(&data.segments.iter().map(|s| s.arm).collect::<Vec<_>>())?;
-    compare(observed, replays.iter().map(|arms| statistic(arms)), false).map(|found| found.p)
+    let observed = statistic(&data.segments.iter().map(|s| s.arm).collect::<Vec<_>>());
+    replays.compare(data, &[observed], |arms| vec![statistic(arms)])[0].map(|found| found.p)
 }
 
 fn deviation(values: &[Option<f64>]) -> Option<f64> {
@@ -191,7 +208,7 @@ fn deviation(values: &[Option<f64>]) -> Option<f64> {
 }
 
 /// Baseline means by arm over segments, standardised by the deviation over all segments, and the joint p.
-pub fn balance(data: &Data, replays: &[Vec<usize>]) -> (Vec<Balance>, Option<f64>) {
+pub fn balance(data: &Data, replays: &Replays) -> (Vec<Balance>, Option<f64>) {
     let mut sums = vec![(0.0, 0.0, 0.0); data.segments.len()];
     if let Some(weeks) = data.weeks(Phase::Baseline) {
         for tally in data.between(weeks) {
@@ -232,22 +249,12 @@ pub fn balance(data: &Data, replays: &[Vec<usize>]) -> (Vec<Balance>, Option<f64
     (rows, joint_p(data, replays, &values))
 }
 
-/// Homes whose last observed collections mostly complied. Weeks are taken from the last backwards until there are enough.
+/// Homes whose last observed collections mostly complied, however many a week brings.
 pub fn habit(data: &Data, by_arm: bool) -> Habit {
     let (last, enough) = HABIT;
     let mut verdicts: Vec<(usize, bool)> = Vec::new();
     for home in &data.homes {
-        let (mut observed, mut complied) = (0, 0);
-        for (_, n, y) in home.weeks.iter().rev() {
-            if observed + n > last {
-                break;
-            }
-            observed += n;
-            complied += y;
-        }
-        if observed == last {
-            verdicts.push((home.segment, complied >= enough));
-        }
+        verdicts.extend(home.last.map(|complied| (home.segment, complied >= enough)));
     }
     let arms = groups(data, by_arm)
         .into_iter()
@@ -272,8 +279,8 @@ pub fn habit(data: &Data, by_arm: bool) -> Habit {
     Habit { definition: format!("complied in at least {enough} of the last {last} observed collections since messages began"), arms }
 }
 
-/// What stands over every report of a trial.
-pub fn standing(trial: &Trial) -> Vec<Warning> {
+/// What stands over every report of a trial. `opened`: the looks whose figures were known before.
+pub fn standing(trial: &Trial, opened: &[Look]) -> Vec<Warning> {
     let mut out = Vec::new();
     if trial.protocol.registry_number.is_empty() {
         out.push(Warning::new("no-registry-number", "the protocol has no registry number yet", &[]));
@@ -284,6 +291,14 @@ pub fn standing(trial: &Trial) -> Vec<Warning> {
     if !trial.amendments.is_empty() {
         let n = trial.amendments.len().to_string();
         out.push(Warning::new("amended", &format!("the protocol was amended {n} times after the freeze; read the amendments"), &[("n", &n)]));
+    }
+    for look in opened {
+        let known = look.opened_at.filter(|at| trial.amendments.iter().any(|amendment| amendment.dated_at > *at));
+        if known.is_some() {
+            let n = look.look.to_string();
+            let text = format!("the protocol was amended after look {n} was opened: whoever changed it could know its figures");
+            out.push(Warning::new("amended-after-look", &text, &[("look", &n)]));
+        }
     }
     out
 }
@@ -297,12 +312,14 @@ pub fn remarks(data: &Data, report: &Report) -> Vec<Warning> {
         let names = empty.join(", ");
         out.push(Warning::new("empty-arm", &format!("no segment is in: {names}"), &[("arms", &names)]));
     }
-    let silent = (0..data.segments.len()).filter(|s| !data.tallies.iter().any(|t| t.segment == *s && t.observed > 0.0)).count();
-    if silent > 0 {
-        let n = silent.to_string();
-        out.push(Warning::new("silent-segments", &format!("{n} assigned segments have no observed collection"), &[("n", &n)]));
+    let silent: Vec<String> = report.flow.arms.iter().filter(|arm| arm.silent > 0).map(|arm| format!("{}: {}", arm.name, arm.silent)).collect();
+    if !silent.is_empty() {
+        let n = report.flow.arms.iter().map(|arm| arm.silent).sum::<i64>().to_string();
+        let arms = silent.join(", ");
+        let text = format!("{n} assigned segments have no observed collection in the weeks of the estimate ({arms})");
+        out.push(Warning::new("silent-segments", &text, &[("n", &n), ("arms", &arms)]));
     }
-    if report.missing.p_randomisation.is_some_and(|p| p < 0.05) {
+    if report.missing.p_randomisation.is_some_and(|p| p < 1.0 - report.level) {
         out.push(Warning::new(
             "missing-differs",
             "the share observed differs between arms more than chance explains: read the contrasts with care",

@@ -3,17 +3,19 @@
 use super::report::{Contrast, Report};
 use crate::page::chart::{self, Effect, Interval};
 use crate::page::{Reader, change, count, p_value, signed_points};
+use crate::trial::protocol::Protocol;
 use maud::{Markup, html};
 
-/// A contrast's name on a page.
-fn label(contrast: &str, reader: &Reader) -> String {
-    let key = format!("analysis-contrast-{}", contrast.replace(':', "-"));
-    reader.words.find(&key, &[]).unwrap_or_else(|| contrast.to_owned())
+/// A contrast's name on a page: as the protocol calls it; those of the earliest format are known by name.
+fn label(protocol: &Protocol, contrast: &str, reader: &Reader) -> String {
+    let named = protocol.analysis.contrast(contrast).and_then(|registered| registered.name.clone());
+    let known = || reader.words.find(&format!("analysis-contrast-{}", contrast.replace(':', "-")), &[]);
+    named.or_else(known).unwrap_or_else(|| contrast.to_owned())
 }
 
 /// Whether an effect may be stated: the interval leaves zero out and the adjusted p is below the level.
-fn direction(contrast: &Contrast) -> &'static str {
-    let clear = contrast.p_adjusted.or(contrast.p).is_some_and(|p| p < 0.05);
+fn direction(contrast: &Contrast, level: f64) -> &'static str {
+    let clear = contrast.p_adjusted.or(contrast.p).is_some_and(|p| p < 1.0 - level);
     match (contrast.ci_low, contrast.ci_high) {
         (Some(low), _) if clear && low > 0.0 => "up",
         (_, Some(high)) if clear && high < 0.0 => "down",
@@ -22,16 +24,17 @@ fn direction(contrast: &Contrast) -> &'static str {
 }
 
 /// Every primary contrast in one sentence, null and gain told alike, in the protocol's order.
-pub fn answer(report: &Report, reader: &Reader) -> Markup {
+pub fn answer(protocol: &Protocol, report: &Report, reader: &Reader) -> Markup {
     let words = reader.words;
     html! {
         @for contrast in &report.primary {
-            @let name = label(&contrast.contrast, reader);
+            @let name = label(protocol, &contrast.contrast, reader);
+            @let known = protocol.analysis.contrast(&contrast.contrast).is_some_and(|registered| registered.name.is_none());
             @match (contrast.estimate, contrast.ci_low, contrast.ci_high) {
                 (Some(estimate), Some(low), Some(high)) => {
-                    @let direction = direction(contrast);
+                    @let direction = direction(contrast, report.level);
                     @let own = format!("analysis-{}-{direction}", contrast.contrast.replace(':', "-"));
-                    @let start = words.find(&own, &[]).unwrap_or_else(|| words.tell(&format!("analysis-other-{direction}"), &[("name", name.clone().into())]));
+                    @let start = words.find(&own, &[]).filter(|_| known).unwrap_or_else(|| words.tell(&format!("analysis-other-{direction}"), &[("name", name.clone().into())]));
                     @let size = if direction == "null" { signed_points(estimate, 1) } else { signed_points(estimate.abs(), 1).replace('+', "") };
                     (start) " " strong { (size) " " (words.say("analysis-points")) } " "
                     span.ic { "(" (signed_points(low, 1)) " " (words.say("to")) " " (signed_points(high, 1)) ")" }
@@ -43,10 +46,10 @@ pub fn answer(report: &Report, reader: &Reader) -> Markup {
     }
 }
 
-pub fn forest(report: &Report, reader: &Reader) -> Markup {
+pub fn forest(protocol: &Protocol, report: &Report, reader: &Reader) -> Markup {
     let words = reader.words;
     let effect = |contrast: &Contrast, primary: bool| {
-        let name = label(&contrast.contrast, reader);
+        let name = label(protocol, &contrast.contrast, reader);
         Effect {
             label: if primary { words.tell("analysis-primary-label", &[("name", name.into())]) } else { name },
             interval: contrast.estimate.zip(contrast.ci_low).zip(contrast.ci_high).and_then(|((v, l), h)| Interval::new(v, l, h)),
@@ -77,20 +80,20 @@ fn by_chance(p: f64, reader: &Reader) -> String {
     reader.words.tell("analysis-chance", &[("n", n.into()), ("of", of.into())])
 }
 
-pub fn figures(report: &Report, reader: &Reader) -> Markup {
+pub fn figures(protocol: &Protocol, report: &Report, reader: &Reader) -> Markup {
     let words = reader.words;
     html! {
         div { dl.cifras {
             @for contrast in &report.primary {
                 div {
-                    dt { (label(&contrast.contrast, reader)) }
+                    dt { (label(protocol, &contrast.contrast, reader)) }
                     @match (contrast.estimate, contrast.ci_low, contrast.ci_high) {
                         (Some(estimate), Some(low), Some(high)) => {
                             dd { b { (signed_points(estimate, 1)) } " " (words.say("analysis-points")) " "
                                 span.ic { "(" (signed_points(low, 1)) " " (words.say("to")) " " (signed_points(high, 1)) ")" } }
                             dd.suave {
                                 @let whole = (estimate.abs() * 100.0).round();
-                                @match direction(contrast) {
+                                @match direction(contrast, report.level) {
                                     "null" => (words.tell("analysis-figure-null", &[("low", signed_points(low, 1).into()), ("high", signed_points(high, 1).into())])),
                                     direction => (words.tell(&format!("analysis-figure-{direction}"), &[("n", whole.into())])),
                                 }
@@ -105,7 +108,7 @@ pub fn figures(report: &Report, reader: &Reader) -> Markup {
     }
 }
 
-pub fn contrasts(report: &Report, reader: &Reader, weeks: &str) -> Markup {
+pub fn contrasts(protocol: &Protocol, report: &Report, reader: &Reader, weeks: &str) -> Markup {
     let words = reader.words;
     let p = |p: Option<f64>| p.map_or("–".to_owned(), p_value);
     let row = |contrast: &Contrast, kind: &str| {
@@ -114,7 +117,7 @@ pub fn contrasts(report: &Report, reader: &Reader, weeks: &str) -> Markup {
         html! {
             tr {
                 th scope="row" {
-                    (label(&contrast.contrast, reader))
+                    (label(protocol, &contrast.contrast, reader))
                     span.sub.angosto { (words.tell("analysis-sub-df", &[("df", df.clone().into())])) " · " (holm.unwrap_or_else(|| words.say(kind))) }
                 }
                 @match (contrast.estimate, contrast.ci_low, contrast.ci_high) {
@@ -165,6 +168,61 @@ pub fn contrasts(report: &Report, reader: &Reader, weeks: &str) -> Markup {
                     ("interval", interval.into()),
                     ("effect", format!("{:.1}", design.design_effect).into()),
                 ])) }
+            }
+        }
+    }
+}
+
+/// The other families the protocol registers, each with its phase and its correction, and what lasts once messages stop.
+pub fn more(protocol: &Protocol, report: &Report, reader: &Reader) -> Markup {
+    let words = reader.words;
+    let families = report.families.iter().filter(|family| !family.contrasts.is_empty());
+    let interval = |interval: Option<(f64, f64)>, show: &dyn Fn(f64) -> String| match interval {
+        Some((low, high)) => format!(" ({} {} {})", show(low), words.say("to"), show(high)),
+        None => format!(" ({})", words.say("analysis-lasting-unbounded")),
+    };
+    let points = |value: f64| signed_points(value, 1);
+    let ratio = |value: f64| format!("{value:.2}").replace('-', "−");
+    html! {
+        @for family in families {
+            section {
+                h2 { (words.tell("analysis-family", &[("phase", words.say(&format!("trial-phase-{}", family.phase)).to_lowercase().into())])) }
+                table.tabla {
+                    caption { (words.tell("analysis-family-caption", &[("family", family.family.clone().into()), ("adjust", words.say(&format!("trial-adjust-{}", family.adjust)).into())])) }
+                    thead { tr {
+                        th scope="col" { (words.say("analysis-col-contrast")) } th scope="col" { (words.say("trial-outcome")) }
+                        th.num scope="col" { (words.say("analysis-col-difference")) } th.num.ancho scope="col" { (words.say("analysis-col-p")) }
+                        th.num.ancho scope="col" { (words.say("analysis-col-adjusted")) }
+                    } }
+                    tbody { @for contrast in &family.contrasts { tr {
+                        th scope="row" { (label(protocol, &contrast.contrast, reader)) }
+                        td { @if let Some(outcome) = &contrast.outcome { (words.say(&format!("trial-measure-{}", outcome.replace('_', "-")))) } }
+                        @match (contrast.estimate, contrast.ci_low, contrast.ci_high) {
+                            (Some(estimate), Some(low), Some(high)) => td.num { (change(&words, estimate, low, high, 1)) },
+                            _ => td.num.suave { (words.say("analysis-no-number")) },
+                        }
+                        td.num.ancho { (contrast.p.map_or("–".to_owned(), p_value)) }
+                        td.num.ancho { (contrast.p_adjusted.map_or("–".to_owned(), p_value)) }
+                    } } }
+                }
+            }
+        }
+        @if !report.lasting.is_empty() {
+            section {
+                h2 { (words.say("analysis-lasting")) }
+                p { (words.say("analysis-lasting-what")) }
+                table.tabla {
+                    caption { (words.say("analysis-lasting-caption")) }
+                    thead { tr {
+                        th scope="col" { (words.say("analysis-col-contrast")) }
+                        th.num scope="col" { (words.say("analysis-lasting-fade")) } th.num scope="col" { (words.say("analysis-lasting-persistence")) }
+                    } }
+                    tbody { @for lasting in &report.lasting { tr {
+                        th scope="row" { (label(protocol, &lasting.contrast, reader)) }
+                        td.num { @match lasting.fade_out { Some(fade) => { (points(fade)) span.ic { (interval(lasting.fade_out_ci, &points)) } }, None => (words.say("analysis-no-number")) } }
+                        td.num { @match lasting.persistence { Some(share) => { (ratio(share)) span.ic { (interval(lasting.persistence_ci, &ratio)) } }, None => (words.say("analysis-no-number")) } }
+                    } } }
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod describe;
 pub mod effects;
+pub mod lasting;
 pub mod load;
 pub mod model;
 pub mod operating;
@@ -15,8 +16,9 @@ pub mod report;
 pub mod sections;
 pub mod simulate;
 pub mod simulate_command;
+pub mod stop_rules;
 
 pub use page::routes;
 
 /// Part of every report's source hash: a report computed by older rules is computed again.
-pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 2");
+pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 3");

@@ -1,55 +1,90 @@
 //! The pre-registered estimates: the linear probability model over observed collections, the same by segment, and the replayed draw.
 //!
-//! Columns: intercept, norm ± ½, plan ± ½, their product, strata, weeks, centred baseline of the segment. An effect-coded main effect is
-//! the mean of its two simple effects; the product's coefficient is the interaction.
+//! Columns: intercept, arms (see [`Coding`]), strata, weeks, centred baseline of the segment. A contrast Σ w_a μ_a over arms is the same
+//! Σ over the arms' columns of (Σ_a w_a code_a) β, since its weights sum to 0.
 
-use super::load::Data;
-use super::replay::Replayed;
-use super::report::{Contrast, Design, Warning};
+use super::load::{Data, Tally};
+use super::replay::{Replayed, Replays};
+use super::report::{Contrast, Design, FamilyAnswer, Warning};
 use crate::id::seeded_random;
 use crate::stats::cells::Cells;
 use crate::stats::distribution::critical;
 use crate::stats::ols::{Df, EffectCount, Estimate, Fit, Variance, fit};
+use crate::stats::randomisation::monte_carlo_error;
 use crate::stats::sandwich::Sandwich;
 use crate::stats::wild::{Plan, Weights, bootstrap};
 use crate::stats::{Refusal, icc, multiple};
-use crate::trial::protocol::Phase;
+use crate::trial::protocol::{Adjust, Analysis, Family, Measure, Protocol};
 
-pub(super) const NORM: usize = 1;
-pub(super) const PLAN: usize = 2;
-pub(super) const PRODUCT: usize = 3;
-
-/// What a contrast is in the columns of the model. `None` for a name this design does not know.
-fn weights(contrast: &str) -> Option<Vec<(usize, f64)>> {
-    Some(match contrast {
-        "norm" => vec![(NORM, 1.0)],
-        "plan" => vec![(PLAN, 1.0)],
-        "norm:plan" => vec![(PRODUCT, 1.0)],
-        // At plan −½ (or norm −½) the product moves by −½.
-        "norm_alone" => vec![(NORM, 1.0), (PRODUCT, -0.5)],
-        "plan_alone" => vec![(PLAN, 1.0), (PRODUCT, -0.5)],
-        "norm_and_plan" => vec![(NORM, 1.0), (PLAN, 1.0)],
-        _ => return None,
-    })
+/// How arms become columns. A full factorial design is effect-coded: ± ½ for each factor and their products, so that a main effect is the mean
+/// of its simple effects and is told apart from the interaction. Every other design has a column for each arm but the first.
+#[derive(Debug, Clone)]
+pub struct Coding {
+    /// Codes of each arm.
+    codes: Vec<Vec<f64>>,
+    /// Whether a column is a product of factors.
+    product: Vec<bool>,
 }
 
-/// norm, plan and their product for an arm, effect-coded.
-pub(super) fn codes(data: &Data, arm: usize) -> [f64; 3] {
-    let half = |on: bool| if on { 0.5 } else { -0.5 };
-    let (norm, plan) = data.protocol.arms.get(arm).map_or((-0.5, -0.5), |a| (half(a.norm), half(a.plan)));
-    [norm, plan, norm * plan]
+impl Coding {
+    pub fn of(protocol: &Protocol) -> Coding {
+        let factors = protocol.factors();
+        if factors.is_empty() {
+            let arms = protocol.arms.len();
+            let code = |arm: usize| (1..arms).map(|column| f64::from(u8::from(arm == column))).collect();
+            return Coding { codes: (0..arms).map(code).collect(), product: vec![false; arms.saturating_sub(1)] };
+        }
+        // Single factors first, in their order, then pairs, then threes.
+        let mut subsets: Vec<u32> = (1..1 << factors.len()).collect();
+        subsets.sort_by_key(|subset| (subset.count_ones(), *subset));
+        let code = |arm: &crate::trial::protocol::Arm| -> Vec<f64> {
+            let half: Vec<f64> = factors.iter().map(|factor| if arm.factors.get(*factor) == Some(&true) { 0.5 } else { -0.5 }).collect();
+            subsets.iter().map(|subset| (0..half.len()).filter(|at| subset >> at & 1 == 1).map(|at| half[at]).product()).collect()
+        };
+        Coding { codes: protocol.arms.iter().map(code).collect(), product: subsets.iter().map(|subset| subset.count_ones() > 1).collect() }
+    }
+
+    pub fn columns(&self) -> usize {
+        self.product.len()
+    }
+
+    /// The codes of an arm, by its place among the protocol's arms.
+    pub fn arm(&self, arm: usize) -> &[f64] {
+        self.codes.get(arm).map_or(&[], Vec::as_slice)
+    }
+
+    /// A contrast over arms as weights of columns, from 0, without those that are 0.
+    pub fn weights(&self, contrast: &[f64]) -> Vec<(usize, f64)> {
+        let weight = |column: usize| contrast.iter().zip(&self.codes).map(|(weight, codes)| weight * codes[column]).sum::<f64>();
+        (0..self.columns()).map(|column| (column, weight(column))).filter(|(_, weight)| weight.abs() > 1e-12).collect()
+    }
+
+    /// Whether a contrast is one of interaction alone.
+    fn is_interaction(&self, contrast: &[f64]) -> bool {
+        let weights = self.weights(contrast);
+        !weights.is_empty() && weights.iter().all(|(column, _)| self.product[*column])
+    }
 }
 
 /// The rows of the primary model: one cell for each segment and week with observed collections.
 pub(super) struct Rows {
-    /// Segment, covariates without norm, plan and product (the intercept first), n, y.
+    /// Segment, covariates without the arms (the intercept first), n, y.
     pub(super) cells: Vec<(usize, Vec<f64>, f64, f64)>,
     pub(super) width: usize,
     /// Which of the covariates are weeks; all others are the same in all cells of a segment.
     pub(super) weeks: std::ops::Range<usize>,
 }
 
-pub(super) fn rows(data: &Data, weeks: (i64, i64), by_segment: bool) -> Rows {
+/// What is counted of a segment's week.
+pub(super) fn counted(measure: Measure, tally: &Tally) -> f64 {
+    match measure {
+        Measure::Complied => tally.complied,
+        Measure::SetOut => tally.set_out,
+        Measure::Contaminated => tally.contaminated,
+    }
+}
+
+pub(super) fn rows(data: &Data, measure: Measure, weeks: (i64, i64), by_segment: bool) -> Rows {
     let used = |segment: usize| data.baseline(segment);
     let known: Vec<f64> = (0..data.segments.len()).filter_map(used).collect();
     let centre = if known.is_empty() { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
@@ -74,14 +109,14 @@ pub(super) fn rows(data: &Data, weeks: (i64, i64), by_segment: bool) -> Rows {
         let mut sums = vec![(0.0, 0.0); data.segments.len()];
         for tally in data.between(weeks) {
             sums[tally.segment].0 += tally.observed;
-            sums[tally.segment].1 += tally.complied;
+            sums[tally.segment].1 += counted(measure, tally);
         }
         for (segment, (n, y)) in sums.into_iter().enumerate().filter(|(_, (n, _))| *n > 0.0) {
             cells.push((segment, covariates(segment, None), 1.0, y / n));
         }
     } else {
         for tally in data.between(weeks).filter(|t| t.observed > 0.0) {
-            cells.push((tally.segment, covariates(tally.segment, Some(tally.week)), tally.observed, tally.complied));
+            cells.push((tally.segment, covariates(tally.segment, Some(tally.week)), tally.observed, counted(measure, tally)));
         }
     }
     Rows { cells, width, weeks: 1 + strata..1 + strata + columns }
@@ -89,11 +124,11 @@ pub(super) fn rows(data: &Data, weeks: (i64, i64), by_segment: bool) -> Rows {
 
 /// The model's cells with the arms as they are, segments as clusters.
 pub(super) fn cells(data: &Data, rows: &Rows, binary: bool) -> Cells {
-    let mut cells = Cells::new(rows.width + 3);
+    let mut cells = Cells::new(rows.width + data.coding.columns());
     let mut number = vec![None; data.segments.len()];
     for (segment, x, n, y) in &rows.cells {
         let mut all = vec![x[0]];
-        all.extend(codes(data, data.segments[*segment].arm));
+        all.extend(data.coding.arm(data.segments[*segment].arm));
         all.extend(&x[1..]);
         let next = cells.clusters as u32;
         let cluster = *number[*segment].get_or_insert(next);
@@ -113,69 +148,81 @@ pub struct Answer {
     pub primary: Vec<Contrast>,
     pub secondary: Vec<Contrast>,
     pub ancova: Vec<Contrast>,
+    pub families: Vec<FamilyAnswer>,
     pub design: Option<Design>,
     pub warnings: Vec<Warning>,
 }
 
 /// Fits everything. What cannot be computed stays empty with a warning.
-pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
+pub fn answer(data: &Data, replays: &Replays) -> Answer {
     let mut out = Answer::default();
-    let analysis = &data.protocol.analysis;
-    let empty = |name: &String| Contrast { contrast: name.clone(), ..Contrast::default() };
-    out.primary = analysis.primary.iter().map(empty).collect();
-    out.secondary = analysis.secondary.iter().map(empty).collect();
-    out.ancova = analysis.primary.iter().map(empty).collect();
-    let Some(weeks) = data.weeks(Phase::Messages) else {
-        out.warnings.push(Warning::new("no-messages-data", "no week of the messages phase is published yet: nothing is estimated", &[]));
+    // Taken apart whole: a key that nothing here obeys does not compile.
+    let Analysis { families, level, randomisation_draws: _, wild_draws } = &data.protocol.analysis;
+    let (level, wild_draws) = (*level, *wild_draws);
+    let Some((primary, rest)) = families.split_first() else { return out };
+    let (secondary, more) = rest.split_first().map_or((None, rest), |(secondary, more)| (Some(secondary), more));
+    let empty = |contrast: &crate::trial::protocol::Contrast| Contrast::named(&contrast.id);
+    out.primary = primary.contrasts.iter().map(empty).collect();
+    out.secondary = secondary.map_or(Vec::new(), |family| family.contrasts.iter().map(empty).collect());
+    out.ancova = primary.contrasts.iter().map(empty).collect();
+    let Some(weeks) = data.weeks(primary.phase) else {
+        let phase = primary.phase.name();
+        out.warnings.push(Warning::new(
+            if phase == "messages" { "no-messages-data" } else { "no-phase-data" },
+            &format!("no week of the {phase} phase is published yet: nothing is estimated"),
+            &[],
+        ));
         return out;
     };
-    let primary = rows(data, weeks, false);
-    let primary_cells = cells(data, &primary, true);
+    out.families = more.iter().map(|family| family_answer(data, family, &mut out.warnings)).collect();
+    let rows_of_primary = rows(data, data.protocol.outcome.measure, weeks, false);
+    let primary_cells = cells(data, &rows_of_primary, true);
     match vary(&primary_cells)
         .and_then(fit)
         .and_then(|fitted| Ok((fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?, fitted.unadjusted()?, fitted)))
     {
         Err(why) => out.refuse("primary model", why),
         Ok((sandwich, clusters, fitted)) => {
-            let estimate = |name: &str| estimate(&fitted, &sandwich, name, Df::Satterthwaite, analysis.level);
+            let registered = primary.contrasts.iter().chain(secondary.iter().flat_map(|family| &family.contrasts));
             let counts = counts(data, weeks);
-            for contrast in out.primary.iter_mut().chain(&mut out.secondary) {
+            for (contrast, registered) in out.primary.iter_mut().chain(&mut out.secondary).zip(registered) {
                 contrast.count(counts);
-                match estimate(&contrast.contrast) {
+                match estimate(data, &fitted, &sandwich, &registered.weights, Df::Satterthwaite, level) {
                     Ok(found) => contrast.take(&found),
                     Err(why) => out.warnings.push(Warning::refused(&contrast.contrast, why)),
                 }
             }
-            let p: Vec<Option<f64>> = out.primary.iter().map(|c| c.p).collect();
-            let adjusted = if analysis.adjust == "holm" { multiple::holm(&p) } else { p };
-            let by_design = Replayed::new(data, &primary, &fitted.kept).map_or([None; 2], |replayed| replayed.p(data, replays));
-            for (contrast, adjusted) in out.primary.iter_mut().zip(adjusted) {
+            let adjusted = adjust(primary.adjust, &out.primary);
+            let by_design = Replayed::new(data, &rows_of_primary, &fitted.kept, &primary.contrasts);
+            let by_design =
+                by_design.map_or(Vec::new(), |replayed| replays.compare(data, &replayed.observed, |arms| replayed.statistics(data, arms)));
+            for (at, ((contrast, adjusted), registered)) in out.primary.iter_mut().zip(adjusted).zip(&primary.contrasts).enumerate() {
                 contrast.p_adjusted = adjusted;
-                let column = match contrast.contrast.as_str() {
-                    "norm" => NORM,
-                    "plan" => PLAN,
-                    _ => continue,
-                };
                 if contrast.estimate.is_none() {
                     continue;
                 }
-                contrast.p_randomisation = by_design[column - NORM];
+                if let Some(found) = by_design.get(at).copied().flatten() {
+                    contrast.p_randomisation = Some(found.p);
+                    contrast.p_randomisation_error = Some(monte_carlo_error(found.p, found.draws));
+                }
                 // Each contrast has a stream of its own, so that its p does not depend on the order of contrasts.
-                let mut random = seeded_random(data.protocol.seed, &format!("wild {} {look} {}", data.protocol.id, contrast.contrast));
+                let mut random = seeded_random(data.protocol.seed, &format!("wild {} {STREAM} {}", data.protocol.id, contrast.contrast));
                 let weights = if fitted.clusters() < 10.0 { Weights::Webb } else { Weights::Rademacher };
-                let plan = Plan { weights, impose_null: true, leave_out: false, draws: analysis.wild_draws };
+                let plan = Plan { weights, impose_null: true, leave_out: false, draws: wild_draws };
                 contrast.p_wild = fitted
-                    .contrast(&[(column, 1.0)])
+                    .contrast(&in_model(data, &registered.weights))
                     .and_then(|a| {
                         let factor = Variance::Cr1s.factor(fitted.clusters(), fitted.n, fitted.coefficients(EffectCount::Nested))?;
                         bootstrap(&fitted, &clusters, &a, 0.0, factor, plan, &mut random)
                     })
                     .ok()
                     .map(|w| w.p);
+                contrast.p_wild_error = contrast.p_wild.map(|p| monte_carlo_error(p, wild_draws));
             }
-            for contrast in out.secondary.iter_mut().filter(|c| c.contrast == "norm:plan") {
+            let registered = secondary.map_or(&[] as &[_], |family| family.contrasts.as_slice());
+            for (contrast, _) in out.secondary.iter_mut().zip(registered).filter(|(_, registered)| data.coding.is_interaction(&registered.weights)) {
                 // The effect found 80 times in 100: (t_{1−α/2} + t_0.8) × se.
-                let reach = critical(analysis.level, contrast.df).zip(critical(0.6, contrast.df));
+                let reach = critical(level, contrast.df).zip(critical(0.6, contrast.df));
                 contrast.minimum_detectable = reach.zip(contrast.se).map(|((a, b), se)| (a + b) * se);
             }
             let least = out.primary.iter().filter_map(|c| c.df).fold(f64::INFINITY, f64::min);
@@ -186,13 +233,13 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
             }
         }
     }
-    let means = cells(data, &rows(data, weeks, true), false);
+    let means = cells(data, &rows(data, data.protocol.outcome.measure, weeks, true), false);
     match vary(&means).and_then(fit).and_then(|fitted| Ok((fitted.sandwich(Variance::Classical, EffectCount::Nested, false)?, fitted))) {
         Err(why) => out.refuse("segment means", why),
         Ok((sandwich, fitted)) => {
-            for contrast in &mut out.ancova {
+            for (contrast, registered) in out.ancova.iter_mut().zip(&primary.contrasts) {
                 contrast.count(counts(data, weeks));
-                match estimate(&fitted, &sandwich, &contrast.contrast, Df::Residual, analysis.level) {
+                match estimate(data, &fitted, &sandwich, &registered.weights, Df::Residual, level) {
                     Ok(found) => contrast.take(&found),
                     Err(why) => out.warnings.push(Warning::refused(&format!("{} by segment means", contrast.contrast), why)),
                 }
@@ -207,8 +254,47 @@ pub fn answer(data: &Data, look: i32, replays: &[Vec<usize>]) -> Answer {
     }
     out.design = icc::mean_squares(&by_segment).ok().and_then(|table| {
         let found = table.icc().ok()?;
-        Some(Design { icc: found.icc, icc_interval: table.interval(analysis.level), design_effect: found.design_effect })
+        Some(Design { icc: found.icc, icc_interval: table.interval(level), design_effect: found.design_effect })
     });
+    out
+}
+
+/// The number in the names of the streams of Monte Carlo draws: one data set has the same draws at every look.
+pub(super) const STREAM: i32 = 1;
+
+fn adjust(how: Adjust, contrasts: &[Contrast]) -> Vec<Option<f64>> {
+    let p: Vec<Option<f64>> = contrasts.iter().map(|c| c.p).collect();
+    match how {
+        Adjust::Holm => multiple::holm(&p),
+        Adjust::None => p,
+    }
+}
+
+/// A family beside the primary and secondary one: every contrast of every outcome of its phase, adjusted together.
+fn family_answer(data: &Data, family: &Family, warnings: &mut Vec<Warning>) -> FamilyAnswer {
+    let Family { id, contrasts, measures, phase, adjust: how } = family;
+    let mut out = FamilyAnswer { family: id.clone(), phase: phase.name().to_owned(), adjust: how.name().to_owned(), contrasts: Vec::new() };
+    let Some(weeks) = data.weeks(*phase) else { return out };
+    for measure in measures {
+        let cells = cells(data, &rows(data, *measure, weeks, false), true);
+        let fitted = vary(&cells).and_then(fit).and_then(|fitted| Ok((fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?, fitted)));
+        if let Err(why) = &fitted {
+            warnings.push(Warning::refused(&format!("{id}, {}", measure.name()), *why));
+        }
+        for registered in contrasts {
+            let mut contrast = Contrast { outcome: Some(measure.name().to_owned()), ..Contrast::named(&registered.id) };
+            contrast.count(counts(data, weeks));
+            if let Ok((sandwich, fitted)) = &fitted {
+                match estimate(data, fitted, sandwich, &registered.weights, Df::Satterthwaite, data.protocol.analysis.level) {
+                    Ok(found) => contrast.take(&found),
+                    Err(why) => warnings.push(Warning::refused(&format!("{id}, {}, {}", measure.name(), registered.id), why)),
+                }
+            }
+            out.contrasts.push(contrast);
+        }
+    }
+    let adjusted = adjust(*how, &out.contrasts);
+    out.contrasts.iter_mut().zip(adjusted).for_each(|(contrast, p)| contrast.p_adjusted = p);
     out
 }
 
@@ -218,9 +304,13 @@ impl Answer {
     }
 }
 
-pub(super) fn estimate(fitted: &Fit<'_, Cells>, sandwich: &Sandwich, name: &str, df: Df, level: f64) -> Result<Estimate, Refusal> {
-    let weights = weights(name).ok_or(Refusal::Collinear)?;
-    let contrast = fitted.contrast(&weights)?;
+/// A contrast over arms as weights of the model's columns.
+pub(super) fn in_model(data: &Data, contrast: &[f64]) -> Vec<(usize, f64)> {
+    data.coding.weights(contrast).into_iter().map(|(column, weight)| (column + 1, weight)).collect()
+}
+
+pub(super) fn estimate(data: &Data, fitted: &Fit<'_, Cells>, sandwich: &Sandwich, contrast: &[f64], df: Df, level: f64) -> Result<Estimate, Refusal> {
+    let contrast = fitted.contrast(&in_model(data, contrast))?;
     // Where segments are fitted exactly a report would call nearly every pilot a success (experiments/README.md).
     if sandwich.told(&contrast) < 0.5 {
         return Err(Refusal::Saturated);
@@ -229,7 +319,7 @@ pub(super) fn estimate(fitted: &Fit<'_, Cells>, sandwich: &Sandwich, name: &str,
 }
 
 /// Homes, segments and observed collections that entered.
-fn counts(data: &Data, weeks: (i64, i64)) -> (i64, i64, i64) {
+pub(super) fn counts(data: &Data, weeks: (i64, i64)) -> (i64, i64, i64) {
     let homes = data.homes.iter().filter(|h| h.weeks.iter().any(|(week, _, _)| *week >= weeks.0 && *week <= weeks.1)).count();
     let mut seen = vec![false; data.segments.len()];
     let mut n = 0.0;

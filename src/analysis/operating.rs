@@ -15,17 +15,18 @@
 //! from the draw with effects of zero.
 
 use super::load::{Data, Messages, Segment, Tally};
-use super::model::{self, estimate};
+use super::model::{self, Coding, estimate};
 use super::pilot::{Ground, arms, drawn};
-use super::replay::replays;
+use super::replay::Replays;
 use super::report::Contrast;
-use super::simulate::{Parameters, Town, Truth};
+use super::simulate::{Dose, Parameters, Town, Truth, doses};
 use crate::error::{Error, Result};
 use crate::id::seeded_random;
 use crate::stats::interval::{Share, wilson};
 use crate::stats::ols::{Df, EffectCount, Estimate, Variance, fit};
-use crate::trial::TrialSegment;
-use crate::trial::protocol::{Phase, Protocol};
+use crate::trial::protocol::{self, Adjust, Analysis, Family, Protocol};
+use crate::trial::randomise::LeftOver;
+use crate::trial::{TrialSegment, assign};
 use rand_chacha::rand_core::Rng;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +100,8 @@ pub struct Study<'a> {
     protocol: &'a Protocol,
     parameters: &'a Parameters,
     ground: Ground,
-    contrasts: Vec<String>,
+    contrasts: Vec<protocol::Contrast>,
+    doses: Vec<Dose>,
     pub seed: u64,
     pub replicates: u32,
     /// Only pilots in which nothing works; otherwise each pilot is made with effects and without.
@@ -108,8 +110,17 @@ pub struct Study<'a> {
 
 impl<'a> Study<'a> {
     pub fn new(protocol: &'a Protocol, parameters: &'a Parameters, seed: u64, replicates: u32, no_effect: bool) -> Result<Study<'a>> {
-        let contrasts = protocol.analysis.primary.iter().chain(&protocol.analysis.secondary).cloned().collect();
-        Ok(Study { protocol, parameters, ground: Ground::new(protocol, parameters)?, contrasts, seed, replicates, no_effect })
+        let contrasts = protocol.analysis.contrasts().cloned().collect();
+        Ok(Study {
+            protocol,
+            parameters,
+            ground: Ground::new(protocol, parameters)?,
+            contrasts,
+            doses: doses(protocol, parameters),
+            seed,
+            replicates,
+            no_effect,
+        })
     }
 
     pub fn segments(&self) -> usize {
@@ -117,7 +128,7 @@ impl<'a> Study<'a> {
     }
 
     /// The protocol's primary contrasts, then its secondary ones.
-    pub fn contrasts(&self) -> &[String] {
+    pub fn contrasts(&self) -> &[protocol::Contrast] {
         &self.contrasts
     }
 
@@ -130,13 +141,13 @@ impl<'a> Study<'a> {
     pub fn rows(&self, progress: &(dyn Fn(u32) + Sync)) -> Result<Vec<Row>> {
         let (next, done) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = || {
-            let mut own = Vec::new();
+            let mut own: Vec<(u32, Vec<Pilot>)> = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= self.replicates {
-                    return own;
+                    return Ok(own);
                 }
-                own.push((number, self.replicate(number)));
+                own.push((number, self.replicate(number)?));
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             }
         };
@@ -147,7 +158,8 @@ impl<'a> Study<'a> {
         });
         let mut all = Vec::new();
         for part in parts {
-            all.extend(part.map_err(|_| Error::internal("a simulated pilot was not finished"))?);
+            let part: Result<Vec<(u32, Vec<Pilot>)>> = part.map_err(|_| Error::internal("a simulated pilot was not finished"))?;
+            all.extend(part?);
         }
         all.sort_by_key(|(number, _)| *number);
         let worlds: &[bool] = if self.no_effect { &[true] } else { &[false, true] };
@@ -163,9 +175,9 @@ impl<'a> Study<'a> {
 
     /// `None` where the estimator does not answer this contrast by design.
     fn row(&self, pilots: &[&Pilot], estimator: usize, contrast: usize, no_effect: bool) -> Option<Row> {
-        let name = &self.contrasts[contrast];
-        let has_interval = estimator < 5;
-        if !has_interval && !matches!(name.as_str(), "norm" | "plan") {
+        let name = &self.contrasts[contrast].id;
+        // The tests are of the primary contrasts.
+        if estimator >= 5 && !self.protocol.analysis.families.first().is_some_and(|primary| primary.contrasts.iter().any(|one| one.id == *name)) {
             return None;
         }
         let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
@@ -203,22 +215,27 @@ impl<'a> Study<'a> {
     }
 
     /// One town to its draw, and from there with effects and without.
-    fn replicate(&self, number: u32) -> Vec<Pilot> {
+    fn replicate(&self, number: u32) -> Result<Vec<Pilot>> {
         let mut random = seeded_random(self.seed, &format!("replicate {number}"));
         let town_seed = random.next_u64();
         let mut protocol = self.protocol.clone();
         protocol.seed = random.next_u64();
         // The report's own path computes everything for what it takes as primary; its Holm adjustment is not looked at.
-        protocol.analysis.primary = self.contrasts.clone();
-        protocol.analysis.secondary = Vec::new();
-        (protocol.analysis.randomisation_draws, protocol.analysis.wild_draws) = (DRAWS, DRAWS);
+        let family = Family {
+            id: "primary".into(),
+            contrasts: self.contrasts.clone(),
+            measures: vec![protocol.outcome.measure],
+            phase: protocol.estimand.phase,
+            adjust: Adjust::None,
+        };
+        protocol.analysis = Analysis { families: vec![family], level: protocol.analysis.level, randomisation_draws: DRAWS, wild_draws: DRAWS };
         let calendar = &self.protocol.calendar;
         let homes = &self.ground.homes;
         let mut town = Town::new(self.parameters, calendar, homes, town_seed);
         let mut segments = self.ground.segments.clone();
         let mut seen = vec![false; homes.len()];
         for week in 1..=calendar.baseline[1] {
-            town.next_week(&[], true, |visit, _| {
+            town.next_week(&[], &[], true, |visit, _| {
                 if let Some(complied) = visit.complied().filter(|_| week >= calendar.baseline[0]) {
                     let segment = &mut segments[homes[visit.home].segment];
                     segment.baseline_observed += 1;
@@ -229,14 +246,14 @@ impl<'a> Study<'a> {
         }
         let mut homes_observed = vec![0; segments.len()];
         homes.iter().zip(seen).filter(|(_, seen)| *seen).for_each(|(home, _)| homes_observed[home.segment] += 1);
-        let segments = drawn(&protocol, segments, &homes_observed);
+        let segments = drawn(&protocol, segments, &homes_observed)?;
         let worlds: &[bool] = if self.no_effect { &[true] } else { &[false, true] };
-        worlds.iter().map(|no_effect| self.pilot(&protocol, town.clone(), &segments, *no_effect)).collect()
+        Ok(worlds.iter().map(|no_effect| self.pilot(&protocol, town.clone(), &segments, *no_effect)).collect())
     }
 
-    /// Goes on from the draw to the end of the messages and asks every estimator.
+    /// Goes on from the draw to the end of the estimand's phase and asks every estimator.
     fn pilot(&self, protocol: &Protocol, mut town: Town, segments: &[TrialSegment], no_effect: bool) -> Pilot {
-        let [first, last] = protocol.calendar.messages;
+        let [first, last] = protocol.calendar.of(protocol.estimand.phase);
         let (mut data, place) = assigned(protocol, segments);
         let arms = arms(protocol, segments);
         let observer = &self.parameters.observation;
@@ -245,8 +262,8 @@ impl<'a> Study<'a> {
         for week in protocol.calendar.baseline[1] + 1..=last {
             let start = data.tallies.len();
             let homes = data.segments.iter().map(|segment| segment.homes).enumerate();
-            data.tallies.extend(homes.map(|(segment, due)| Tally { segment, week, due, observed: 0.0, set_out: 0.0, complied: 0.0 }));
-            town.next_week(&arms, no_effect, |visit, chances| {
+            data.tallies.extend(homes.map(|(segment, due)| Tally { segment, week, due, ..Tally::default() }));
+            town.next_week(&self.doses, &arms, no_effect, |visit, chances| {
                 let Some(place) = place[self.ground.homes[visit.home].segment] else { return };
                 if week >= first {
                     truth.add(chances);
@@ -259,22 +276,22 @@ impl<'a> Study<'a> {
             });
         }
         truth.average();
-        let truth = self.contrasts.iter().map(|name| slope * truth.contrast(name).unwrap_or(0.0)).collect();
+        let truth = self.contrasts.iter().map(|contrast| slope * truth.contrast(&contrast.weights)).collect();
         Pilot { truth, found: self.found(&data) }
     }
 
     /// By estimator, in the order of `ESTIMATORS`, then by contrast.
     fn found(&self, data: &Data) -> Vec<Vec<Option<Found>>> {
-        let answer = model::answer(data, 1, &replays(data, 1));
+        let answer = model::answer(data, &Replays::of(data));
         let mut found = vec![answer.primary.iter().map(Found::reported).collect()];
-        let weeks = data.weeks(Phase::Messages).unwrap_or((1, 0));
-        let cells = model::cells(data, &model::rows(data, weeks, false), true);
+        let weeks = data.weeks(data.protocol.estimand.phase).unwrap_or((1, 0));
+        let cells = model::cells(data, &model::rows(data, data.protocol.outcome.measure, weeks, false), true);
         let fitted = fit(&cells).ok();
         for (variance, df) in [(Variance::Cr1s, Df::Clusters), (Variance::Cr0, Df::Normal), (Variance::Classical, Df::Residual)] {
             let sandwich = fitted.as_ref().and_then(|fitted| Some((fitted, fitted.sandwich(variance, EffectCount::Nested, false).ok()?)));
-            let one = |name: &String| {
+            let one = |contrast: &protocol::Contrast| {
                 let (fitted, sandwich) = sandwich.as_ref()?;
-                estimate(fitted, sandwich, name, df, data.protocol.analysis.level).ok().map(|found| Found::of(&found))
+                estimate(data, fitted, sandwich, &contrast.weights, df, data.protocol.analysis.level).ok().map(|found| Found::of(&found))
             };
             found.push(self.contrasts.iter().map(one).collect());
         }
@@ -302,7 +319,10 @@ fn assigned(protocol: &Protocol, segments: &[TrialSegment]) -> (Data, Vec<Option
             baseline: (f64::from(segment.baseline_observed), f64::from(segment.baseline_complied)),
         }));
     }
+    let rule = assign::rule(protocol, &segments.iter().filter(|segment| segment.arm.is_some()).collect::<Vec<_>>(), LeftOver::Together);
     let data = Data {
+        coding: Coding::of(protocol),
+        rule,
         segments: entered,
         strata,
         left_out: Vec::new(),
@@ -310,7 +330,8 @@ fn assigned(protocol: &Protocol, segments: &[TrialSegment]) -> (Data, Vec<Option
         homes: Vec::new(),
         messages: vec![Messages::default(); protocol.arms.len()],
         since: Vec::new(),
-        through: protocol.calendar.messages[1],
+        pauses: Vec::new(),
+        through: protocol.calendar.of(protocol.estimand.phase)[1],
         protocol: protocol.clone(),
     };
     (data, place)

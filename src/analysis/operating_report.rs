@@ -121,7 +121,9 @@ pub fn plot(study: &Study, rows: &[Row]) -> String {
     let groups: Vec<(&String, Vec<&str>)> = study
         .contrasts()
         .iter()
-        .map(|contrast| (contrast, ESTIMATORS.into_iter().filter(|e| rows.iter().any(|r| r.contrast == *contrast && r.estimator == *e)).collect()))
+        .map(|contrast| {
+            (&contrast.id, ESTIMATORS.into_iter().filter(|e| rows.iter().any(|r| r.contrast == contrast.id && r.estimator == *e)).collect())
+        })
         .collect();
     let top = 104.0;
     let mut bottom = top;

@@ -1,6 +1,6 @@
 //! The researcher's pages: may I look yet, and at a look what changed. They read stored reports and compute nothing.
 
-use super::report::{Report, Stored, current, refresh, stored};
+use super::report::{Report, Stored, current, stored};
 use super::{effects, sections};
 use crate::account::Actor;
 use crate::account::access::Routes;
@@ -8,10 +8,9 @@ use crate::app::App;
 use crate::clock::{show_day, show_time};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::MunicipalityId;
 use crate::page::{Page, Reader, count};
 use crate::trial::looks::{self, Look};
-use crate::trial::protocol::{Phase, published_on};
+use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::trial::{self, Trial};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -32,6 +31,15 @@ struct View {
     planned: Vec<Look>,
     look: Option<Look>,
     stored: Stored,
+    /// In force when the report was made.
+    protocol: Protocol,
+}
+
+impl View {
+    fn of(trial: Trial, planned: Vec<Look>, look: Option<Look>, stored: Stored) -> Result<View> {
+        let protocol = trial.of_hash(&stored.report.protocol_sha256)?.map_or_else(|| trial.protocol.clone(), |(protocol, _)| protocol);
+        Ok(View { trial, planned, look, stored, protocol })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -84,7 +92,7 @@ async fn report_json(State(app): State<App>, actor: Actor, Path(id): Path<String
 
 /// A trial is seen by who reaches every municipality in it: its figures are never of one alone.
 fn reaches(actor: &Actor, trial: &Trial) -> bool {
-    trial.protocol.municipalities.iter().all(|code| MunicipalityId::parse(code).is_ok_and(|m| actor.reaches(m)))
+    trial.protocol.municipalities.iter().all(|municipality| actor.reaches(*municipality))
 }
 
 async fn reachable(tx: &mut Tx, actor: &Actor, id: &str) -> Result<Trial> {
@@ -96,7 +104,7 @@ async fn reachable(tx: &mut Tx, actor: &Actor, id: &str) -> Result<Trial> {
         .with("trial", id))
 }
 
-/// Reads the stored report; whoever is first at a look opens it, which is recorded.
+/// Reads the stored report.
 async fn view(app: &App, actor: &Actor, id: &str) -> Result<View> {
     let mut tx = app.db.read().await?;
     let trial = reachable(&mut tx, actor, id).await?;
@@ -105,45 +113,52 @@ async fn view(app: &App, actor: &Actor, id: &str) -> Result<View> {
     let planned = looks::all(&mut tx, &trial.id).await?;
     let first = look.as_ref().is_some_and(|l| l.opened_at.is_none());
     if let (Some(stored), false) = (&found, first) {
-        return Ok(View { trial, planned, look, stored: stored.clone() });
+        return View::of(trial, planned, look, stored.clone());
     }
     drop(tx);
-    // First use: the look is opened by name, and a report nobody has made yet is made.
+    // The house does this by itself every minute; whoever comes before it has it done in their name.
     let mut tx = app.db.write().await?;
-    if found.is_none() {
-        refresh(&mut tx, &trial, app.clock.now()).await?;
-    }
-    if let Some(look) = &look {
-        looks::open(&mut tx, &trial.id, look, app.clock.now(), &actor.name).await?;
-    }
+    super::report::open(&mut tx, &trial, app.clock.now(), &actor.name).await?;
     let look = current(&mut tx, &trial, app.clock.today()).await?;
     let found = stored(&mut tx, &trial.id, look.as_ref().map(|l| l.look)).await?;
     let planned = looks::all(&mut tx, &trial.id).await?;
     tx.commit().await?;
     let stored = found.ok_or_else(|| Error::internal("a refreshed report is not stored"))?;
-    Ok(View { trial, planned, look, stored })
+    View::of(trial, planned, look, stored)
 }
 
-/// `sha256 3f9a 71c0 … c21e`, frozen when, drawn from which seed, amended or not.
+/// `sha256 3f9a 71c0 … c21e`: the text the figures stand on, frozen or amended when, drawn from which seed, and what was amended later.
 fn provenance(view: &View, reader: &Reader) -> Markup {
     let (words, trial) = (reader.words, &view.trial);
-    let sha = &trial.sha256;
-    let part = |from: usize, to: usize| sha.get(from..to).unwrap_or_default();
-    let frozen = trial.frozen_at.map(|at| show_day(crate::clock::local_day(at))).unwrap_or_default();
+    let day = |at| show_day(crate::clock::local_day(at));
+    let hash = |sha: &str| {
+        let part = |from: usize, to: usize| sha.get(from..to).unwrap_or_default().to_owned();
+        html! { abbr.junto title=(sha) { "sha256 " (part(0, 4)) " " (part(4, 8)) " … " (part(60, 64)) } }
+    };
+    let own = &view.stored.report.protocol_sha256;
+    let amended = trial.amendments.iter().find(|amendment| amendment.sha256 == *own);
+    let counted = amended.map_or(0, |amendment| amendment.number);
+    let later: Vec<&trial::Amendment> = trial.amendments.iter().filter(|amendment| amendment.number > counted).collect();
     html! {
-        (words.say("analysis-protocol")) " "
-        abbr.junto title=(sha) { "sha256 " (part(0, 4)) " " (part(4, 8)) " … " (part(60, 64)) }
-        ", " (words.tell("analysis-frozen-on", &[("day", frozen.into())])) "; "
+        (words.say("analysis-protocol")) " " (hash(own)) ", "
+        @match amended {
+            Some(amendment) => {
+                (words.tell("analysis-amended-on", &[("n", amendment.number.into()), ("day", day(amendment.dated_at).into())])) "; "
+                (words.tell("analysis-frozen-first", &[("day", trial.frozen_at.map(day).unwrap_or_default().into())])) " " (hash(&trial.frozen_sha256)) "; "
+            }
+            None => { (words.tell("analysis-frozen-on", &[("day", trial.frozen_at.map(day).unwrap_or_default().into())])) "; " }
+        }
         (words.tell("analysis-seed", &[("seed", trial.seed.to_string().into())])) ". "
-        @if trial.amendments.is_empty() { (words.say("analysis-no-amendments")) } @else {
-            (words.tell("analysis-amendments", &[("n", trial.amendments.len().into())]))
+        @if trial.amendments.is_empty() { (words.say("analysis-no-amendments")) }
+        @for amendment in later {
+            (words.tell("analysis-amended-later", &[("n", amendment.number.into()), ("day", day(amendment.dated_at).into())])) " " (hash(&amendment.sha256)) ". "
         }
     }
 }
 
 /// `semanas 7 a 18 (24/08/2026 al 15/11/2026)` of a phase as far as the report's data go.
 fn phase_weeks(view: &View, reader: &Reader, phase: Phase) -> String {
-    let protocol = &view.trial.protocol;
+    let protocol = &view.protocol;
     let (from, to) = protocol.phase_weeks(phase);
     let through = view.stored.report.path.iter().map(|p| p.week).max().unwrap_or(0);
     let to = to.min(protocol.week(through)).max(from);
@@ -186,6 +201,7 @@ fn between_looks(view: &View, reader: &Reader, today: chrono::NaiveDate) -> Page
                 }
             }
         }
+        (sections::pauses(report, reader))
         section {
             h2 { (words.say("analysis-ask-heading")) }
             p { (words.say("analysis-ask-what")) }
@@ -206,12 +222,15 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
     let opened = look.opened_at.map(|at| show_day(crate::clock::local_day(at))).unwrap_or_default();
     let eyebrow = words.tell("analysis-eyebrow", &[("look", look.look.into()), ("looks", view.planned.len().into()), ("day", opened.into())]);
     let next = view.planned.iter().find(|l| l.look > look.look);
+    let protocol = &view.protocol;
+    let phase = protocol.estimand.phase;
     let body = html! {
         div.cabeza { p.suave.chico {
-            (words.tell("analysis-estimand", &[("weeks", phase_weeks(view, reader, Phase::Messages).into())])) " " (provenance(view, reader))
+            (words.tell("analysis-estimand", &[("weeks", phase_weeks(view, reader, phase).into())])) " " (provenance(view, reader))
         } }
-        div.dos { (effects::forest(report, reader)) (effects::figures(report, reader)) }
-        (effects::contrasts(report, reader, &phase_weeks(view, reader, Phase::Messages)))
+        div.dos { (effects::forest(protocol, report, reader)) (effects::figures(protocol, report, reader)) }
+        (effects::contrasts(protocol, report, reader, &phase_weeks(view, reader, phase)))
+        (effects::more(protocol, report, reader))
         (sections::flow(trial, report, reader))
         (sections::path(trial, report, look, reader, print))
         (sections::habit(trial, report, reader))
@@ -224,6 +243,7 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
             }
         }
         (sections::missing(trial, report, reader))
+        (sections::pauses(report, reader))
         (sections::warnings(report, reader, next))
         p.botones {
             a.boton.lleno href=(format!("/trial/{}/report.json", trial.id)) download { (words.say("analysis-download")) }
@@ -234,7 +254,7 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
     };
     let mut page = Page::new(CURRENT, words.say("analysis-what-changed"), body)
         .eyebrow(html! { (eyebrow) })
-        .answer(effects::answer(report, reader))
+        .answer(effects::answer(protocol, report, reader))
         .place(&trial.title);
     page.title = format!("{}: {}", trial.title, words.tell("analysis-look", &[("look", look.look.into())]));
     page

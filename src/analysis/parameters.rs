@@ -18,6 +18,9 @@ pub struct Parameters {
     pub missing_reasons: BTreeMap<String, f64>,
     pub beliefs: Beliefs,
     pub language: LanguageShare,
+    /// Logits of homes that an arm's messages reach, by arm, beside those of norm and plan.
+    #[serde(default)]
+    pub arm_effects: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,10 +2,11 @@
 
 use super::simulate::{Contact, Home, Parameters};
 use crate::error::{Error, Result};
-use crate::id::{MunicipalityId, SegmentId, derived};
+use crate::id::{SegmentId, derived};
 use crate::trial::TrialSegment;
 use crate::trial::assign::{self, Assessed};
 use crate::trial::protocol::Protocol;
+use crate::trial::randomise::LeftOver;
 use chrono::DateTime;
 use std::collections::BTreeMap;
 
@@ -20,9 +21,9 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) fn new(protocol: &Protocol, parameters: &Parameters) -> Result<Ground> {
         let (mut homes, mut home_codes, mut segments) = (Vec::new(), Vec::new(), Vec::new());
-        for (municipality, code) in protocol.municipalities.iter().enumerate() {
+        for (municipality, &municipality_id) in protocol.municipalities.iter().enumerate() {
+            let code = municipality_id.to_string();
             let Some(place) = parameters.municipalities.get(municipality % parameters.municipalities.len().max(1)) else { continue };
-            let municipality_id = MunicipalityId::parse(code)?;
             for number in 1..=place.segments {
                 let segment = segments.len();
                 let segment_code = format!("S{number:03}");
@@ -39,6 +40,7 @@ impl Ground {
                     baseline_observed: 0,
                     baseline_complied: 0,
                     stratum: None,
+                    block: None,
                     arm: None,
                     left_out: None,
                 });
@@ -49,18 +51,20 @@ impl Ground {
 }
 
 /// Draws the arms from the observed baseline; `homes_observed` and the answer are in the order of the segments.
-pub(super) fn drawn(protocol: &Protocol, segments: Vec<TrialSegment>, homes_observed: &[i32]) -> Vec<TrialSegment> {
+/// Errs when no draw is as balanced as the protocol asks.
+pub(super) fn drawn(protocol: &Protocol, segments: Vec<TrialSegment>, homes_observed: &[i32]) -> Result<Vec<TrialSegment>> {
     let order: Vec<SegmentId> = segments.iter().map(|segment| segment.segment_id).collect();
     let assessed = segments.into_iter().zip(homes_observed).map(|(segment, homes)| Assessed { segment, homes_observed: *homes }).collect();
-    let mut drawn: BTreeMap<SegmentId, TrialSegment> =
-        assign::draw(protocol, assessed).into_iter().map(|segment| (segment.segment_id, segment)).collect();
-    order.iter().filter_map(|id| drawn.remove(id)).collect()
+    let drawn = assign::draw(protocol, assessed, LeftOver::Together).ok_or_else(|| {
+        Error::refused("draw-unbalanced", "assignment.rerandomise: no draw of this pilot is as balanced; allow a larger difference")
+    })?;
+    let mut drawn: BTreeMap<SegmentId, TrialSegment> = drawn.into_iter().map(|segment| (segment.segment_id, segment)).collect();
+    Ok(order.iter().filter_map(|id| drawn.remove(id)).collect())
 }
 
-/// (norm, plan) of each segment; a segment that was left out has neither.
-pub(super) fn arms(protocol: &Protocol, segments: &[TrialSegment]) -> Vec<(bool, bool)> {
-    let arm = |segment: &TrialSegment| segment.arm.as_deref().and_then(|arm| protocol.arm(arm));
-    segments.iter().map(|segment| arm(segment).map_or((false, false), |arm| (arm.norm, arm.plan))).collect()
+/// The arm of each segment, by its place among the protocol's arms; none where it was left out.
+pub(super) fn arms(protocol: &Protocol, segments: &[TrialSegment]) -> Vec<Option<usize>> {
+    segments.iter().map(|segment| segment.arm.as_deref().and_then(|arm| protocol.arm_at(arm))).collect()
 }
 
 /// The same parameters with `total` segments, shared over the protocol's municipalities as they were. Refuses fewer than it has arms.

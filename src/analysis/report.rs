@@ -1,7 +1,7 @@
 //! The report, serialised as `trial analyse --json` prints it, and where it is kept. Between looks it holds no number of any arm.
 
 use super::load::{load, published_through, source_hash, stamp};
-use super::{CODE_VERSION, describe, model, replay};
+use super::{CODE_VERSION, describe, lasting, model, replay};
 use crate::clock::{Week, local_day, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -32,6 +32,18 @@ pub struct Report {
     pub secondary: Vec<Contrast>,
     /// The primary contrasts by segment means: what an auditor can redo in a spreadsheet.
     pub ancova: Vec<Contrast>,
+    /// The other families the protocol registers; reports of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub families: Vec<FamilyAnswer>,
+    /// What lasts once messages stop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lasting: Vec<Lasting>,
+    /// When messages stopped, by whom and why, and what that took from the dose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<PauseLine>,
+    /// Of the intervals; what is called clear lies beyond it.
+    #[serde(default = "usual_level")]
+    pub level: f64,
     pub design: Option<Design>,
     pub path: Vec<PathPoint>,
     pub habit: Habit,
@@ -54,6 +66,14 @@ pub struct Contrast {
     pub p_adjusted: Option<f64>,
     pub p_randomisation: Option<f64>,
     pub p_wild: Option<f64>,
+    /// Monte Carlo standard errors of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_randomisation_error: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_wild_error: Option<f64>,
+    /// In a family of several outcomes: of which this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
     /// Of the interaction: the effect this design finds 80 times in 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_detectable: Option<f64>,
@@ -62,7 +82,57 @@ pub struct Contrast {
     pub n: i64,
 }
 
+/// A family of contrasts beside the primary and secondary one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FamilyAnswer {
+    pub family: String,
+    pub phase: String,
+    pub adjust: String,
+    /// Empty until the phase has published weeks.
+    pub contrasts: Vec<Contrast>,
+}
+
+/// A contrast in the phase after the messages beside the messages phase itself, from one model of both.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lasting {
+    pub contrast: String,
+    pub messages: Option<f64>,
+    pub after: Option<f64>,
+    /// After minus messages: below 0 where the effect fades.
+    pub fade_out: Option<f64>,
+    pub fade_out_ci: Option<(f64, f64)>,
+    /// After ÷ messages, with Fieller's interval; no interval where it is unbounded.
+    pub persistence: Option<f64>,
+    pub persistence_ci: Option<(f64, f64)>,
+}
+
+/// One pause of a campaign in one municipality.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PauseLine {
+    pub municipality: String,
+    pub campaign: String,
+    pub from: DateTime<Utc>,
+    pub to: Option<DateTime<Utc>>,
+    pub by: String,
+    pub why: String,
+    pub resumed_why: Option<String>,
+    /// Messages that never left for it, by arm; under `all` between looks.
+    pub kept_back: BTreeMap<String, i64>,
+}
+
+fn is_nothing(n: &i64) -> bool {
+    *n == 0
+}
+
+fn usual_level() -> f64 {
+    0.95
+}
+
 impl Contrast {
+    pub fn named(contrast: &str) -> Contrast {
+        Contrast { contrast: contrast.to_owned(), ..Contrast::default() }
+    }
+
     pub fn take(&mut self, found: &Estimate) {
         self.estimate = Some(found.estimate);
         self.se = Some(found.se);
@@ -127,6 +197,9 @@ pub struct FlowArm {
     pub closed: i64,
     #[serde(default)]
     pub arrived: i64,
+    /// Segments of which nothing was observed in the estimand's phase.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub silent: i64,
     pub due: i64,
     pub observed: i64,
 }
@@ -259,7 +332,9 @@ async fn wanted(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec<Wa
     let pooled_through = published.unwrap_or(trial.protocol.week(0));
     let mut reports = vec![(0, pooled_through)];
     if trial.assigned_at.is_some() {
-        reports.extend(ready(&planned, local_day(now), published).iter().map(|look| (look.look, look.data_through)));
+        // An opened look stands as it was opened.
+        let open = ready(&planned, local_day(now), published).into_iter().filter(|look| look.opened_at.is_none());
+        reports.extend(open.map(|look| (look.look, look.data_through)));
     }
     let mut wanted = Vec::new();
     for (look, through) in reports {
@@ -281,19 +356,42 @@ async fn newest(tx: &mut Tx, trial_id: &str, look: i32) -> Result<Option<(String
     )
 }
 
-/// Whether [`refresh`] would have anything to look at; needs no writer.
-pub async fn is_behind(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<bool> {
-    Ok(!wanted(tx, trial, now).await?.is_empty())
+/// A report that was computed, or found to be there already, and is not kept yet.
+pub struct Made {
+    look: i32,
+    stamp: String,
+    source_hash: String,
+    /// None when a report of these rows is stored.
+    report: Option<Value>,
 }
 
-/// Computes and stores the pooled report and those of the looks that are ready, where what they stand on is new.
-pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<()> {
+/// Computes the pooled report and those of the looks that are ready, where what they stand on is new. Needs no writer.
+pub async fn make(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec<Made>> {
+    let opened = looks::all(tx, &trial.id).await?;
+    let mut made = Vec::new();
     for Wanted { look, through, published, stamp } in wanted(tx, trial, now).await? {
         let data = load(tx, trial, through).await?;
-        let hash = source_hash(trial, look, through, published, &data);
+        let source_hash = source_hash(trial, look, through, published, &data);
+        let known: Option<(i32,)> =
+            opt!(tx, "SELECT look FROM analysis_report WHERE trial_id = $1 AND look = $2 AND source_hash = $3", &trial.id, look, &source_hash)?;
+        let report = match known {
+            Some(_) => None,
+            None => {
+                let report = compute(trial, &data, (look > 0).then_some(look), (look > 0 || published).then_some(through), &opened);
+                Some(serde_json::to_value(&report).map_err(|e| Error::internal(format!("report: {e}")))?)
+            }
+        };
+        made.push(Made { look, stamp, source_hash, report });
+    }
+    Ok(made)
+}
+
+/// Stores what was made.
+pub async fn keep(tx: &mut Tx, trial: &Trial, made: Vec<Made>, now: DateTime<Utc>) -> Result<()> {
+    for Made { look, stamp, source_hash, report } in made {
         // The report of these rows is there already: it becomes the newest again, when something else stood between.
         let newest = newest(tx, &trial.id, look).await?;
-        let latest = newest.as_ref().is_some_and(|(known, ..)| *known == hash);
+        let latest = newest.as_ref().is_some_and(|(known, ..)| *known == source_hash);
         // A clock that was put back makes no older report the newest.
         let at = newest.map_or(to_micros(now), |(.., before)| to_micros(now).max(before + Duration::microseconds(1)));
         let known = run!(
@@ -302,36 +400,65 @@ pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<(
               WHERE trial_id = $1 AND look = $2 AND source_hash = $3",
             &trial.id,
             look,
-            &hash,
+            &source_hash,
             &stamp,
             at,
             latest
         )?;
-        if known > 0 {
-            continue;
-        }
-        let report = compute(trial, &data, (look > 0).then_some(look), (look > 0 || published).then_some(through));
-        let value = serde_json::to_value(&report).map_err(|e| Error::internal(format!("report: {e}")))?;
+        let Some(report) = report.filter(|_| known == 0) else { continue };
         run!(
             tx,
             "INSERT INTO analysis_report (trial_id, look, source_hash, computed_at, stamp, code_version, report) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             &trial.id,
             look,
-            &hash,
+            &source_hash,
             at,
             &stamp,
             CODE_VERSION,
-            value
+            report
         )?;
     }
     Ok(())
 }
 
-/// The newest stored report of a look, or the pooled one. `None` when none was computed.
+/// Both in one transaction.
+pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<()> {
+    let made = make(tx, trial, now).await?;
+    keep(tx, trial, made, now).await
+}
+
+/// Whether a look's day has come, its weeks are published, and nobody opened it yet.
+pub async fn opens(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<bool> {
+    let planned = looks::all(tx, &trial.id).await?;
+    let published = published_through(tx, &trial.protocol).await?;
+    Ok(trial.assigned_at.is_some() && ready(&planned, local_day(now), published).iter().any(|look| look.opened_at.is_none()))
+}
+
+/// Opens every look that is ready: its report is made of what there is now, under the protocol in force now, and stands for ever.
+pub async fn open(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>, actor: &str) -> Result<()> {
+    // Nothing is left to make where it was made just before.
+    refresh(tx, trial, now).await?;
+    if !opens(tx, trial, now).await? {
+        return Ok(());
+    }
+    let published = published_through(tx, &trial.protocol).await?;
+    let planned = looks::all(tx, &trial.id).await?;
+    for look in ready(&planned, local_day(now), published).into_iter().filter(|look| look.opened_at.is_none()) {
+        let (hash, ..) = newest(tx, &trial.id, look.look).await?.ok_or_else(|| Error::internal("a look without its report"))?;
+        let data = load(tx, trial, look.data_through).await?;
+        looks::open(tx, &trial.id, look, (&hash, data.kept()), now, actor).await?;
+    }
+    Ok(())
+}
+
+/// The report of a look, as it was opened or as it is newest; or the pooled one. `None` when none was computed.
 pub async fn stored(tx: &mut Tx, trial_id: &str, look: Option<i32>) -> Result<Option<Stored>> {
     let row: Option<(Value, DateTime<Utc>, String)> = opt!(
         tx,
-        "SELECT report, computed_at, source_hash FROM analysis_report WHERE trial_id = $1 AND look = $2 ORDER BY computed_at DESC, source_hash LIMIT 1",
+        "SELECT r.report, r.computed_at, r.source_hash FROM analysis_report r
+           LEFT JOIN trial_look l ON l.trial_id = r.trial_id AND l.look = r.look
+          WHERE r.trial_id = $1 AND r.look = $2 AND (l.source_hash IS NULL OR r.source_hash = l.source_hash)
+          ORDER BY r.computed_at DESC, r.source_hash LIMIT 1",
         trial_id,
         look.unwrap_or(0)
     )?;
@@ -341,7 +468,7 @@ pub async fn stored(tx: &mut Tx, trial_id: &str, look: Option<i32>) -> Result<Op
 }
 
 /// Pure: the report of a look, or the pooled one.
-pub fn compute(trial: &Trial, data: &super::load::Data, look: Option<i32>, through: Option<Week>) -> Report {
+pub fn compute(trial: &Trial, data: &super::load::Data, look: Option<i32>, through: Option<Week>, opened: &[looks::Look]) -> Report {
     let mut report = Report {
         trial: trial.id.clone(),
         protocol_sha256: trial.sha256.clone(),
@@ -354,21 +481,27 @@ pub fn compute(trial: &Trial, data: &super::load::Data, look: Option<i32>, throu
         primary: Vec::new(),
         secondary: Vec::new(),
         ancova: Vec::new(),
+        families: Vec::new(),
+        lasting: Vec::new(),
+        pauses: describe::pauses(data, look.is_some()),
+        level: data.protocol.analysis.level,
         design: None,
         path: describe::path(data, look.is_some()),
         habit: Habit::default(),
         fidelity: describe::fidelity(data, look.is_some()),
         missing: describe::missing(data, look.is_some()),
         spillover: Vec::new(),
-        warnings: describe::standing(trial),
+        warnings: describe::standing(trial, opened),
     };
-    let Some(look) = look else {
+    if look.is_none() {
         report.habit = describe::habit(data, false);
         return report;
-    };
-    let replays = replay::replays(data, look);
-    let answer = model::answer(data, look, &replays);
+    }
+    let replays = replay::Replays::of(data);
+    let answer = model::answer(data, &replays);
     (report.primary, report.secondary, report.ancova, report.design) = (answer.primary, answer.secondary, answer.ancova, answer.design);
+    report.families = answer.families;
+    (report.lasting, report.warnings) = lasting::answer(data, report.warnings);
     (report.balance, report.balance_p) = describe::balance(data, &replays);
     report.missing.p_randomisation = describe::missing_p(data, &replays);
     report.habit = describe::habit(data, true);

@@ -2,7 +2,8 @@
 
 use super::page::{arm_name, others};
 use super::report::{PathPoint, Report};
-use crate::clock::show_day;
+use crate::clock::{show_day, show_time};
+use crate::norm::pause::why_shown;
 use crate::page::chart::{self, Dot, Frame, Interval};
 use crate::page::{Reader, count, p_value, rate};
 use crate::trial::Trial;
@@ -52,7 +53,7 @@ pub fn flow(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
                     } }
                 } }
                 @if flow.arms.iter().any(|arm| arm.moved + arm.closed + arm.arrived > 0) {
-                    li { table.tabla.medio {
+                    li { div.rodar tabindex="0" role="region" aria-label=(words.say("analysis-since-caption")) { table.tabla.medio {
                         caption { (words.say("analysis-since-caption")) }
                         thead { tr {
                             th scope="col" { (words.say("analysis-arm")) }
@@ -64,7 +65,7 @@ pub fn flow(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
                                 @for n in [arm.moved, arm.closed, arm.arrived] { td.num { (count(n)) } }
                             }
                         } }
-                    } }
+                    } } }
                 }
             }
         }
@@ -300,6 +301,32 @@ pub fn missing(trial: &Trial, report: &Report, reader: &Reader) -> Markup {
                     }
                 } }
             }
+        }
+    }
+}
+
+/// When messages stopped, and what that took from the dose.
+pub fn pauses(report: &Report, reader: &Reader) -> Markup {
+    let words = reader.words;
+    if report.pauses.is_empty() {
+        return html! {};
+    }
+    html! {
+        section {
+            h2 { (words.say("analysis-pauses")) }
+            div.rodar tabindex="0" role="region" aria-label=(words.say("analysis-pauses")) { table.tabla {
+                caption { (words.say("analysis-pauses-caption")) }
+                thead { tr {
+                    th scope="col" { (words.say("analysis-pauses-from")) } th scope="col" { (words.say("analysis-pauses-to")) }
+                    th scope="col" { (words.say("trial-reason")) } th.num scope="col" { (words.say("analysis-pauses-kept")) }
+                } }
+                tbody { @for pause in &report.pauses { tr {
+                    th scope="row" { (show_time(pause.from)) span.sub { (pause.campaign) " · " (pause.municipality) } }
+                    td { (pause.to.map_or_else(|| words.say("analysis-pauses-still"), show_time)) }
+                    td { (why_shown(&words, &pause.why)) @if let Some(why) = &pause.resumed_why { span.sub { (why) } } }
+                    td.num { (count(pause.kept_back.values().sum())) }
+                } } }
+            } }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! logit P(home complies in week t) = intercept of its municipality + segment + home + segment × week + segment × phase
-//!     + strength(t) × (norm, if reached; plan, if reached and planned; interaction, if reached and in both)
+//!     + strength(t) × (norm, if reached; plan, if reached and planned; interaction, if reached and in both; what its arm adds, if reached)
 //! ```
 //! The strength rises over `ramp_weeks` and halves every `half_life_weeks` once messages stop or the home opts out.
 //! Crews see the truth with sensitivity and specificity; some visits are not made; some homes are seen twice.
@@ -13,7 +13,7 @@
 
 pub use super::parameters::{Effects, Parameters};
 use crate::id::seeded_random;
-use crate::trial::protocol::{Calendar, Phase};
+use crate::trial::protocol::{Calendar, Phase, Protocol, Treatment};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 use serde::Serialize;
@@ -104,64 +104,44 @@ pub struct HomeFacts {
 }
 
 /// Average probability of complying over all home-weeks of a phase, had every home been in one arm.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Truth {
     pub home_weeks: u64,
-    pub reminder: f64,
-    pub norm: f64,
-    pub plan: f64,
-    pub norm_plan: f64,
+    /// By arm, in the protocol's order.
+    pub rates: Vec<f64>,
 }
 
 impl Truth {
-    pub(super) fn add(&mut self, chances: Chances) {
+    pub(super) fn add(&mut self, chances: &[f64]) {
         self.home_weeks += 1;
-        self.reminder += chances.reminder;
-        self.norm += chances.norm;
-        self.plan += chances.plan;
-        self.norm_plan += chances.norm_plan;
+        self.rates.resize(chances.len(), 0.0);
+        self.rates.iter_mut().zip(chances).for_each(|(rate, chance)| *rate += chance);
     }
 
     /// From sums to averages, once.
     pub(super) fn average(&mut self) {
         let n = self.home_weeks.max(1) as f64;
-        for rate in [&mut self.reminder, &mut self.norm, &mut self.plan, &mut self.norm_plan] {
-            *rate /= n;
-        }
+        self.rates.iter_mut().for_each(|rate| *rate /= n);
     }
 
-    /// A contrast by its name in a protocol.
-    pub fn contrast(&self, name: &str) -> Option<f64> {
-        Some(match name {
-            "norm" => self.norm_marginal(),
-            "plan" => self.plan_marginal(),
-            "norm:plan" => self.interaction(),
-            "norm_alone" => self.norm_alone(),
-            "plan_alone" => self.plan_alone(),
-            "norm_and_plan" => self.norm_and_plan(),
-            _ => return None,
-        })
+    /// Σ weight × rate over the arms.
+    pub fn contrast(&self, weights: &[f64]) -> f64 {
+        weights.iter().zip(&self.rates).map(|(weight, rate)| weight * rate).sum()
     }
+}
 
-    pub fn norm_alone(&self) -> f64 {
-        self.norm - self.reminder
-    }
-    pub fn plan_alone(&self) -> f64 {
-        self.plan - self.reminder
-    }
-    pub fn norm_and_plan(&self) -> f64 {
-        self.norm_plan - self.reminder
-    }
-    /// Averaged over the two levels of plan: the effect-coded main effect.
-    pub fn norm_marginal(&self) -> f64 {
-        (self.norm - self.reminder + self.norm_plan - self.plan) / 2.0
-    }
-    pub fn plan_marginal(&self) -> f64 {
-        (self.plan - self.reminder + self.norm_plan - self.norm) / 2.0
-    }
-    pub fn interaction(&self) -> f64 {
-        self.norm_plan - self.norm - self.plan + self.reminder
-    }
+/// What an arm's messages do to a home.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Dose {
+    pub treatment: Treatment,
+    /// Logits beside those of norm and plan.
+    pub more: f64,
+}
+
+/// The doses of a protocol's arms, in their order.
+pub fn doses(protocol: &Protocol, parameters: &Parameters) -> Vec<Dose> {
+    let more = |arm: &str| parameters.arm_effects.get(arm).copied().unwrap_or(0.0);
+    protocol.arms.iter().map(|arm| Dose { treatment: protocol.treatment(&arm.id), more: more(&arm.id) }).collect()
 }
 
 #[derive(Debug, Clone)]
@@ -213,15 +193,6 @@ pub struct Town<'a> {
     week: i64,
 }
 
-/// Probability that a home complies in a week under each arm, whatever its own arm is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Chances {
-    pub reminder: f64,
-    pub norm: f64,
-    pub plan: f64,
-    pub norm_plan: f64,
-}
-
 impl<'a> Town<'a> {
     /// The town before its first week.
     pub fn new(parameters: &'a Parameters, calendar: &'a Calendar, homes: &'a [Home], seed: u64) -> Town<'a> {
@@ -241,54 +212,52 @@ impl<'a> Town<'a> {
         Town { parameters, calendar, homes, segments, lasting, facts, streams, shares, week: 0 }
     }
 
-    /// Makes the next week: each home's visit and its chances, in the order of the homes. `arms[segment]` is (norm, plan).
-    pub fn next_week(&mut self, arms: &[(bool, bool)], no_effect: bool, mut each: impl FnMut(Visit, Chances)) {
+    /// Makes the next week: each home's visit and its chances of complying under each arm, in the order of the homes. `arms[segment]` is its
+    /// arm's place in `doses`; a segment without one is left alone.
+    pub fn next_week(&mut self, doses: &[Dose], arms: &[Option<usize>], no_effect: bool, mut each: impl FnMut(Visit, &[f64])) {
         let Parameters { spread, effects, .. } = self.parameters;
         self.week += 1;
         let week = self.week;
-        let phase = phase_of(self.calendar, week);
+        let phase = self.calendar.phase(week);
         for segment in &mut self.segments {
             segment.this_week = spread.segment_week * normal(&mut segment.random);
         }
+        let mut chances = vec![0.0; doses.len()];
         for (at, home) in self.homes.iter().enumerate() {
             let segment = &self.segments[home.segment];
             let (intercept, _) = self.parameters.place(home.municipality);
             let base = intercept + segment.lasting + self.lasting[at] + segment.this_week + segment.by_phase[phase.map_or(3, |phase| phase as usize)];
             let strength = if no_effect { 0.0 } else { strength(effects, self.calendar, self.facts[at].opts_out, week) };
             let idle = logistic(base);
-            let chance = |norm: bool, plan: bool| {
-                let push = strength * push(effects, &self.facts[at], norm, plan);
-                if push == 0.0 { idle } else { logistic(base + push) }
-            };
-            let chances = Chances { reminder: idle, norm: chance(true, false), plan: chance(false, true), norm_plan: chance(true, true) };
-            let own = match arms.get(home.segment).copied().unwrap_or_default() {
-                (false, false) => chances.reminder,
-                (true, false) => chances.norm,
-                (false, true) => chances.plan,
-                (true, true) => chances.norm_plan,
-            };
-            each(visit(self.parameters, &self.shares, at, week, own, &mut self.streams[at]), chances);
+            for (chance, dose) in chances.iter_mut().zip(doses) {
+                let push = strength * push(effects, &self.facts[at], dose);
+                *chance = if push == 0.0 { idle } else { logistic(base + push) };
+            }
+            let own = arms.get(home.segment).copied().flatten().and_then(|arm| chances.get(arm)).copied().unwrap_or(idle);
+            each(visit(self.parameters, &self.shares, at, week, own, &mut self.streams[at]), &chances);
         }
     }
 }
 
-/// Simulates weeks 1 to `through`. `arms[segment]` is (norm, plan); before the draw give (false, false) to all.
+/// Simulates weeks 1 to `through`. `arms` is as in [`Town::next_week`]; before the draw give none.
 /// Weeks outside the three phases of `calendar` get no effect and a phase shock of their own.
+#[allow(clippy::too_many_arguments)]
 pub fn simulate(
     parameters: &Parameters,
     calendar: &Calendar,
     homes: &[Home],
-    arms: &[(bool, bool)],
+    doses: &[Dose],
+    arms: &[Option<usize>],
     through: i64,
     seed: u64,
     no_effect: bool,
 ) -> Simulated {
     let mut town = Town::new(parameters, calendar, homes, seed);
     let mut visits = Vec::with_capacity(homes.len() * through.max(0) as usize);
-    let mut truth = [(Phase::Baseline, Truth::default()), (Phase::Messages, Truth::default()), (Phase::After, Truth::default())];
+    let mut truth: Vec<(Phase, Truth)> = Phase::ALL.iter().map(|phase| (*phase, Truth::default())).collect();
     for week in 1..=through {
-        let phase = phase_of(calendar, week);
-        town.next_week(arms, no_effect, |visit, chances| {
+        let phase = calendar.phase(week);
+        town.next_week(doses, arms, no_effect, |visit, chances| {
             if let Some((_, sum)) = phase.and_then(|phase| truth.get_mut(phase as usize)) {
                 sum.add(chances);
             }
@@ -303,18 +272,12 @@ pub fn simulate(
     Simulated { visits, homes: town.facts, reasons, truth }
 }
 
-fn phase_of(calendar: &Calendar, week: i64) -> Option<Phase> {
-    [(Phase::Baseline, calendar.baseline), (Phase::Messages, calendar.messages), (Phase::After, calendar.after)]
-        .into_iter()
-        .find(|(_, [from, to])| (from..=to).contains(&&week))
-        .map(|(phase, _)| phase)
-}
-
 /// Logits a home gains at full strength.
-fn push(effects: &Effects, home: &HomeFacts, norm: bool, plan: bool) -> f64 {
+fn push(effects: &Effects, home: &HomeFacts, dose: &Dose) -> f64 {
     if !home.reached {
         return 0.0;
     }
+    let Treatment { norm, plan } = dose.treatment;
     let mut push = 0.0;
     if norm {
         push += effects.norm;
@@ -325,7 +288,7 @@ fn push(effects: &Effects, home: &HomeFacts, norm: bool, plan: bool) -> f64 {
     if norm && plan {
         push += effects.interaction;
     }
-    push
+    push + dose.more
 }
 
 /// How much of the effect stands in a week: it rises while messages come and halves again and again once they stop.

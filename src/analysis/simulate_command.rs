@@ -4,10 +4,10 @@
 use super::operating::Study;
 use super::operating_report::{csv, plot, table};
 use super::pilot::{Ground, arms, drawn, with_segments};
-use super::simulate::{Home, Parameters, Seen, Separated, Simulated, Truth, simulate};
+use super::simulate::{Home, Parameters, Seen, Separated, Simulated, Truth, doses, simulate};
 use crate::app::{Options, print, tell};
 use crate::error::{Error, Result};
-use crate::trial::protocol::{Phase, Protocol};
+use crate::trial::protocol::Protocol;
 use crate::trial::{TrialSegment, command};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -33,14 +33,14 @@ pub struct Arguments {
     ///
     /// Each pilot is a town and a draw of its own, made with effects and, from the same draw on, without (with --no-effect only without).
     /// operating.csv has one row for each estimator and contrast, first of the pilots with effects, then of those without (truth 0), as
-    /// fractions: truth is the mean effect on the recorded outcome in the message weeks, by assignment; mean and bias of the estimate;
+    /// fractions: truth is the mean effect on the recorded outcome in the weeks of the estimand's phase, by assignment; mean and bias of the estimate;
     /// se_ratio the mean standard error over the standard deviation of the estimates (below 1: intervals too short); coverage the share of
     /// intervals of the protocol's level that hold the truth; power the share of pilots with p at or below 1 minus the level, which is the
     /// type I error where the truth is 0; mc_error the Monte Carlo standard error of coverage, or of power where coverage is empty.
     ///
     /// Estimators: lpm_cr2 is the report's (CR2, Satterthwaite); lpm_cr1s (t on segments − 1), lpm_cr0 (normal) and lpm_classical (t on
     /// rows) are the same estimate with other errors; segment_means is the report's check by segment means. wild_bootstrap and
-    /// replayed_draw are tests of lpm_cr2's norm and plan with 399 draws and have no interval.
+    /// replayed_draw are tests of lpm_cr2's primary contrasts with 399 draws and have no interval.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub replicates: u32,
     /// This many segments in all instead of the parameters', shared over the municipalities in the same proportion
@@ -129,7 +129,8 @@ impl<'a> Pilot<'a> {
     fn make(protocol: &'a Protocol, parameters: &'a Parameters, seed: u64, no_effect: bool) -> Result<Pilot<'a>> {
         let Ground { homes, home_codes, segments: mut blank } = Ground::new(protocol, parameters)?;
         let calendar = &protocol.calendar;
-        let before = simulate(parameters, calendar, &homes, &[], calendar.baseline[1], seed, no_effect);
+        let doses = doses(protocol, parameters);
+        let before = simulate(parameters, calendar, &homes, &doses, &[], calendar.baseline[1], seed, no_effect);
         let mut observed: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); blank.len()];
         for visit in before.visits.iter().filter(|visit| visit.week >= calendar.baseline[0]) {
             let Some(complied) = visit.complied() else { continue };
@@ -139,9 +140,9 @@ impl<'a> Pilot<'a> {
             blank[segment].baseline_complied += i32::from(complied);
         }
         let observed: Vec<i32> = observed.iter().map(|homes| homes.len() as i32).collect();
-        let segments = drawn(protocol, blank, &observed);
+        let segments = drawn(protocol, blank, &observed)?;
         let arms = arms(protocol, &segments);
-        let simulated = simulate(parameters, calendar, &homes, &arms, calendar.weeks, seed, no_effect);
+        let simulated = simulate(parameters, calendar, &homes, &doses, &arms, calendar.weeks, seed, no_effect);
         Ok(Pilot { protocol, parameters, homes, home_codes, segments, simulated })
     }
 
@@ -258,8 +259,8 @@ impl<'a> Pilot<'a> {
                 &segment.baseline_complied.to_string(),
                 segment.stratum.as_deref().unwrap_or(""),
                 segment.arm.as_deref().unwrap_or(""),
-                bit(arm.map(|arm| arm.norm)),
-                bit(arm.map(|arm| arm.plan)),
+                bit(arm.map(|arm| self.protocol.treatment(&arm.id).norm)),
+                bit(arm.map(|arm| self.protocol.treatment(&arm.id).plan)),
                 segment.left_out.as_deref().unwrap_or(""),
             ])?;
         }
@@ -316,14 +317,11 @@ impl<'a> Pilot<'a> {
         let slope = observer.sensitivity + observer.specificity - 1.0;
         let mut phases = Map::new();
         for (phase, truth) in &self.simulated.truth {
-            let contrasts = |by: f64| {
-                json!({
-                    "norm": by * truth.norm_marginal(), "plan": by * truth.plan_marginal(), "norm:plan": by * truth.interaction(),
-                    "norm_alone": by * truth.norm_alone(), "plan_alone": by * truth.plan_alone(), "norm_and_plan": by * truth.norm_and_plan(),
-                })
+            let contrasts = |by: f64| -> Map<String, Value> {
+                self.protocol.analysis.contrasts().map(|contrast| (contrast.id.clone(), json!(by * truth.contrast(&contrast.weights)))).collect()
             };
-            let Truth { home_weeks, reminder, norm, plan, norm_plan } = *truth;
-            let rates = json!({"reminder": reminder, "norm": norm, "plan": plan, "norm_plan": norm_plan});
+            let Truth { home_weeks, rates } = truth;
+            let rates: Map<String, Value> = self.protocol.arms.iter().zip(rates).map(|(arm, rate)| (arm.id.clone(), json!(rate))).collect();
             phases.insert(
                 phase.name().to_owned(),
                 json!({"home_weeks": home_weeks, "rates": rates, "contrasts": contrasts(1.0), "recorded_contrasts": contrasts(slope)}),
@@ -331,11 +329,10 @@ impl<'a> Pilot<'a> {
         }
         let parameters = serde_json::to_value(self.parameters).map_err(|e| Error::internal(format!("parameters: {e}")))?;
         let assigned = self.segments.iter().filter(|segment| segment.arm.is_some()).count();
-        let primary = if self.protocol.estimand.phase == Phase::After.name() { Phase::After } else { Phase::Messages };
         Ok(json!({
             "trial": self.protocol.id, "protocol_sha256": sha256, "assignment_seed": self.protocol.seed, "seed": seed, "no_effect": no_effect,
             "segments": self.segments.len(), "segments_assigned": assigned, "homes": self.homes.len(), "weeks": self.protocol.calendar.weeks,
-            "estimand_phase": primary.name(), "phases": phases, "parameters": parameters,
+            "estimand_phase": self.protocol.estimand.phase.name(), "phases": phases, "parameters": parameters,
         }))
     }
 }

@@ -2,7 +2,8 @@
 //! hundred thousand carry a seal each instead.
 //!
 //! A transaction that writes to such a table looks first whether it is as the last one left it, and seals it anew when it commits. So a row
-//! that another hand changed, made or removed is told of for ever, also when honest work follows it.
+//! that another hand changed, made or removed is told of for ever, also when honest work follows it. Every table has its seal from the making
+//! of the installation on, empty as it is then: a seal that is missing was taken away.
 
 use super::{Engine, Tx};
 use crate::error::Result;
@@ -12,11 +13,13 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Row, TypeInfo, ValueRef};
 
 /// The tables that are sealed whole, in alphabetical order.
-pub const TABLES: [&str; 34] = [
+pub const TABLES: [&str; 44] = [
     "account",
     "analysis_report",
     "calendar_day",
     "campaign",
+    "campaign_pause",
+    "complaint",
     "device",
     "holiday",
     "holiday_rule",
@@ -32,6 +35,8 @@ pub const TABLES: [&str; 34] = [
     "operator",
     "operator_version",
     "plan",
+    "point",
+    "point_version",
     "programme_target",
     "publication",
     "publication_cell",
@@ -42,12 +47,36 @@ pub const TABLES: [&str; 34] = [
     "segment",
     "segment_version",
     "session",
+    "stop_rule_week",
+    "street",
     "token",
+    "trial",
+    "trial_amendment",
     "trial_home",
     "trial_look",
+    "trial_look_data",
+    "trial_look_request",
     "trial_segment",
     "waiting_correction",
 ];
+
+/// What each step of the sealing added. Version 0.1.0 stood at step 0: it sealed the other tables, each when it was first written to. A
+/// table that is sealed from now on is another step; what stood in it before is sealed as it stands, once.
+const ADDED: [&[&str]; 1] = [&[
+    "campaign_pause",
+    "complaint",
+    "point",
+    "point_version",
+    "stop_rule_week",
+    "street",
+    "trial",
+    "trial_amendment",
+    "trial_look_data",
+    "trial_look_request",
+]];
+
+/// The step at which this version seals.
+pub const STEP: usize = ADDED.len();
 
 /// The text of a statement, for the macros.
 pub trait Statement {
@@ -160,19 +189,56 @@ async fn stored(tx: &mut Tx, table: &str) -> Result<Option<Stored>> {
     opt!(tx, "SELECT columns, row_count, broken, mac FROM table_seal WHERE table_name = $1", table)
 }
 
-/// Whether a table is as its seal says; `Err` inside: how many rows it was left with.
-async fn holds(tx: &mut Tx, table: &str, stored: Option<&Stored>) -> Result<std::result::Result<(), i64>> {
+/// Whether a table is as its seal says.
+async fn holds(tx: &mut Tx, table: &str, stored: &Stored, mac: &[u8]) -> Result<bool> {
     let has = columns(tx, table).await?;
-    let Some((stored, mac)) = stored.and_then(|stored| Some((stored, stored.mac.as_ref()?))) else {
-        // Never written to.
-        return Ok(if content(tx, table, &has).await?.rows == 0 { Ok(()) } else { Err(0) });
-    };
     let there = |name: &str| has.split(", ").any(|known| known == name);
-    let whole = stored.columns.split(", ").all(there) && {
+    Ok(stored.columns.split(", ").all(there) && {
         let content = content(tx, table, &stored.columns).await?;
-        *mac == seal(tx, table, &stored.columns, &content, stored.broken)?
-    };
-    Ok(if whole { Ok(()) } else { Err(stored.row_count) })
+        mac == seal(tx, table, &stored.columns, &content, stored.broken)?
+    })
+}
+
+/// What a first sealing found.
+#[derive(Debug, Default)]
+pub struct Laid {
+    /// Tables that nothing was ever written to.
+    pub empty: Vec<&'static str>,
+    /// Tables that were not sealed before, with what stood in them.
+    pub as_they_stood: Vec<&'static str>,
+    /// Tables with rows and without the seal that whoever wrote them would have left.
+    pub altered: Vec<&'static str>,
+}
+
+/// Seals the tables that have no seal yet, in an installation that was sealed up to a step.
+pub async fn lay(tx: &mut Tx, step: usize) -> Result<Laid> {
+    let added = ADDED.get(step..).unwrap_or_default().concat();
+    let mut laid = Laid::default();
+    for table in TABLES.into_iter().filter(|table| step == 0 || added.contains(table)) {
+        if stored(tx, table).await?.is_some_and(|stored| stored.mac.is_some()) {
+            continue;
+        }
+        let columns = columns(tx, table).await?;
+        let content = content(tx, table, &columns).await?;
+        let broken = content.rows > 0 && !added.contains(&table);
+        match (content.rows, broken) {
+            (0, _) => laid.empty.push(table),
+            (_, false) => laid.as_they_stood.push(table),
+            (_, true) => laid.altered.push(table),
+        }
+        let mac = seal(tx, table, &columns, &content, broken)?;
+        crate::execute!(
+            tx,
+            "INSERT INTO table_seal (table_name, columns, row_count, broken, mac) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns, row_count = excluded.row_count, broken = excluded.broken, mac = excluded.mac",
+            table,
+            columns,
+            content.rows,
+            broken,
+            mac
+        )?;
+    }
+    Ok(laid)
 }
 
 /// Before a transaction's first writing to a table: takes its seal, so that other writers of the table wait, and answers whether another
@@ -184,8 +250,14 @@ pub(super) async fn take(tx: &mut Tx, table: &'static str) -> Result<bool> {
          ON CONFLICT (table_name) DO UPDATE SET row_count = table_seal.row_count",
         table
     )?;
-    let stored = stored(tx, table).await?;
-    Ok(stored.as_ref().is_some_and(|stored| stored.broken) || holds(tx, table, stored.as_ref()).await?.is_err())
+    let Some((stored, mac)) = sealed(stored(tx, table).await?) else { return Ok(true) };
+    Ok(stored.broken || !holds(tx, table, &stored, &mac).await?)
+}
+
+fn sealed(stored: Option<Stored>) -> Option<(Stored, Vec<u8>)> {
+    let stored = stored?;
+    let mac = stored.mac.clone()?;
+    Some((stored, mac))
 }
 
 /// At the end of a transaction: seals what it leaves.
@@ -209,10 +281,14 @@ pub(super) async fn leave(tx: &mut Tx, table: &str, broken: bool) -> Result<()> 
 pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for table in TABLES {
-        let stored = stored(tx, table).await?;
-        if let Err(left) = holds(tx, table, stored.as_ref()).await? {
+        let Some((stored, mac)) = sealed(stored(tx, table).await?) else {
+            lines.push(format!("table {table}: its seal is gone, so another hand took it away, and perhaps rows of the table with it"));
+            continue;
+        };
+        if !holds(tx, table, &stored, &mac).await? {
+            let left = stored.row_count;
             lines.push(format!("table {table}: it is not as it was left, with {left} rows: another hand changed, made or removed rows of it"));
-        } else if stored.is_some_and(|stored| stored.broken) {
+        } else if stored.broken {
             lines.push(format!("table {table}: another hand changed, made or removed rows of it, and it was written to since"));
         }
     }
@@ -232,5 +308,12 @@ mod tests {
         assert_eq!(written("INSERT INTO observation (op_id)"), None);
         assert_eq!(written("SELECT * FROM token"), None);
         assert!(TABLES.is_sorted());
+    }
+
+    #[test]
+    fn a_table_sealed_since_a_release_belongs_to_a_step_of_its_own() {
+        let first: Vec<&str> = TABLES.into_iter().filter(|table| !ADDED.concat().contains(table)).collect();
+        assert_eq!((first.len(), TABLES.len()), (34, 34 + ADDED.concat().len()), "what version 0.1.0 sealed stays at step 0");
+        assert!(ADDED.concat().iter().all(|table| TABLES.contains(table)));
     }
 }

@@ -3,12 +3,13 @@
 
 mod town;
 
-use crate::analysis::simulate::{Parameters, simulate};
-use crate::app::{App, Options, UNFINISHED, claim, print, take_folder};
+use crate::account::installation::claim;
+use crate::analysis::simulate::{Parameters, doses, simulate};
+use crate::app::{App, Options, UNFINISHED, print, take_folder};
 use crate::clock::{Clock, Week, at_local, show_day};
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
-use crate::id::{Mint, MunicipalityId};
+use crate::id::Mint;
 use crate::observation::{round, tally};
 use crate::seal::Keys;
 use crate::trial::protocol::{Phase, Protocol, published_on};
@@ -167,7 +168,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     db.migrate().await?;
     let app = App { db, clock, keys, data_dir: Arc::new(folder.clone()), demo: true };
 
-    let text = Protocol::laid(PROTOCOL, Week::of(today).plus(1 - STANDS_IN_WEEK), arguments.weeks)?;
+    let text = trial::text::laid(PROTOCOL, Week::of(today).plus(1 - STANDS_IN_WEEK), arguments.weeks)?;
     let protocol = Protocol::parse(&text, "experiments/norma-y-plan-2026.toml")?;
     let mut mint = Mint::seeded(arguments.seed, "practice town");
     let mut tx = app.db.write().await?;
@@ -175,7 +176,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     if rows > 0 {
         return Err(Error::refused("demo-occupied", "this database already holds households or accounts; name an empty one for the practice town"));
     }
-    if !options.own_key(&app.db, &app.keys).await? {
+    if options.own_key(&app.db, &app.keys).await?.is_none() {
         claim(&mut tx, &app.keys, now).await?;
     }
     let launch = protocol.week(1).monday();
@@ -192,8 +193,8 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
 
     let parameters = town.reached_as(Parameters::defaults()?);
     let [_, baseline] = protocol.calendar.baseline;
-    let nobody = vec![(false, false); town.segments.len()];
-    let before = simulate(&parameters, &protocol.calendar, &town.homes, &nobody, baseline, arguments.seed, arguments.no_effect);
+    let doses = doses(&protocol, &parameters);
+    let before = simulate(&parameters, &protocol.calendar, &town.homes, &doses, &[], baseline, arguments.seed, arguments.no_effect);
     tell(started, "baseline weeks simulated");
     town.record(&mut tx, &mut mint, &protocol, &before, 1, today).await?;
     tally_all(&mut tx, &town).await?;
@@ -202,7 +203,7 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
     tell(started, "arms drawn");
 
     let arms = town.arms(&trial::segments(&mut tx, &protocol.id).await?, &protocol);
-    let whole = simulate(&parameters, &protocol.calendar, &town.homes, &arms, STANDS_IN_WEEK, arguments.seed, arguments.no_effect);
+    let whole = simulate(&parameters, &protocol.calendar, &town.homes, &doses, &arms, STANDS_IN_WEEK, arguments.seed, arguments.no_effect);
     tell(started, "all weeks simulated");
     town.record(&mut tx, &mut mint, &protocol, &whole, baseline + 1, today).await?;
     tally_all(&mut tx, &town).await?;
@@ -230,11 +231,10 @@ async fn build(arguments: &Arguments, options: &Options) -> Result<App> {
 /// Until this week is over the town's trucks went out on holidays too, so that every week of its trial counts alike; then they rest, as
 /// routes do where nothing else is said.
 async fn collect_on_holidays(tx: &mut Tx, protocol: &Protocol, from: NaiveDate, until: NaiveDate) -> Result<()> {
-    for code in &protocol.municipalities {
-        let municipality = MunicipalityId::parse(code)?;
+    for &municipality in &protocol.municipalities {
         for (day, collects) in [(from, true), (until, false)] {
             let at = at_local(from, 0, 0);
-            let id = crate::id::derived("holiday rule", &[code.as_bytes(), day.to_string().as_bytes()], at);
+            let id = crate::id::derived("holiday rule", &[municipality.to_string().as_bytes(), day.to_string().as_bytes()], at);
             territory::calendar::act::add_rule(tx, municipality, id, None, collects, day, (at, "practice")).await?;
         }
     }

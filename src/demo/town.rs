@@ -50,7 +50,7 @@ impl Town {
     pub async fn read(tx: &mut Tx, keys: &Keys, mint: &mut Mint, protocol: &Protocol, launch: NaiveDate) -> Result<Town> {
         let mut municipalities = Vec::new();
         for code in &protocol.municipalities {
-            municipalities.push(MunicipalityId::parse(code)?);
+            municipalities.push(*code);
         }
         let (mut stops, mut phones) = (Vec::new(), BTreeMap::new());
         for municipality in &municipalities {
@@ -102,13 +102,12 @@ impl Town {
         parameters
     }
 
-    /// What each segment's arm gives; a segment left out of the draw gets nothing.
-    pub fn arms(&self, drawn: &[trial::TrialSegment], protocol: &Protocol) -> Vec<(bool, bool)> {
-        let mut arms = vec![(false, false); self.segments.len()];
+    /// Each segment's arm; a segment left out of the draw has none.
+    pub fn arms(&self, drawn: &[trial::TrialSegment], protocol: &Protocol) -> Vec<Option<usize>> {
+        let mut arms = vec![None; self.segments.len()];
         for segment in drawn {
-            let arm = segment.arm.as_deref().and_then(|id| protocol.arm(id));
-            if let (Some(arm), Some(place)) = (arm, self.segments.get(&(segment.municipality_id, segment.segment_id))) {
-                arms[*place] = (arm.norm, arm.plan);
+            if let Some(place) = self.segments.get(&(segment.municipality_id, segment.segment_id)) {
+                arms[*place] = segment.arm.as_deref().and_then(|id| protocol.arm_at(id));
             }
         }
         arms
@@ -239,11 +238,12 @@ impl Town {
         const WHEN: [&str; 5] = ["la noche antes", "8pm", "7pm", "esa mañana", "5am"];
         const WHERE: [&str; 5] = ["patio", "cocina", "puerta", "corredor", "pila"];
         let arms = self.arms(&trial::segments(tx, &trial.id).await?, &trial.protocol);
+        let asks: Vec<bool> = trial.protocol.arms.iter().map(|arm| trial.protocol.treatment(&arm.id).plan).collect();
         let mut random = crate::id::seeded_random(trial.seed, "practice plans");
         let mut rows: Vec<(crate::id::PlanId, MunicipalityId, HouseholdId, &str, &str)> = Vec::new();
         for (home, stop) in self.stops.iter().enumerate() {
             let (when, place) = (WHEN[random.next_u32() as usize % 5], WHERE[random.next_u32() as usize % 5]);
-            if arms[self.homes[home].segment].1 && simulated.homes[home].plans {
+            if arms[self.homes[home].segment].is_some_and(|arm| asks[arm]) && simulated.homes[home].plans {
                 rows.push((mint.id(at), stop.municipality_id, stop.household_id, when, place));
             }
         }
@@ -260,10 +260,6 @@ impl Town {
 
 /// The stops of a town as crews drive them, route by route in the order of their codes; a home counts once for each day of its route's week.
 async fn stops_of(tx: &mut Tx, municipality: MunicipalityId, launch: NaiveDate) -> Result<Vec<Stop>> {
-    let mut driven: BTreeMap<RouteId, Vec<HouseholdId>> = BTreeMap::new();
-    for stop in collection::stops(tx, municipality, None, launch).await? {
-        driven.entry(stop.route_id).or_default().push(stop.household_id);
-    }
     let lies: BTreeMap<HouseholdId, SegmentId> =
         household::of(tx, municipality, launch).await?.into_iter().filter_map(|home| Some((home.household_id, home.segment_id?))).collect();
     let areas: BTreeMap<SegmentId, NeighbourhoodId> =
@@ -271,8 +267,8 @@ async fn stops_of(tx: &mut Tx, municipality: MunicipalityId, launch: NaiveDate) 
     let days = route::days(tx, municipality, launch).await?;
     let mut stops = Vec::new();
     for route in route::of(tx, municipality, launch).await? {
-        let homes = driven.remove(&route.route_id).unwrap_or_default();
-        let each = homes.iter().flat_map(|home| days.iter().filter(|day| day.route_id == route.route_id).map(move |day| (*home, day)));
+        let homes = collection::stops(tx, municipality, route.route_id, launch).await?;
+        let each = homes.iter().flat_map(|home| days.iter().filter(|day| day.route_id == route.route_id).map(move |day| (home.household_id, day)));
         for ((household_id, day), stop_order) in each.zip(1..) {
             let Some(segment_id) = lies.get(&household_id).copied() else { continue };
             stops.push(Stop {

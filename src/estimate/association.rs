@@ -4,8 +4,8 @@ use super::answer::{Answer, Row};
 use super::design::Design;
 use super::difference::contrasts;
 use super::formula::Formula;
-use super::run::{one_outcome, treatment};
 use super::spec::{Spec, refused};
+use super::uses::{one_outcome, treatment};
 use crate::error::Result;
 use crate::stats::Refusal;
 use crate::stats::bounds::{Responses, lee as lee_bounds, manski};
@@ -17,7 +17,7 @@ pub fn icc(spec: &Spec, formula: &Formula, design: &Design) -> Result<Answer> {
     spec.needs_cluster()?;
     one_outcome(formula)?;
     let level = spec.level()?;
-    let arms = if formula.terms.is_empty() { None } else { Some(design.group(treatment(spec, formula)?.0)?) };
+    let arms = if formula.terms.is_empty() { None } else { Some(treatment(spec, formula).and_then(|(arm, factor)| design.group(arm, factor))?) };
     let clusters = &design.clusters[0];
     let mut sums: Vec<(usize, f64, f64, f64)> = vec![(usize::MAX, 0.0, 0.0, 0.0); clusters.count()];
     // Around the mean, so that squares of large outcomes keep their digits; a 0/1 outcome stays as it is.

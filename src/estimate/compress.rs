@@ -261,6 +261,8 @@ mod tests {
                 keep_missing_outcome: false,
                 drop_singletons: false,
                 counts: false,
+                compared: false,
+                arms: &[],
             };
             let design = Design::new(&formula, &table, &request).unwrap();
             let cells = Compressed::new(&design).unwrap();

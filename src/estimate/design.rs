@@ -1,6 +1,7 @@
 //! The model of a formula on a table: outcome, columns with their terms, clusters, effects.
 
 use super::answer::Answer;
+use super::emptied::{Emptied, Factors};
 use super::evaluate::evaluate;
 use super::expression::Expression;
 use super::formula::{Formula, Outcome, Quantity, Variable};
@@ -14,8 +15,8 @@ use std::sync::Arc;
 mod change;
 mod term;
 
+pub use term::{Absent, Term, is_level};
 use term::{COLUMNS, Piece};
-pub use term::{Term, is_level};
 
 /// What a spec asks of the rows.
 #[derive(Debug, Clone)]
@@ -33,6 +34,10 @@ pub struct Request<'a> {
     pub drop_singletons: bool,
     /// The outcome `cbind(a, b)` counts successes and failures.
     pub counts: bool,
+    /// The method compares the values of the treatment, whatever they are.
+    pub compared: bool,
+    /// The treatment's levels before the filter, and their rows.
+    pub arms: &'a [(String, usize)],
 }
 
 /// The rows of a fit.
@@ -58,6 +63,10 @@ pub struct Design {
     time: Option<usize>,
     balance: Vec<usize>,
     counts: bool,
+    /// Factors that lost a level on the way.
+    pub emptied: Vec<Emptied>,
+    /// Terms of levels that no row has.
+    pub absent: Vec<Absent>,
 }
 
 fn refused(line: impl Into<String>) -> Error {
@@ -120,6 +129,8 @@ impl Design {
             .map(|(_, column)| column.as_ref())
             .collect();
         let complete = complete_rows(&checked, before);
+        let fewer = complete.is_some() || request.counts || request.drop_singletons || !request.arms.is_empty();
+        let factors = fewer.then(|| Factors::new(formula, &texts, &columns, request.compared, request.arms));
         let mut n = complete.as_ref().map_or(before, Vec::len);
         let dropped = before - n;
         let taken = |columns: &[Arc<Column>], rows: &[u32]| columns.iter().map(|column| Arc::new(column.take(rows).compact())).collect::<Vec<_>>();
@@ -148,6 +159,8 @@ impl Design {
                 columns[at(&x.text)] = Arc::new(Column::Coded { levels, codes });
             }
         }
+        let checked = |at: usize| !(request.keep_missing_outcome && outcome.contains(&at));
+        let emptied = factors.map(|factors| factors.emptied(&columns, checked)).unwrap_or_default();
         let mut design = Design {
             n,
             dropped,
@@ -165,6 +178,8 @@ impl Design {
             time: request.time.map(at),
             balance: request.balance.iter().map(|name| at(name)).collect(),
             counts: request.counts,
+            emptied,
+            absent: Vec::new(),
             texts,
             columns,
         };
@@ -196,11 +211,11 @@ impl Design {
             return Err(refused(format!("time {name}: the column is text; give numbers")));
         }
         if formula.intercept && formula.effects.is_empty() {
-            design.terms.push(Term { name: "(Intercept)".to_string(), parts: Vec::new(), pieces: Vec::new() });
+            design.terms.push(Term { name: "(Intercept)".to_string(), parts: Vec::new(), pieces: Vec::new(), empty: false });
         }
         for (number, term) in formula.terms.iter().enumerate() {
             let start = design.terms.len();
-            let mut columns: Vec<Term> = vec![Term { name: String::new(), parts: Vec::new(), pieces: Vec::new() }];
+            let mut columns: Vec<Term> = vec![Term { name: String::new(), parts: Vec::new(), pieces: Vec::new(), empty: false }];
             for variable in term {
                 let own = design.variable(variable, &at, request.reference)?;
                 // The first factor of an interaction varies fastest, as in R.
@@ -209,7 +224,13 @@ impl Design {
                 }
                 columns = own.iter().flat_map(|right| columns.iter().map(move |left| left.times(right))).collect();
             }
-            design.terms.extend(columns);
+            for term in columns {
+                if term.empty {
+                    design.absent.push(Absent { before: design.terms.len(), treatment: formula.first == Some(number), term });
+                } else {
+                    design.terms.push(term);
+                }
+            }
             if formula.first == Some(number) {
                 design.treatment = (start..design.terms.len()).collect();
             }
@@ -221,11 +242,12 @@ impl Design {
         Grouping::new(&self.columns[column], self.n)
     }
 
-    /// A quantity of the formula as groups, its names in the language's order of levels.
-    pub fn group(&self, quantity: &Quantity) -> Result<Grouping> {
+    /// A quantity of the formula as groups, its names in the language's order of levels; numbers go by their value, unless they are a factor.
+    pub fn group(&self, quantity: &Quantity, factor: bool) -> Result<Grouping> {
         let column = self.texts.iter().position(|text| *text == quantity.text);
         let column = column.ok_or_else(|| refused(format!("{}: not a column of the spec", quantity.text)))?;
-        Ok(Grouping::ordered(&self.columns[column], self.n))
+        let plain = self.columns[column].by_value().filter(|_| !factor);
+        Ok(Grouping::ordered(plain.as_ref().unwrap_or(&self.columns[column]), self.n))
     }
 
     pub fn is_text(&self, quantity: &Quantity) -> bool {
@@ -237,28 +259,6 @@ impl Design {
         let clusters = self.cluster_counts.iter().take(2).min().map(|count| *count as u64);
         let n = if self.counts { (0..self.n).map(|row| self.sums(row).0).sum::<f64>() as u64 } else { self.n as u64 };
         Answer { method: method.to_string(), n: Some(n), clusters, dropped: Some(self.dropped as u64), ..Answer::default() }
-    }
-
-    /// Terms all of whose variables are among these columns (all terms for an empty list); for `joint`, where there is none, terms with any
-    /// of them. Refuses a list that names nothing.
-    pub fn chosen(&self, columns: &[String], key: &str) -> Result<Vec<usize>> {
-        let names = |part: &(String, BTreeSet<String>)| {
-            columns.contains(&part.0)
-                || columns.iter().any(|c| part.1.len() == 1 && part.1.contains(c))
-                || part.1.iter().all(|own| columns.contains(own))
-        };
-        let all = |term: &Term| columns.contains(&term.name) || !term.parts.is_empty() && term.parts.iter().all(names);
-        let some = |term: &Term| term.parts.iter().any(names);
-        let find = |rule: &dyn Fn(&Term) -> bool| (0..self.terms.len()).filter(|at| rule(&self.terms[*at])).collect::<Vec<usize>>();
-        if columns.is_empty() {
-            return Ok((0..self.terms.len()).collect());
-        }
-        let found = find(&all);
-        let found = if found.is_empty() && key == "joint" { find(&some) } else { found };
-        if found.is_empty() {
-            return Err(refused(format!("{key} {}: no term of the formula belongs to it", columns.join(" "))));
-        }
-        Ok(found)
     }
 
     /// Σ (y − ȳ)², 0 where it is rounding beside Σ y².

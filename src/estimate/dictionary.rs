@@ -231,15 +231,17 @@ pub enum Cell {
     Text,
 }
 
-/// Reads a cell. Spaces round it do not count; what is no finite number (`NaN`, `Inf`) is missing.
+/// Reads a cell. Spaces round it do not count; what is no finite number (`NaN`, `Inf`) is missing, and so are Stata's `.` and `.a` to `.z`:
+/// beside numbers they are nothing else. A column that holds text holds them as they are.
 pub fn cell(text: &[u8]) -> Cell {
     if let Some(value) = decimal(text) {
         return Cell::Number(value);
     }
     match text.trim_ascii() {
         b"" | b"NA" => Cell::Missing,
-        b"TRUE" => Cell::Number(1.0),
-        b"FALSE" => Cell::Number(0.0),
+        b"." | [b'.', b'a'..=b'z'] => Cell::Missing,
+        text if text.eq_ignore_ascii_case(b"TRUE") => Cell::Number(1.0),
+        text if text.eq_ignore_ascii_case(b"FALSE") => Cell::Number(0.0),
         text => match std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok()) {
             Some(value) if value.is_finite() => Cell::Number(value),
             Some(_) => Cell::Missing,
@@ -268,7 +270,8 @@ pub fn written(text: &[u8], commas: bool) -> Cell {
             _ => {}
         }
     }
-    if changed == 1 { cell(pointed) } else { Cell::Text }
+    // A comma alone is no Stata point.
+    if changed == 1 && cell(pointed) != Cell::Missing { cell(pointed) } else { Cell::Text }
 }
 
 /// Digits with a sign and a point, as long as one rounding gives the nearest number.
@@ -320,13 +323,14 @@ mod tests {
             let want = if want.is_finite() { Cell::Number(want) } else { Cell::Missing };
             assert_eq!(cell(text.as_bytes()), want, "{text}");
         }
-        for text in ["", " ", "NA", " NA", "NaN", "-Inf", "inf"] {
+        for text in ["", " ", "NA", " NA", "NaN", "-Inf", "inf", ".", " . ", ".a", ".z"] {
             assert_eq!(cell(text.as_bytes()), Cell::Missing, "{text}");
         }
-        for text in ["-", ".", "1 2", "True", "0x10", "1,5", "1_000", "e5", "--1"] {
+        for text in ["-", "..", ".A", ".ab", "a.", "1 2", "Truth", "0x10", "1,5", "1_000", "e5", "--1"] {
             assert_eq!(cell(text.as_bytes()), Cell::Text, "{text}");
         }
-        assert_eq!(cell(b"TRUE"), Cell::Number(1.0));
+        assert_eq!([b"TRUE", b"True", b"true"].map(|text| cell(text)), [Cell::Number(1.0); 3]);
+        assert_eq!(cell(b" False"), Cell::Number(0.0));
         assert_eq!(written(b"-1,5", true), Cell::Number(-1.5));
         assert_eq!((written(b"1.5", true), written(b"1,5", false), written(b"", true)), (Cell::Number(1.5), Cell::Text, Cell::Missing));
         for text in ["1.234,5", "1,2,3", "a,b", ","] {

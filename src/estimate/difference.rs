@@ -23,24 +23,30 @@ pub const GROUPS: usize = 500;
 /// The comparisons of a treatment: a number with two values is one, higher less lower; otherwise each level against the reference, on
 /// the rows of those two alone. Refuses a treatment with one value.
 pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: bool, answer: &mut Answer) -> Result<Vec<Contrast>> {
-    let groups = design.group(treatment)?;
-    if groups.count() < 2 {
+    let groups = design.group(treatment, forced)?;
+    let lost = design.emptied.iter().find(|emptied| emptied.text == treatment.text).map_or(0, |emptied| emptied.lost().count());
+    if groups.count() + lost < 2 {
         return Err(refused(format!("{}: only one group is left; two or more are compared", treatment.text)));
     }
     if groups.count() > GROUPS {
         return Err(refused(format!("{}: {} groups are too many to compare; is it the column of arms?", treatment.text, groups.count())));
     }
-    let reference = spec.reference.get(&treatment.text);
+    let reference = spec.reference_of(&treatment.text);
     let base = match reference {
         None => 0,
         Some(level) => {
             let text = design.is_text(treatment);
-            groups.names.iter().position(|name| is_level(text, name, level)).ok_or_else(|| {
+            let same = groups.names.iter().position(|name| name == level);
+            same.or_else(|| groups.names.iter().position(|name| is_level(text, name, level))).ok_or_else(|| {
                 refused(format!("{}: no row has the reference level {level}; there are {}", treatment.text, groups.names.join(", ")))
             })?
         }
     };
-    let plain = groups.count() == 2 && !design.is_text(treatment) && !forced;
+    if groups.count() < 2 {
+        // The answer says which arm has nothing to be compared.
+        return Ok(Vec::new());
+    }
+    let plain = is_pair(design, treatment, forced, groups.count() + lost);
     if plain && base != 0 {
         let name = &treatment.text;
         answer.warnings.push(format!("reference {name}: a number with two values is compared higher less lower; write factor({name}) to choose"));
@@ -62,6 +68,11 @@ pub fn contrasts(spec: &Spec, design: &Design, treatment: &Quantity, forced: boo
             Contrast { term: if plain { name.to_string() } else { format!("{name}[{}]", groups.names[level]) }, arm: arm(level) }
         })
         .collect())
+}
+
+/// Whether a treatment of so many levels is one row, higher less lower.
+pub fn is_pair(design: &Design, quantity: &Quantity, factor: bool, levels: usize) -> bool {
+    levels == 2 && !design.is_text(quantity) && !factor
 }
 
 /// The arm of each cluster. Refuses a treatment that varies within one.

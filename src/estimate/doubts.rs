@@ -4,7 +4,7 @@
 use memchr::memchr2;
 
 use super::dictionary::{Cell, written};
-use super::table::{Column, Doubt, Levels};
+use super::table::{Column, Doubt, Levels, Matters};
 use crate::sheet::words;
 
 /// With which decimal signs the numbers of a column were written.
@@ -62,7 +62,7 @@ impl Signs {
             };
             format!("was read with a decimal {sign}: «{first}» as {value}; if the {sign} is for thousands, write the numbers without it")
         };
-        Some(Doubt { column: column.to_owned(), line, refused: opposed, anywhere: false })
+        Some(Doubt { column: column.to_owned(), line, refused: opposed, matters: Matters::InFormula })
     }
 }
 
@@ -125,7 +125,7 @@ pub fn of_numbers(column: &str, held: &Column, commas: bool) -> Option<Doubt> {
     let signed: Vec<bool> = levels.iter().zip(&is_text).map(|(text, is)| *is && (grouped(text.trim().as_bytes()) || comma(text))).collect();
     let texts = is_text.iter().filter(|text| **text).count();
     let all_signed = signed.iter().filter(|signed| **signed).count();
-    let told = |line: String| Some(Doubt { column: column.to_owned(), line, refused: false, anywhere: false });
+    let told = |line: String| Some(Doubt { column: column.to_owned(), line, refused: false, matters: Matters::InFormula });
     if let Some(first) = signed.iter().position(|signed| *signed) {
         let shown = levels[first].trim();
         let what = if grouped(shown.as_bytes()) {
@@ -134,7 +134,12 @@ pub fn of_numbers(column: &str, held: &Column, commas: bool) -> Option<Doubt> {
             format!("«{shown}» has a decimal comma where commas separate cells: write {}, or save the file with semicolons", shown.replace(',', "."))
         };
         if all_signed == texts {
-            return Some(Doubt { column: column.to_owned(), line: format!("is no column of numbers, {what}"), refused: true, anywhere: false });
+            return Some(Doubt {
+                column: column.to_owned(),
+                line: format!("is no column of numbers, {what}"),
+                refused: true,
+                matters: Matters::InFormula,
+            });
         }
         if (texts - all_signed) * 2 <= levels.len() {
             return told(format!("is text: {what}; and cells such as «{}» are no numbers", levels[other(&is_text, &signed)?]));
@@ -158,10 +163,25 @@ fn other(is_text: &[bool], signed: &[bool]) -> Option<usize> {
     is_text.iter().zip(signed).position(|(text, signed)| *text && !signed)
 }
 
+/// What to say of whole numbers with more digits than a number holds.
+pub fn of_overlong(column: &str, first: &str) -> Doubt {
+    let line = format!(
+        "holds «{first}», longer than a number is held, so that others may be the same: as a cluster, block, effect or factor( ) it keeps its digits"
+    );
+    Doubt { column: column.to_owned(), line, refused: false, matters: Matters::AsNumber }
+}
+
+/// What to say of two texts that are one number, where they name two groups.
+pub fn of_twins(column: &str, [first, second]: &[String; 2]) -> Doubt {
+    let line =
+        format!("holds «{first}» and «{second}»: one number, but two groups, because they are written in two ways; write them alike if they are one");
+    Doubt { column: column.to_owned(), line, refused: false, matters: Matters::AsGroup }
+}
+
 /// Letters that were lost or spoilt before the file came here.
 pub fn of_letters(column: &str, held: &Column) -> Option<Doubt> {
     let Column::Coded { levels: Levels::Texts(levels), .. } = held else { return None };
-    let doubt = |line: String, refused: bool| Some(Doubt { column: column.to_owned(), line, refused, anywhere: true });
+    let doubt = |line: String, refused: bool| Some(Doubt { column: column.to_owned(), line, refused, matters: Matters::Anywhere });
     if let Some(lost) = levels.iter().find(|text| text.contains('\u{FFFD}')) {
         return doubt(format!("holds «{lost}»: letters were lost on the way (U+FFFD); export the file again as UTF-8"), true);
     }

@@ -45,7 +45,7 @@ pub fn truth(column: &Column, expression: &Expression) -> Result<Vec<bool>> {
         Column::Numbers(values) => Ok(values.iter().map(|value| holds(*value)).collect()),
         Column::Coded { levels, codes } => {
             let Some(values) = numbers(levels) else { return Err(refused(format!("`{expression}` is text where true or false is wanted"))) };
-            let holds: Vec<bool> = std::iter::once(false).chain(values.iter().map(|value| holds(*value))).collect();
+            let holds: Vec<bool> = std::iter::once(false).chain(values.into_iter().map(holds)).collect();
             let mut rows = Vec::with_capacity(codes.len());
             match codes {
                 Codes::Narrow(codes) => rows.extend(codes.iter().map(|code| holds[usize::from(*code)])),
@@ -90,10 +90,11 @@ fn find<'a>(table: &'a Table, name: &str) -> Result<&'a Arc<Column>> {
 }
 
 /// The levels as numbers; None for text. Without any level a column is neither.
-fn numbers(levels: &Levels) -> Option<&[f64]> {
+fn numbers(levels: &Levels) -> Option<Vec<f64>> {
     match levels {
-        Levels::Numbers(values) => Some(values),
-        Levels::Texts(values) => values.is_empty().then_some(&[]),
+        Levels::Numbers(values) => Some(values.clone()),
+        Levels::Spelt(values) => Some(values.iter().map(|level| level.value).collect()),
+        Levels::Texts(values) => values.is_empty().then(Vec::new),
     }
 }
 

@@ -149,6 +149,24 @@ impl Expression {
         }
         self.parts().into_iter().for_each(|part| part.columns(into));
     }
+
+    /// Adds the names of the columns whose values it reckons with to the first set, of those that name the groups of an aggregate to the second.
+    pub fn uses(&self, values: &mut BTreeSet<String>, groups: &mut BTreeSet<String>) {
+        match self {
+            Expression::Column(name) => {
+                values.insert(name.clone());
+            }
+            Expression::Aggregate(aggregate) => {
+                let Aggregate { of, by, condition, .. } = aggregate.as_ref();
+                of.iter().chain(condition).for_each(|part| part.uses(values, groups));
+                match by {
+                    Some(Expression::Column(name)) => drop(groups.insert(name.clone())),
+                    by => by.iter().for_each(|by| by.uses(values, groups)),
+                }
+            }
+            other => other.parts().into_iter().for_each(|part| part.uses(values, groups)),
+        }
+    }
 }
 
 /// Whether a name can stand without backticks.

@@ -5,8 +5,8 @@ use super::compress::{Compressed, gather};
 use super::design::Design;
 use super::formula::{Formula, Outcome};
 use super::linear::{adjust, bare, check_two_way, degrees, joint_rows, row, variance, warn_few};
-use super::run::one_outcome;
 use super::spec::{Spec, refused};
+use super::uses::one_outcome;
 use crate::error::Result;
 use crate::stats::cells::{Cells, Rows, together};
 use crate::stats::family::{Family, Link};
@@ -196,7 +196,7 @@ fn likelihood_rows(
         warn_few(answer, if df == Df::Satterthwaite { f64::INFINITY } else { clusters as f64 - 1.0 });
     }
     adjust(answer, &spec.adjust)?;
-    if !joint.is_empty() {
+    if !spec.joint.is_empty() {
         let lower = if variance.is_clustered() { clusters as f64 - 1.0 } else { fit.rows - fit.kept.len() as f64 };
         let test = found.as_ref().map_err(|why| *why).and_then(|robust| {
             let contrasts: Vec<DVector<f64>> = joint.iter().filter_map(|at| Some(robust.turn.tr_mul(&unit(position(*at).ok()?)))).collect();

@@ -79,10 +79,7 @@ pub fn bare(term: &str, estimate: Option<f64>) -> Row {
     ["se", "statistic", "df", "p", "ci_low", "ci_high"].iter().fold(row, |row, name| row.with(name, None))
 }
 
-pub fn ols(spec: &Spec, mut design: Design) -> Result<Answer> {
-    if spec.method == "lin" {
-        design.centre_and_interact()?;
-    }
+pub fn ols(spec: &Spec, design: Design) -> Result<Answer> {
     let clustered = !spec.cluster.is_empty();
     let variance = variance(spec, if clustered { "cr2" } else { "hc2" })?;
     check_two_way(spec, variance)?;

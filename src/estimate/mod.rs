@@ -4,9 +4,11 @@
 //! makes a design of them; the method answers with rows, every missing number with its reason.
 
 pub mod answer;
+mod forms;
 pub mod spec;
 pub mod table;
 mod dictionary;
+mod spelling;
 mod doubts;
 mod blocks;
 mod separated;
@@ -16,7 +18,9 @@ pub mod expression;
 pub mod evaluate;
 pub mod rows;
 pub mod formula;
+mod uses;
 pub mod grouping;
+mod emptied;
 pub mod design;
 mod compress;
 mod linear;
@@ -28,5 +32,6 @@ mod generalised;
 mod survival;
 mod association;
 mod planning;
+mod absent;
 pub mod run;
 pub mod command;

@@ -1,7 +1,7 @@
 //! Columns of a Parquet file, each read by one thread from its first row group to its last. Numbers, truth values and text are read;
 //! text stays text, whatever it spells.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,9 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::dictionary::{Numbers, Texts};
+use super::doubts::of_overlong;
 use super::read::{file, places, refused, table};
+use super::spelling::WHOLE;
 use super::table::{Codes, Column, Levels, Table};
 use crate::error::{Error, Result};
 use crate::sheet::Written;
@@ -32,8 +34,8 @@ pub fn names(path: &Path) -> Result<Vec<String>> {
     Ok(schema.root_schema().get_fields().iter().map(|field| field.name().to_string()).collect())
 }
 
-/// The wanted columns. Refuses those that hold neither numbers nor text, and nested ones.
-pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>, threads: usize) -> Result<Table> {
+/// The wanted columns; whole numbers of `groups` keep all their digits. Refuses those that hold neither numbers nor text, and nested ones.
+pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>, groups: &BTreeSet<String>, threads: usize) -> Result<Table> {
     let names = names(path)?;
     let places = places(path, &names, how, wanted)?;
     let rows = open(path)?.metadata().file_metadata().num_rows();
@@ -41,8 +43,8 @@ pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>, threads: usiz
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || -> Result<()> {
         let file = open(path)?;
-        while let Some((place, _)) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let column = column(path, &file, &names[*place], *place, rows)?;
+        while let Some((place, ours)) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let column = column(path, &file, &names[*place], *place, rows, groups.contains(ours))?;
             done.lock().unwrap_or_else(PoisonError::into_inner).push((*place, column));
         }
         Ok(())
@@ -57,7 +59,9 @@ pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>, threads: usiz
     }
     let mut columns = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     columns.sort_by_key(|(place, _)| *place);
-    Ok(table(rows, names, &places, columns.into_iter().map(|(_, column)| column).collect()))
+    let long = |((_, name), (_, (_, overlong))): (&(usize, String), &(usize, Read))| overlong.as_deref().map(|text| of_overlong(name, text));
+    let doubts = places.iter().zip(&columns).filter_map(long).collect();
+    Ok(Table { doubts, ..table(rows, names, &places, columns.into_iter().map(|(_, (column, _))| column).collect()) })
 }
 
 fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
@@ -97,7 +101,10 @@ fn meaning(column: &ColumnDescriptor) -> Result<Meaning, String> {
     }
 }
 
-fn column(path: &Path, file: &SerializedFileReader<File>, name: &str, place: usize, rows: usize) -> Result<Column> {
+/// A column, and the first whole number with more digits than a number holds.
+type Read = (Column, Option<Box<str>>);
+
+fn column(path: &Path, file: &SerializedFileReader<File>, name: &str, place: usize, rows: usize, group: bool) -> Result<Read> {
     let schema = file.metadata().file_metadata().schema_descr();
     let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == place);
     let leaf = leaf.filter(|leaf| schema.column(*leaf).path().parts().len() == 1 && schema.column(*leaf).max_rep_level() == 0);
@@ -105,20 +112,35 @@ fn column(path: &Path, file: &SerializedFileReader<File>, name: &str, place: usi
     let descriptor = schema.column(leaf);
     let meaning = meaning(&descriptor)
         .map_err(|kind| refused(path, format!("the column `{name}` is of type {kind}; write it as numbers or as text to use it")))?;
-    let groups = (0..file.num_row_groups()).map(|group| file.get_row_group(group).and_then(|group| group.get_column_reader(leaf)));
+    let groups = || (0..file.num_row_groups()).map(|group| file.get_row_group(group).and_then(|group| group.get_column_reader(leaf)));
+    let mut overlong = None;
     let column = match meaning {
-        Meaning::Text => texts(groups, rows).map_err(|error| match error {
+        Meaning::Text => texts(groups(), rows).map_err(|error| match error {
             ParquetError::General(what) if what == NOT_TEXT => refused(path, format!("the column `{name}` holds {NOT_TEXT}; write it in UTF-8")),
             error => damaged(path, error),
         })?,
-        Meaning::Number { scale, unsigned } => numbers(groups, rows, scale, unsigned).map_err(|error| damaged(path, error))?,
+        Meaning::Number { scale, unsigned } => {
+            let column;
+            (column, overlong) = numbers(groups(), rows, scale, unsigned).map_err(|error| damaged(path, error))?;
+            // Numbers tell the groups apart, unless there are longer ones than a number holds.
+            if group && overlong.is_some() { whole(groups(), rows, scale, unsigned).map_err(|error| damaged(path, error))? } else { column }
+        }
     };
-    if column.len() == rows { Ok(column) } else { Err(damaged(path, format!("the column `{name}` has {} rows of {rows}", column.len()))) }
+    if column.len() == rows { Ok((column, overlong)) } else { Err(damaged(path, format!("the column `{name}` has {} rows of {rows}", column.len()))) }
 }
 
 type Group = parquet::errors::Result<ColumnReader>;
 
-fn numbers(groups: impl Iterator<Item = Group>, rows: usize, scale: i32, unsigned: bool) -> parquet::errors::Result<Column> {
+fn numbers(groups: impl Iterator<Item = Group>, rows: usize, scale: i32, unsigned: bool) -> parquet::errors::Result<Read> {
+    let overlong = std::cell::RefCell::new(None);
+    let exact = |whole: i128| -> f64 {
+        let value = whole as f64;
+        if value.abs() > WHOLE && overlong.borrow().is_none() {
+            *overlong.borrow_mut() = Some(pointed(whole, scale).into());
+        }
+        value
+    };
+    let bytes = |bytes: &[u8]| big(bytes).map_or_else(|| vast(bytes), &exact);
     let mut column = Numbers::with_capacity(rows.min(ROOM));
     let unit = 10f64.powi(scale);
     for group in groups {
@@ -126,20 +148,87 @@ fn numbers(groups: impl Iterator<Item = Group>, rows: usize, scale: i32, unsigne
             ColumnReader::BoolColumnReader(reader) => add(reader, &mut column, |value| f64::from(u8::from(*value)))?,
             ColumnReader::Int32ColumnReader(reader) if unsigned => add(reader, &mut column, |value| f64::from(value.cast_unsigned()))?,
             ColumnReader::Int32ColumnReader(reader) => add(reader, &mut column, |value| f64::from(*value) / unit)?,
-            ColumnReader::Int64ColumnReader(reader) if unsigned => add(reader, &mut column, |value| value.cast_unsigned() as f64)?,
-            ColumnReader::Int64ColumnReader(reader) => add(reader, &mut column, |value| *value as f64 / unit)?,
+            ColumnReader::Int64ColumnReader(reader) if unsigned => add(reader, &mut column, |value| exact(i128::from(value.cast_unsigned())))?,
+            ColumnReader::Int64ColumnReader(reader) => add(reader, &mut column, |value| exact(i128::from(*value)) / unit)?,
             ColumnReader::FloatColumnReader(reader) => add(reader, &mut column, |value| f64::from(*value))?,
             ColumnReader::DoubleColumnReader(reader) => add(reader, &mut column, |value| *value)?,
-            ColumnReader::ByteArrayColumnReader(reader) => add(reader, &mut column, |value| big(value.data()) / unit)?,
-            ColumnReader::FixedLenByteArrayColumnReader(reader) => add(reader, &mut column, |value| big(value.data()) / unit)?,
+            ColumnReader::ByteArrayColumnReader(reader) => add(reader, &mut column, |value| bytes(value.data()) / unit)?,
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => add(reader, &mut column, |value| bytes(value.data()) / unit)?,
             ColumnReader::Int96ColumnReader(_) => return Err(ParquetError::General("INT96".to_string())),
         }
     }
-    Ok(column.finish())
+    Ok((column.finish(), overlong.into_inner()))
 }
 
-/// Two's complement, the highest byte first.
-fn big(bytes: &[u8]) -> f64 {
+/// A column of whole numbers, each told from the others by all its digits.
+fn whole(groups: impl Iterator<Item = Group>, rows: usize, scale: i32, unsigned: bool) -> parquet::errors::Result<Column> {
+    let unit = 10f64.powi(scale);
+    let (mut known, mut levels, mut codes) = (HashMap::new(), Vec::new(), Codes::default());
+    codes.reserve(rows.min(ROOM));
+    let mut put = |number: Option<i128>| {
+        let Some(number) = number else { return codes.extend(std::iter::once(0), levels.len()) };
+        let code = *known.entry(number).or_insert_with(|| {
+            levels.push((pointed(number, scale), number as f64 / unit));
+            levels.len() as u32
+        });
+        codes.extend(std::iter::once(code), levels.len());
+    };
+    let mut vast = false;
+    let mut bytes = |value: Option<&[u8]>| {
+        let number = value.map(big);
+        vast |= number == Some(None);
+        put(number.flatten());
+    };
+    for group in groups {
+        match group? {
+            ColumnReader::Int64ColumnReader(reader) if unsigned => {
+                each(reader, |value| bytes(value.map(|value| u128::from(value.cast_unsigned()).to_be_bytes()).as_ref().map(|bytes| &bytes[..])))?
+            }
+            ColumnReader::Int64ColumnReader(reader) => {
+                each(reader, |value| bytes(value.map(|value| value.to_be_bytes()).as_ref().map(|bytes| &bytes[..])))?
+            }
+            ColumnReader::ByteArrayColumnReader(reader) => each(reader, |value| bytes(value.map(|value| value.data())))?,
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => each(reader, |value| bytes(value.map(|value| value.data())))?,
+            _ => continue,
+        }
+    }
+    if vast {
+        return Err(ParquetError::General("a number has more than 38 digits".to_string()));
+    }
+    Ok(Column::Coded { levels: Levels::spelt(&levels, false), codes })
+}
+
+/// A whole number of units of 10^-scale as it is written.
+fn pointed(number: i128, scale: i32) -> String {
+    let places = usize::try_from(scale).unwrap_or(0);
+    let (sign, size) = (if number < 0 { "-" } else { "" }, format!("{:0>1$}", number.unsigned_abs(), places + 1));
+    let (before, after) = size.split_at(size.len() - places);
+    if places == 0 { format!("{sign}{size}") } else { format!("{sign}{before}.{after}") }
+}
+
+/// Each row's value, in order.
+fn each<T: DataType>(mut reader: ColumnReaderImpl<T>, mut take: impl FnMut(Option<&T::T>)) -> parquet::errors::Result<()> {
+    let mut batch = Batch::<T>::default();
+    while batch.read(&mut reader)? {
+        let mut values = batch.values.iter();
+        for row in 0..batch.levels.len().max(batch.values.len()) {
+            take(if batch.whole() || batch.levels[row] > 0 { values.next() } else { None });
+        }
+    }
+    Ok(())
+}
+
+/// Two's complement, the highest byte first; `None` where that is more than 38 digits.
+fn big(bytes: &[u8]) -> Option<i128> {
+    let sign = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { u8::MAX } else { 0 };
+    let surplus = bytes.len().saturating_sub(16);
+    let (front, rest) = bytes.split_at(surplus);
+    let fits = front.iter().all(|byte| *byte == sign) && (surplus == 0 || (rest[0] ^ sign) & 0x80 == 0);
+    fits.then(|| rest.iter().fold(if sign == 0 { 0 } else { -1 }, |number: i128, byte| number << 8 | i128::from(*byte)))
+}
+
+/// The same where it may be longer.
+fn vast(bytes: &[u8]) -> f64 {
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
     let size = bytes.iter().fold(0.0, |sum, byte| sum * 256.0 + f64::from(if negative { !byte } else { *byte }));
     if negative { -size - 1.0 } else { size }
@@ -263,7 +352,7 @@ mod tests {
         let path = folder.path().join("a.parquet");
         three(&path);
         let wanted = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<BTreeSet<String>>();
-        let table = read(&path, &Written::default(), &wanted(&["b", "i", "money", "x", "t", "u"]), 3).unwrap();
+        let table = read(&path, &Written::default(), &wanted(&["b", "i", "money", "x", "t", "u"]), &BTreeSet::new(), 3).unwrap();
         let numbers = |name: &str| (0..3).map(|row| table.column(name).unwrap().number(row)).map(|v| v.is_finite().then_some(v)).collect::<Vec<_>>();
         assert_eq!(numbers("b"), [Some(1.0), Some(0.0), Some(1.0)]);
         assert_eq!(numbers("i"), [Some(7.0), None, Some(-3.0)]);
@@ -272,12 +361,18 @@ mod tests {
         assert_eq!(numbers("u"), [Some(1.0), Some(4294967295.0), Some(0.0)]);
         assert_eq!(table.column("t"), Some(&Column::Coded { levels: Levels::Texts(vec!["12".to_string()]), codes: Codes::Narrow(vec![1, 0, 0]) }));
         assert_eq!((table.rows, table.others), (3, vec!["day".to_string(), "many".to_string()]));
-        assert!(read(&path, &Written::default(), &wanted(&["day"]), 1).unwrap_err().to_string().contains("`day` is of type date"));
-        assert!(read(&path, &Written::default(), &wanted(&["many"]), 1).unwrap_err().to_string().contains("nested"));
+        assert!(read(&path, &Written::default(), &wanted(&["day"]), &BTreeSet::new(), 1).unwrap_err().to_string().contains("`day` is of type date"));
+        assert!(read(&path, &Written::default(), &wanted(&["many"]), &BTreeSet::new(), 1).unwrap_err().to_string().contains("nested"));
     }
 
     #[test]
     fn whole_numbers_in_bytes_keep_their_sign() {
-        assert_eq!([big(&[0xFF, 0x38]), big(&[0, 0x80]), big(&[0x80, 0]), big(&[])], [-200.0, 128.0, -32768.0, 0.0]);
+        let numbers = [(vec![0xFF, 0x38], -200), (vec![0, 0x80], 128), (vec![0x80, 0], -32768), (vec![], 0)];
+        for (bytes, number) in numbers {
+            assert_eq!((big(&bytes), vast(&bytes)), (Some(number), number as f64));
+        }
+        assert_eq!(big(&[vec![0xFF; 4], vec![0x80], vec![0; 15]].concat()), Some(i128::MIN));
+        assert_eq!((big(&[vec![0, 0x80], vec![0; 15]].concat()), big(&[vec![1], vec![0; 16]].concat())), (None, None));
+        assert_eq!([(150, 2), (-5, 2), (0, 0), (-70, 1)].map(|(number, scale)| pointed(number, scale)), ["1.50", "-0.05", "0", "-7.0"]);
     }
 }

@@ -164,7 +164,7 @@ fn wild_rows<R: Rows>(spec: &Spec, design: &Design, rows: &R) -> Result<Answer> 
     };
     let leave_out = spec.word("bootstrap", &spec.bootstrap, "11", &["11", "31"])? == "31";
     let draws = draws(spec, 9_999, &mut answer)? as u32;
-    if design.treatment.is_empty() {
+    if design.treatment.is_empty() && !design.absent.iter().any(|absent| absent.treatment) {
         return Err(refused("method wild: the first term on the right is the treatment, and there is none"));
     }
     let plan = Plan { weights, impose_null: spec.impose_null.unwrap_or(true), leave_out, draws };

@@ -15,8 +15,8 @@ use super::blocks::Source;
 use super::dictionary::{Cell, written};
 use super::doubts::{self, Signs};
 use super::parquet;
-use super::separated::{self, Fault, Wanted};
-use super::table::Table;
+use super::separated::{self, Asked, Fault, Held, Wanted};
+use super::table::{Doubt, Table};
 use crate::error::{Error, Result};
 use crate::sheet::columns::{called, folded};
 use crate::sheet::{Dialect, Encoding, Rows, Seen, Written, dialect, seen};
@@ -32,13 +32,13 @@ enum Kind {
     Parquet,
 }
 
-/// The columns that are wanted, in the file's order, under the names they are wanted by. Refuses a wanted column that is not there, or that
-/// is there twice, and a file that cannot be read as rows of equal width.
-pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>) -> Result<Table> {
+/// The columns that are wanted, in the file's order, under the names they are wanted by; those of `groups` keep the characters that tell their
+/// groups apart. Refuses a wanted column that is not there, or that is there twice, and a file that cannot be read as rows of equal width.
+pub fn read(path: &Path, how: &Written, wanted: &BTreeSet<String>, groups: &BTreeSet<String>) -> Result<Table> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let mut table = match kind(path)? {
-        Kind::Parquet => parquet::read(path, how, wanted, threads)?,
-        kind => rows(path, &kind, how, wanted, BLOCK, threads)?,
+        Kind::Parquet => parquet::read(path, how, wanted, groups, threads)?,
+        kind => rows(path, &kind, how, wanted, groups, BLOCK, threads)?,
     };
     let letters = table.columns.iter().filter_map(|(name, column)| doubts::of_letters(name, column));
     table.doubts.extend(letters.collect::<Vec<_>>());
@@ -235,37 +235,54 @@ pub fn table(rows: usize, names: Vec<String>, places: &[(usize, String)], column
     Table { rows, columns, others, doubts: Vec::new() }
 }
 
-fn rows(path: &Path, kind: &Kind, how: &Written, wanted: &BTreeSet<String>, block: usize, threads: usize) -> Result<Table> {
-    let mut text = Vec::new();
+fn rows(
+    path: &Path,
+    kind: &Kind,
+    how: &Written,
+    wanted: &BTreeSet<String>,
+    groups: &BTreeSet<String>,
+    block: usize,
+    threads: usize,
+) -> Result<Table> {
+    let mut held = Vec::new();
     loop {
         let mut opened = open(path, kind, how.encoding, block)?;
         let (names, header_lines) = header(path, &mut opened.source)?;
         let shown = if opened.dialect.delimiter == b',' { Signs::default() } else { opened.shown() };
         let Opened { source, lines, dialect, .. } = opened;
         let places = places(path, &names, how, wanted)?;
-        text.resize(places.len(), false);
+        held.resize(places.len(), Held::Fitting);
         let size = if matches!(kind, Kind::Plain) { std::fs::metadata(path).ok().map(|about| about.len()) } else { None };
         let header_lines = header_lines + lines;
-        let columns: Vec<usize> = places.iter().map(|(at, _)| *at).collect();
-        let wanted = Wanted { width: names.len(), columns: &columns, text: &text, header_lines, size, delimiter: dialect.delimiter };
+        let asked = |((place, name), held): (&(usize, String), &Held)| Asked { place: *place, group: groups.contains(name), held: *held };
+        let columns: Vec<Asked> = places.iter().zip(&held).map(asked).collect();
+        let wanted = Wanted { width: names.len(), columns: &columns, header_lines, size, delimiter: dialect.delimiter };
         match separated::read(source, &wanted, threads) {
             Ok((rows, found)) => {
-                let (held, signs): (Vec<_>, Vec<Signs>) = found.into_iter().unzip();
-                let beside = signs.iter().chain([&shown]);
-                let named = places.iter().map(|(_, name)| name).zip(&held).zip(&signs);
-                let doubts = named.filter_map(|((name, column), signs)| {
-                    doubts::of_numbers(name, column, wanted.commas()).or_else(|| signs.doubt(name, beside.clone()).filter(|_| !column.is_text()))
-                });
-                let doubts = doubts.collect();
-                return Ok(Table { doubts, ..table(rows, names, &places, held) });
+                let doubts = told(&places, &found, &shown, wanted.commas());
+                let columns = found.into_iter().map(|read| read.column).collect();
+                return Ok(Table { doubts, ..table(rows, names, &places, columns) });
             }
             Err(Fault::Line(line, what)) => return Err(refused(path, format!("line {line} {what}"))),
             Err(Fault::Reading(error)) => return Err(reading(path, &error)),
             Err(Fault::Column(column, what)) => return Err(refused(path, format!("the column `{}` {what}", places[column].1))),
-            // Read again, this column as text: so many numbers before the first text are rare.
-            Err(Fault::Text(column)) => text[column] = true,
+            // Read again, this column held so: that many numbers before the first text, or the first number written otherwise, are rare.
+            Err(Fault::Again(column, otherwise)) => held[column] = otherwise,
         }
     }
+}
+
+/// What is doubtful of columns as they were written; `shown` are the signs of the file's other columns.
+fn told(places: &[(usize, String)], found: &[separated::Read], shown: &Signs, commas: bool) -> Vec<Doubt> {
+    let beside = found.iter().map(|read| &read.signs).chain([shown]);
+    let of = |((_, name), read): (&(usize, String), &separated::Read)| {
+        let numbers = doubts::of_numbers(name, &read.column, commas);
+        let numbers = numbers.or_else(|| read.signs.doubt(name, beside.clone()).filter(|_| !read.column.is_text()));
+        let overlong = read.overlong.as_deref().filter(|_| !read.column.is_text()).map(|text| doubts::of_overlong(name, text));
+        let twins = read.twins.as_ref().map(|two| doubts::of_twins(name, two));
+        [numbers, overlong, twins].into_iter().flatten()
+    };
+    places.iter().zip(found).flat_map(of).collect()
 }
 
 #[cfg(test)]
@@ -291,7 +308,7 @@ mod tests {
 
     fn of(text: &str, names: &[&str]) -> Result<Table> {
         let folder = tempfile::tempdir().unwrap();
-        read(&written(&folder, "Rows.CSV", text.as_bytes()), &Written::default(), &wanted(names))
+        read(&written(&folder, "Rows.CSV", text.as_bytes()), &Written::default(), &wanted(names), &BTreeSet::new())
     }
 
     fn shown(column: &Column) -> Vec<String> {
@@ -321,7 +338,7 @@ mod tests {
     fn what_cannot_be_read_is_refused_with_the_line_and_the_reason() {
         let refused = |text: &[u8], file: &str, names: &[&str]| {
             let folder = tempfile::tempdir().unwrap();
-            read(&written(&folder, file, text), &Written::default(), &wanted(names)).unwrap_err().to_string()
+            read(&written(&folder, file, text), &Written::default(), &wanted(names), &BTreeSet::new()).unwrap_err().to_string()
         };
         let of = |text: &str| refused(text.as_bytes(), "a.csv", &["a"]);
         assert!(of("").contains("empty"));
@@ -336,19 +353,29 @@ mod tests {
         assert!(refused(b"a,b\n1,2\n", "a.csv.gz", &["a"]).contains("damaged"));
         assert!(refused(b"PAR1 and no more PAR1", "a.parquet", &["a"]).contains("damaged"));
         assert!(refused(b"a\n1\n", "a.txt", &["a"]).contains(".parquet"));
-        assert!(read(Path::new("/none/such.csv"), &Written::default(), &wanted(&["a"])).unwrap_err().to_string().contains("no such file"));
+        assert!(
+            read(Path::new("/none/such.csv"), &Written::default(), &wanted(&["a"]), &BTreeSet::new())
+                .unwrap_err()
+                .to_string()
+                .contains("no such file")
+        );
     }
 
     #[test]
     fn a_packed_file_reads_like_the_plain_one_and_is_refused_when_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let text: String = std::iter::once("a,b\n".to_string()).chain((0..20_000).map(|i| format!("{},t{}\n", i % 7, i % 11))).collect();
-        let plain = read(&written(&folder, "a.csv", text.as_bytes()), &Written::default(), &wanted(&["a", "b"])).unwrap();
+        let plain = read(&written(&folder, "a.csv", text.as_bytes()), &Written::default(), &wanted(&["a", "b"]), &BTreeSet::new()).unwrap();
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(text.as_bytes()).unwrap();
         let packed = packed.finish().unwrap();
-        assert_eq!(read(&written(&folder, "b.csv.gz", &packed), &Written::default(), &wanted(&["a", "b"])).unwrap().columns, plain.columns);
-        let cut = read(&written(&folder, "c.csv.gz", &packed[..packed.len() / 2]), &Written::default(), &wanted(&["a"])).unwrap_err().to_string();
+        assert_eq!(
+            read(&written(&folder, "b.csv.gz", &packed), &Written::default(), &wanted(&["a", "b"]), &BTreeSet::new()).unwrap().columns,
+            plain.columns
+        );
+        let cut = read(&written(&folder, "c.csv.gz", &packed[..packed.len() / 2]), &Written::default(), &wanted(&["a"]), &BTreeSet::new())
+            .unwrap_err()
+            .to_string();
         assert!(cut.contains("damaged or cut off"), "{cut}");
     }
 
@@ -387,8 +414,8 @@ mod tests {
             let bytes = writer.into_inner().unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = written(&folder, "a.csv", &bytes);
-            let table = super::rows(&path, &Kind::Plain, &Written::default(), &wanted(&["a", "b", "c"]), size, threads).unwrap();
-            prop_assert_eq!(&super::rows(&path, &Kind::Plain, &Written::default(), &wanted(&["a", "b", "c"]), 1 << 20, 1).unwrap().columns, &table.columns);
+            let table = super::rows(&path, &Kind::Plain, &Written::default(), &wanted(&["a", "b", "c"]), &BTreeSet::new(), size, threads).unwrap();
+            prop_assert_eq!(&super::rows(&path, &Kind::Plain, &Written::default(), &wanted(&["a", "b", "c"]), &BTreeSet::new(), 1 << 20, 1).unwrap().columns, &table.columns);
             // A row of separators alone is one that a spreadsheet left empty.
             let plain = csv::Reader::from_reader(bytes.as_slice()).into_records().map(|row| row.unwrap());
             let plain: Vec<csv::StringRecord> = plain.filter(|row| always || !row.iter().all(|cell| cell.bytes().all(|byte| byte == b' '))).collect();

@@ -12,7 +12,7 @@ use crate::id::seeded_random;
 use crate::stats::passes;
 use crate::stats::studentised::Studentised;
 use crate::trial::protocol::Protocol;
-use crate::trial::randomise::draw;
+use crate::trial::randomise::{LeftOver, Rule};
 use std::path::Path;
 
 /// Strata are from `block`, one level of the treatment stands for each arm. A contrast is computed on the units that an assignment puts into
@@ -75,11 +75,18 @@ pub fn replayed(
     let mut random = seeded_random(spec.seed.unwrap_or(protocol.seed), "randomisation inference by the trial's rule");
     let outcomes = units.y.len();
     let mut values: Vec<Vec<Vec<Option<f64>>>> = vec![vec![Vec::new(); outcomes]; all.len()];
+    // What the file says of ratios holds here too; blocks and re-randomisation need the baseline, which a table of rows does not have.
+    if protocol.assignment.rerandomise.is_some() {
+        return Err(refused(format!(
+            "trial {place}: assignment.rerandomise chose its draw by the baseline, which this table does not name; the trial's own report replays it"
+        )));
+    }
+    let rule = Rule { groups: units.block.clone(), ratio: protocol.assignment.ratio.clone(), left_over: LeftOver::Together, balance: None };
     let batch = (1 << 21) / arm.len().max(1) as u64 + 1;
     let mut made = 0;
     while made < draws {
         let count = batch.min(draws - made);
-        let drawn: Vec<Vec<usize>> = (0..count).map(|_| draw(&units.block, protocol.arms.len(), &mut random)).collect();
+        let drawn: Vec<Vec<usize>> = (0..count).filter_map(|_| rule.draw(&mut random)).collect();
         for (number, outcome) in (0..all.len()).flat_map(|number| (0..outcomes).map(move |outcome| (number, outcome))) {
             let parts = passes::parts_when(drawn.len(), drawn.len() * arm.len() > 20_000, |range| {
                 drawn[range].iter().map(|arms| statistic(arms, number, outcome)).collect::<Vec<_>>()

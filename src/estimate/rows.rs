@@ -1,7 +1,7 @@
 //! From the columns of a file to the rows of one spec, in the language's order: `let`, `filter`, `collapse`. Columns that stay as they are
 //! stay shared with the file's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dictionary::Slots;
@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 pub struct Rows {
     pub table: Table,
     pub dropped: u64,
+    /// The arms before any row went, where some may have and `filter` does not choose among them.
+    pub arms: Option<Arc<Column>>,
 }
 
 fn refused(what: impl Into<String>) -> Error {
@@ -22,7 +24,7 @@ fn refused(what: impl Into<String>) -> Error {
 }
 
 /// The name and the expression of `name = expression`.
-fn definition(text: &str) -> Result<(String, Expression)> {
+pub fn definition(text: &str) -> Result<(String, Expression)> {
     let tokens = tokenize(text)?;
     let name = tokens.first().and_then(|token| token.name()).filter(|_| tokens.get(1).is_some_and(|token| token.is("=")));
     let name = name.ok_or_else(|| refused(format!("let `{text}`: write it as `name = expression`")))?;
@@ -48,10 +50,20 @@ pub fn needed<'a>(let_: &[String], filter: Option<&str>, others: impl IntoIterat
 
 /// The rows after `let`, `filter` and `collapse`, with the columns that `used` reads. Aggregates see every row of the table, also those in
 /// `used`: `evaluate` finds them in the answer as they were before any row went. Rows without a value of a collapse key are dropped.
-pub fn prepare(table: &Table, let_: &[String], filter: Option<&str>, collapse: &[String], used: &[Expression]) -> Result<Rows> {
+pub fn prepare(
+    table: &Table,
+    let_: &[String],
+    filter: Option<&str>,
+    collapse: &[String],
+    used: &[Expression],
+    arms: Option<&Expression>,
+) -> Result<Rows> {
     let mut table = table.clone();
+    // Of what the file's columns each column is made.
+    let mut made: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for text in let_ {
         let (name, expression) = definition(text)?;
+        made.insert(name.clone(), origins(&expression, &made));
         if table.column(&name).is_some() || table.others.contains(&name) {
             return Err(refused(format!("let `{text}`: there is a column `{name}` already; choose another name")));
         }
@@ -66,15 +78,35 @@ pub fn prepare(table: &Table, let_: &[String], filter: Option<&str>, collapse: &
     }
     names.iter().try_for_each(|name| evaluate(&Expression::Column(name.clone()), &table).map(drop))?;
     let kept = filter.map(|filter| parse(filter).and_then(|filter| truth(evaluate(&filter, &table)?.as_ref(), &filter))).transpose()?;
+    let chosen = filter.map(|filter| parse(filter).map(|filter| origins(&filter, &made))).transpose()?.unwrap_or_default();
+    let arms = match arms {
+        Some(arms) if origins(arms, &made).is_disjoint(&chosen) && (kept.is_some() || !collapse.is_empty()) => Some(evaluate(arms, &table)?),
+        _ => None,
+    };
     table.columns.retain(|(name, _)| names.contains(name));
     if let Some(kept) = kept {
         table = keep(table, &kept);
     }
     if collapse.is_empty() {
-        return Ok(Rows { table, dropped: 0 });
+        return Ok(Rows { table, dropped: 0, arms });
     }
     let (table, dropped) = collapsed(&table, collapse)?;
-    Ok(Rows { table, dropped: dropped as u64 })
+    Ok(Rows { table, dropped: dropped as u64, arms })
+}
+
+/// The file's columns that an expression goes back to.
+fn origins(expression: &Expression, made: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    expression.columns(&mut names);
+    names.into_iter().flat_map(|name| made.get(&name).cloned().unwrap_or_else(|| BTreeSet::from([name]))).collect()
+}
+
+/// The levels of a coded column in the language's order, and the rows of each; none of one that is measured.
+pub fn levels(column: &Column) -> Vec<(String, usize)> {
+    let Column::Coded { levels, codes } = column else { return Vec::new() };
+    let mut counts = vec![0; levels.len() + 1];
+    (0..codes.len()).for_each(|row| counts[codes.at(row) as usize] += 1);
+    levels.order().into_iter().filter(|level| counts[level + 1] > 0).map(|level| (levels.name(level), counts[level + 1])).collect()
 }
 
 /// The rows whose flag is set; levels that are left without a row go.
@@ -123,7 +155,11 @@ fn collapsed(table: &Table, keys: &[String]) -> Result<(Table, usize)> {
     for (name, column) in &table.columns {
         let column = match column.as_ref() {
             column if keys.contains(name) => column.take(&first).compact(),
-            Column::Coded { levels: levels @ Levels::Texts(_), codes } => only(levels, codes, &groups, first.len()),
+            Column::Coded { levels: levels @ Levels::Texts(_), codes } => only(levels, codes, &groups, first.len()).0,
+            // What names groups stays as it is spelt, unless a row stands for several of them.
+            Column::Coded { levels: levels @ Levels::Spelt(_), codes } if !only(levels, codes, &groups, first.len()).1 => {
+                only(levels, codes, &groups, first.len()).0
+            }
             column => {
                 let mut totals = vec![Total::default(); first.len()];
                 for (row, group) in groups.iter().enumerate().filter(|(_, group)| **group > 0) {
@@ -140,8 +176,8 @@ fn collapsed(table: &Table, keys: &[String]) -> Result<(Table, usize)> {
     Ok((Table { rows: first.len(), columns, ..Table::default() }, dropped))
 }
 
-/// The one value a group has; missing where it has several or none.
-fn only(levels: &Levels, codes: &Codes, groups: &[u32], count: usize) -> Column {
+/// The one value a group has, missing where it has several or none; and whether some group has several.
+fn only(levels: &Levels, codes: &Codes, groups: &[u32], count: usize) -> (Column, bool) {
     const SEVERAL: u32 = u32::MAX;
     let mut values = vec![0; count + 1];
     for (row, group) in groups.iter().enumerate() {
@@ -150,8 +186,9 @@ fn only(levels: &Levels, codes: &Codes, groups: &[u32], count: usize) -> Column 
             *value = if *value == 0 || *value == code { code } else { SEVERAL };
         }
     }
+    let several = values[1..].contains(&SEVERAL);
     let values = values[1..].iter().map(|value| if *value == SEVERAL { 0 } else { *value }).collect();
-    Column::Coded { levels: levels.clone(), codes: Codes::pack(values, levels.len()) }.compact()
+    (Column::Coded { levels: levels.clone(), codes: Codes::pack(values, levels.len()) }.compact(), several)
 }
 
 #[cfg(test)]
@@ -175,7 +212,7 @@ mod tests {
 
     fn rows(table: &Table, let_: &[&str], filter: Option<&str>, collapse: &[&str], used: &[&str]) -> Result<Rows> {
         let used: Vec<Expression> = used.iter().map(|text| parse(text).unwrap()).collect();
-        prepare(table, &strings(let_), filter, &strings(collapse), &used)
+        prepare(table, &strings(let_), filter, &strings(collapse), &used, None)
     }
 
     fn strings(texts: &[&str]) -> Vec<String> {

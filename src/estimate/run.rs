@@ -1,13 +1,16 @@
 //! Answers specs: reads each file once, prepares its rows, calls the method.
 
+use super::absent::{COMPARES, said};
 use super::answer::Answer;
 use super::design::{Design as Rows, Request};
+use super::emptied::{ARMS, counted};
 use super::expression::Expression;
-use super::formula::{Formula, Outcome, Quantity, Variable};
+use super::formula::{Formula, Outcome};
 use super::read::read;
 use super::rows::{needed, prepare};
 use super::spec::{Fault, Spec, refused};
-use super::table::{Doubt, Table};
+use super::table::{Doubt, Matters, Table};
+use super::uses::{Uses, one_outcome, treatment};
 use super::{association, difference, generalised, linear, planning, randomised, survival};
 use crate::error::Result;
 use crate::sheet::Written;
@@ -17,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A file, and how it is to be read: its letters, and its names for columns.
-type Opened<'a> = (PathBuf, Option<&'a str>, &'a BTreeMap<String, String>);
+type Opened<'a> = (PathBuf, Option<&'a str>, &'a [(String, String)]);
 
 /// One answer per spec, in order; a spec that is refused has its reason in its place. Data files are relative to `folder`.
 /// Refuses what is no spec at all before anything is read.
@@ -48,8 +51,11 @@ pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::resul
                 continue;
             }
         };
-        let wanted: Result<Vec<BTreeSet<String>>> = members.iter().map(|at| columns(&read[*at])).collect();
-        let together = wanted.and_then(|wanted| self::read(&file, &written, &wanted.into_iter().flatten().collect()));
+        let wanted: Result<Vec<[BTreeSet<String>; 2]>> = members.iter().map(|at| columns(&read[*at])).collect();
+        let together = wanted.and_then(|wanted| {
+            let all = |which: usize| wanted.iter().flat_map(|both| &both[which]).cloned().collect();
+            self::read(&file, &written, &all(0), &all(1))
+        });
         for at in members {
             let spec = &read[at];
             // One spec's fault in its columns is not the others'.
@@ -57,7 +63,7 @@ pub fn run(specs: &[Value], folder: &Path) -> std::result::Result<Vec<std::resul
             let table = match &together {
                 Ok(table) => Ok(table),
                 Err(_) => {
-                    alone = columns(spec).and_then(|wanted| self::read(&file, &written, &wanted));
+                    alone = columns(spec).and_then(|[wanted, groups]| self::read(&file, &written, &wanted, &groups));
                     alone.as_ref()
                 }
             };
@@ -114,12 +120,13 @@ fn without_data(spec: &Spec) -> Option<Result<Answer>> {
     Some(found.map_err(|line| refused(format!("method {}: {line}", spec.method))))
 }
 
-/// Columns of the file that a spec reads.
-fn columns(spec: &Spec) -> Result<BTreeSet<String>> {
+/// Columns of the file that a spec reads, and those that name groups.
+fn columns(spec: &Spec) -> Result<[BTreeSet<String>; 2]> {
     let mut named = BTreeSet::new();
-    Formula::parse(spec.formula()?)?.columns(&mut named);
+    let formula = Formula::parse(spec.formula()?)?;
+    formula.columns(&mut named);
     named.extend(spec.cluster.iter().chain(&spec.balance).chain(&spec.collapse).chain(&spec.block).chain(&spec.weights).chain(&spec.time).cloned());
-    needed(&spec.define, spec.filter.as_deref(), &named)
+    Ok([needed(&spec.define, spec.filter.as_deref(), &named)?, Uses::of(spec, &formula)?.groups])
 }
 
 fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
@@ -146,8 +153,9 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         // The periods, or the baseline hazard, stand for it.
         formula.intercept = false;
     }
-    let columns = columns(spec)?;
+    let [columns, groups] = columns(spec)?;
     let told = doubtful(spec, &formula, table, &columns)?;
+    let table = &table.grouped(&groups);
     let named = spec
         .cluster
         .iter()
@@ -157,17 +165,24 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         .chain(&spec.time)
         .map(|name| Expression::Column(name.clone()));
     let used: Vec<Expression> = formula.quantities().into_iter().map(|quantity| quantity.expression.clone()).chain(named).collect();
-    let prepared = prepare(table, &spec.define, spec.filter.as_deref(), &spec.collapse, &used)?;
+    let reference = spec.reference.iter().cloned().collect();
+    let compared = COMPARES.contains(&spec.method.as_str());
+    let arm = treatment(spec, &formula).ok();
+    let prepared = prepare(table, &spec.define, spec.filter.as_deref(), &spec.collapse, &used, arm.map(|(arm, _)| &arm.expression))?;
+    let factor = arm.is_some_and(|(_, factor)| factor);
+    let arms = prepared.arms.as_ref().map(|column| counted(column, factor)).filter(|arms| arms.len() <= ARMS).unwrap_or_default();
     let request = Request {
         clusters: &spec.cluster,
         weights: spec.weights.as_deref(),
         blocks: spec.block.as_deref(),
         time: spec.time.as_deref(),
         balance: &spec.balance,
-        reference: &spec.reference,
+        reference: &reference,
         keep_missing_outcome: spec.method == "lee",
         drop_singletons: spec.word("singletons", &spec.singletons, "keep", &["keep", "drop"])? == "drop",
         counts,
+        compared,
+        arms: &arms,
     };
     let mut design = Rows::new(&formula, &prepared.table, &request)?;
     design.dropped += prepared.dropped as usize;
@@ -175,9 +190,15 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
         let file = spec.data.as_deref().unwrap_or_default();
         return Err(refused(format!("{file}: no rows are left: every one was filtered out or misses a value of a column that the spec uses")));
     }
+    if spec.method == "lin" {
+        one_outcome(&formula)?;
+        design.centre_and_interact()?;
+    }
+    let emptied = said(spec, &formula, &design)?;
     let mut answer = by_method(spec, &formula, design, folder)?;
+    emptied.complete(&mut answer, spec);
     answer.warnings.extend(told);
-    let idle = spec.column.keys().filter(|ours| !columns.contains(*ours));
+    let idle = spec.column.iter().map(|(ours, _)| ours).filter(|ours| !columns.contains(*ours));
     answer.warnings.extend(idle.map(|ours| format!("key column: the spec reads no column `{ours}`")));
     if matches!(spec.method.as_str(), "dim" | "means" | "mh" | "lee" | "km" | "logrank" | "icc") && formula.terms.len() > 1 {
         answer.warnings.push(format!("method {} compares the levels of the first term; the other terms are not used", spec.method));
@@ -185,13 +206,19 @@ fn with_data(spec: &Spec, table: &Table, folder: &Path) -> Result<Answer> {
     Ok(answer)
 }
 
-/// What is doubtful of the columns that a spec reads, to be told. Refuses where a number would be another than was written. A cluster or a block
-/// may well be text.
+/// What is doubtful of the columns that a spec reads, to be told. Refuses where a number would be another than was written.
 fn doubtful(spec: &Spec, formula: &Formula, table: &Table, columns: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut used: BTreeSet<String> = spec.weights.iter().chain(&spec.time).chain(&spec.balance).cloned().collect();
     formula.columns(&mut used);
     let used = needed(&spec.define, spec.filter.as_deref(), &used)?;
-    let concerns = table.doubts.iter().filter(|doubt| if doubt.anywhere { columns.contains(&doubt.column) } else { used.contains(&doubt.column) });
+    let Uses { values, groups } = Uses::of(spec, formula)?;
+    let among = |doubt: &&Doubt| match doubt.matters {
+        Matters::Anywhere => columns,
+        Matters::InFormula => &used,
+        Matters::AsNumber => &values,
+        Matters::AsGroup => &groups,
+    };
+    let concerns = table.doubts.iter().filter(|doubt| among(doubt).contains(&doubt.column));
     let line = |doubt: &Doubt| format!("column `{}` {}", doubt.column, doubt.line);
     let (refusals, told): (Vec<&Doubt>, Vec<&Doubt>) = concerns.partition(|doubt| doubt.refused);
     match refusals.first() {
@@ -214,7 +241,8 @@ fn by_method(spec: &Spec, formula: &Formula, design: Rows, folder: &Path) -> Res
         "means" => {
             one_outcome(formula)?;
             let groups = (!formula.terms.is_empty()).then(|| treatment(spec, formula)).transpose()?;
-            let groups = groups.map(|(group, _)| Ok::<_, crate::error::Error>((group.text.as_str(), design.group(group)?))).transpose()?;
+            let groups = groups.map(|(group, factor)| Ok::<_, crate::error::Error>((group.text.as_str(), design.group(group, factor)?)));
+            let groups = groups.transpose()?;
             difference::means(spec, &design, groups)
         }
         "ri" => {
@@ -232,23 +260,5 @@ fn by_method(spec: &Spec, formula: &Formula, design: Rows, folder: &Path) -> Res
         "glm" | "gee" | "glmm" | "hazard" => generalised::answer(spec, formula, &design),
         "cox" | "km" | "logrank" => survival::answer(spec, formula, &design),
         other => Err(refused(format!("method \"{other}\": not known"))),
-    }
-}
-
-/// Refuses a formula without exactly one outcome.
-pub fn one_outcome(formula: &Formula) -> Result<&Quantity> {
-    match &formula.outcome {
-        Some(Outcome::Value(y)) => Ok(y),
-        Some(_) => Err(refused("formula: this method takes one outcome on the left of ~")),
-        None => Err(refused("formula: the outcome is missing on the left of ~")),
-    }
-}
-
-/// The first term on the right, and whether it is to be read as a factor. Refuses interactions and a missing one.
-pub fn treatment<'a>(spec: &Spec, formula: &'a Formula) -> Result<(&'a Quantity, bool)> {
-    match formula.first.and_then(|at| formula.terms.get(at)).map(Vec::as_slice) {
-        Some([Variable::Plain(x)]) => Ok((x, false)),
-        Some([Variable::Factor(x)]) => Ok((x, true)),
-        _ => Err(refused(format!("method {}: the first term on the right must be one column, the treatment", spec.method))),
     }
 }

@@ -9,6 +9,7 @@ use memchr::{memchr, memrchr};
 use super::blocks::{Block, Fields, Source, empty, fields, newlines};
 use super::dictionary::{Cell, Numbers, Texts, plain, written};
 use super::doubts::Signs;
+use super::spelling::{WHOLE, overlong, plainly, spelt, twins};
 use super::table::{Codes, Column, Levels};
 
 /// Rows are cut into fields so many bytes at a time: both fit the processor's cache.
@@ -19,17 +20,34 @@ pub enum Fault {
     /// The line, from 1, and what is wrong with it.
     Line(usize, String),
     Reading(io::Error),
-    /// A column that was taken for numbers holds text after all.
-    Text(usize),
+    /// A column must be held otherwise than it was: to be read again.
+    Again(usize, Held),
     /// What is wrong with a wanted column as a whole.
     Column(usize, &'static str),
 }
 
-/// What is read: the place of each wanted column among `width`, whether it is text for certain, and the length of the header.
+/// How a column is to be held, as far as that is known before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Codes while its values are few, numbers when they are many.
+    Fitting,
+    /// Codes however many: its numbers are written in several ways, and it names groups.
+    Coded,
+    Text,
+}
+
+/// A wanted column: its place, whether it names groups, and how it is held.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    pub place: usize,
+    pub group: bool,
+    pub held: Held,
+}
+
+/// What is read: the columns among `width`, and the length of the header.
 pub struct Wanted<'a> {
     pub width: usize,
-    pub columns: &'a [usize],
-    pub text: &'a [bool],
+    pub columns: &'a [Asked],
     pub header_lines: usize,
     /// Bytes, as far as the file tells.
     pub size: Option<u64>,
@@ -51,8 +69,10 @@ struct Own {
     checked: usize,
     codes: Vec<u32>,
     plain: bool,
+    group: bool,
     numbers: Vec<f64>,
     signs: Signs,
+    overlong: Option<Box<str>>,
 }
 
 #[derive(Default)]
@@ -61,9 +81,13 @@ struct Joined {
     values: Vec<f64>,
     codes: Codes,
     text: bool,
+    group: bool,
+    /// Numbers that are not written the one way that tells them apart by value stay coded where they name groups.
+    coded: bool,
     fractions: bool,
     plain: Option<Vec<f64>>,
     signs: Signs,
+    overlong: Option<Box<str>>,
 }
 
 struct Join {
@@ -74,12 +98,23 @@ struct Join {
     fault: Option<Fault>,
 }
 
-/// The number of rows, and the columns in the order they were wanted, each with the signs of its numbers.
-type Found = (usize, Vec<(Column, Signs)>);
+/// A column as it was read, and what is to be told of it.
+pub struct Read {
+    pub column: Column,
+    pub signs: Signs,
+    /// The first whole number with more digits than a number holds.
+    pub overlong: Option<Box<str>>,
+    /// Two texts that are one number and name two groups.
+    pub twins: Option<[String; 2]>,
+}
+
+/// The number of rows, and the columns in the order they were wanted.
+type Found = (usize, Vec<Read>);
 
 /// Reads all rows of the source on so many threads.
 pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<Found, Fault> {
-    let columns = wanted.text.iter().map(|text| Joined { text: *text, ..Joined::default() }).collect();
+    let begun = |asked: &Asked| Joined { text: asked.held == Held::Text, coded: asked.held == Held::Coded, group: asked.group, ..Joined::default() };
+    let columns = wanted.columns.iter().map(begun).collect();
     let join = Mutex::new(Join { columns, rows: 0, lines: wanted.header_lines, next: 0, fault: None });
     let (source, turn) = (Mutex::new(source), Condvar::new());
     std::thread::scope(|scope| {
@@ -93,11 +128,8 @@ pub fn read(source: Source, wanted: &Wanted, threads: usize) -> Result<Found, Fa
         (Some(fault), _) => Err(fault),
         (None, Some(at)) => Err(Fault::Column(at, "holds numbers with a decimal comma and numbers with a point; write them all one way")),
         (None, None) => {
-            let with_signs = |mut column: Joined| {
-                let signs = std::mem::take(&mut column.signs);
-                (column.finish(), signs)
-            };
-            Ok((join.rows, join.columns.into_iter().map(with_signs).collect()))
+            let finished = join.columns.into_iter().map(|column| column.finish(wanted.commas())).collect();
+            Ok((join.rows, finished))
         }
     }
 }
@@ -107,7 +139,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn work(source: &Mutex<Source>, join: &Mutex<Join>, turn: &Condvar, wanted: &Wanted) {
-    let own = wanted.columns.iter().map(|_| Own::default()).collect();
+    let own = wanted.columns.iter().map(|asked| Own { group: asked.group, ..Own::default() }).collect();
     let mut reader = Reader { own, starts: Vec::new(), fields: Fields::new(wanted.delimiter) };
     let mut block = Block::default();
     loop {
@@ -176,7 +208,7 @@ impl Reader {
     }
 
     fn regular(&mut self, bytes: &[u8], rows: usize, lines: usize, wanted: &Wanted) -> Result<usize, Fault> {
-        for (i, (own, column)) in self.own.iter_mut().zip(wanted.columns).enumerate() {
+        for (i, (own, Asked { place: column, .. })) in self.own.iter_mut().zip(wanted.columns).enumerate() {
             let last = column + 1 == wanted.width;
             let span = |starts: &[u32], row: usize| {
                 let at = row * wanted.width + column;
@@ -186,7 +218,7 @@ impl Reader {
             if own.plain {
                 for row in 0..rows {
                     let (start, end) = span(&self.starts, row);
-                    own.number(&bytes[start..end], wanted.commas()).ok_or(Fault::Text(i))?;
+                    own.number(&bytes[start..end], wanted.commas()).map_err(|held| Fault::Again(i, held))?;
                 }
             } else {
                 own.codes.extend((0..rows).map(|row| {
@@ -213,10 +245,10 @@ impl Reader {
                     let what = format!("has {} fields and the header {}; give each row a field for every column", self.fields.count(), wanted.width);
                     return Err(Fault::Line(line, what));
                 }
-                for (i, (own, column)) in self.own.iter_mut().zip(wanted.columns).enumerate() {
+                for (i, (own, Asked { place: column, .. })) in self.own.iter_mut().zip(wanted.columns).enumerate() {
                     let text = self.fields.get(bytes, *column);
                     if own.plain {
-                        own.number(text, wanted.commas()).ok_or(Fault::Text(i))?;
+                        own.number(text, wanted.commas()).map_err(|held| Fault::Again(i, held))?;
                     } else {
                         let code = own.texts.code(text, text.len());
                         own.codes.push(code);
@@ -237,17 +269,36 @@ fn not_text(column: usize) -> String {
     format!("holds bytes in column {} that are not UTF-8; {remedy}", column + 1)
 }
 
+/// The value of a cell of a column that is held as numbers, and what its text tells. Refuses it where the column must be held otherwise.
+fn value(text: &[u8], commas: bool, group: bool, signs: &mut Signs, long: &mut Option<Box<str>>) -> Result<f64, Held> {
+    let value = match written(text, commas) {
+        Cell::Number(value) => value,
+        Cell::Missing => return Ok(f64::NAN),
+        Cell::Text => return Err(Held::Text),
+    };
+    if group && !plainly(text) {
+        return Err(Held::Coded);
+    }
+    if commas {
+        signs.note(text);
+    }
+    if value.abs() > WHOLE {
+        note_overlong(text, value, long);
+    }
+    Ok(value)
+}
+
+fn note_overlong(text: &[u8], value: f64, long: &mut Option<Box<str>>) {
+    if long.is_none() && overlong(text, value) {
+        *long = Some(String::from_utf8_lossy(text.trim_ascii()).into());
+    }
+}
+
 impl Own {
-    fn number(&mut self, text: &[u8], commas: bool) -> Option<()> {
-        self.numbers.push(match written(text, commas) {
-            Cell::Number(value) => value,
-            Cell::Missing => f64::NAN,
-            Cell::Text => return None,
-        });
-        if commas {
-            self.signs.note(text);
-        }
-        Some(())
+    fn number(&mut self, text: &[u8], commas: bool) -> Result<(), Held> {
+        let value = value(text, commas, self.group, &mut self.signs, &mut self.overlong)?;
+        self.numbers.push(value);
+        Ok(())
     }
 
     /// The first new text that is not UTF-8.
@@ -275,29 +326,25 @@ impl Join {
             return Err(Fault::Line(0, "ends the 4294967295 rows that are read at most; split the file".to_string()));
         }
         for (i, (joined, own)) in self.columns.iter_mut().zip(own).enumerate() {
-            joined.add(own, wanted.commas()).ok_or(Fault::Text(i))?;
+            joined.add(own, wanted.commas()).map_err(|held| Fault::Again(i, held))?;
         }
         Ok(())
     }
 }
 
 impl Joined {
-    /// None if text stands where numbers are held.
-    fn add(&mut self, own: &mut Own, commas: bool) -> Option<()> {
+    /// Refuses a block whose cells the column cannot hold as it is held.
+    fn add(&mut self, own: &mut Own, commas: bool) -> Result<(), Held> {
         self.signs.and(&own.signs);
+        if self.overlong.is_none() {
+            self.overlong.clone_from(&own.overlong);
+        }
         match &mut self.plain {
             Some(numbers) => {
                 if !own.plain {
                     for code in &own.codes {
                         let text = own.texts.text(*code as usize);
-                        if commas {
-                            self.signs.note(text);
-                        }
-                        numbers.push(match written(text, commas) {
-                            Cell::Number(value) => value,
-                            Cell::Missing => f64::NAN,
-                            Cell::Text => return None,
-                        });
+                        numbers.push(value(text, commas, self.group, &mut self.signs, &mut self.overlong)?);
                     }
                 }
                 numbers.extend_from_slice(&own.numbers);
@@ -314,22 +361,30 @@ impl Joined {
                         }
                         let value = if let Cell::Number(value) = cell { value } else { f64::NAN };
                         self.fractions |= value.fract() > 0.0 || value.fract() < 0.0;
+                        self.coded |= self.group && !value.is_nan() && !plainly(text);
+                        note_overlong(text, value, &mut self.overlong);
                         self.values.push(value);
                     }
                 }
                 self.codes.extend(own.codes.iter().map(|code| own.shared[*code as usize]), self.texts.count());
-                if !self.text && plain(self.texts.count(), self.fractions) {
+                if !self.text && !self.coded && plain(self.texts.count(), self.fractions) {
                     let codes = std::mem::take(&mut self.codes);
                     let mut numbers = Vec::with_capacity(codes.capacity());
                     numbers.extend((0..codes.len()).map(|row| if codes.at(row) == 0 { f64::NAN } else { self.values[codes.at(row) as usize - 1] }));
-                    *self = Joined { plain: Some(numbers), signs: std::mem::take(&mut self.signs), ..Joined::default() };
+                    *self = Joined {
+                        plain: Some(numbers),
+                        group: self.group,
+                        signs: std::mem::take(&mut self.signs),
+                        overlong: self.overlong.take(),
+                        ..Joined::default()
+                    };
                 }
             }
         }
         if self.plain.is_some() && !own.plain {
-            *own = Own { plain: true, ..Own::default() };
+            *own = Own { plain: true, group: self.group, ..Own::default() };
         }
-        Some(())
+        Ok(())
     }
 
     /// Numbers written in two ways: a thousand and one with a point in the one may be a fraction in the other.
@@ -337,25 +392,35 @@ impl Joined {
         !self.text && self.signs.commas && self.signs.points
     }
 
-    fn finish(self) -> Column {
-        let Joined { texts, values, mut codes, text, plain, .. } = self;
+    fn finish(self, commas: bool) -> Read {
+        let Joined { texts, values, mut codes, text, group, coded, plain, signs, overlong, .. } = self;
+        let mut same = None;
         if let Some(mut numbers) = plain {
             numbers.shrink_to_fit();
-            return Column::Numbers(numbers);
+            return Read { column: Column::Numbers(numbers), signs, overlong, twins: same };
         }
         let (levels, map) = if text {
             let (levels, map) = texts.levels();
             (Levels::Texts(levels), map)
+        } else if group && coded {
+            let (levels, map) = spelt(&texts, &values);
+            same = twins(&levels, commas);
+            // Where no two texts are one number, numbers tell the groups apart, unless they are too long to.
+            if same.is_none() && overlong.is_none() { by_value(&values) } else { (Levels::spelt(&levels, commas), map) }
         } else {
-            // Texts that differ may be one number: 1, 1.0 and TRUE.
-            let mut numbers = Numbers::default();
-            let map = std::iter::once(0).chain(values.iter().map(|value| numbers.code(*value))).collect::<Vec<u32>>();
-            (Levels::Numbers(numbers.levels()), map)
+            by_value(&values)
         };
         if map.iter().enumerate().any(|(old, new)| old != *new as usize) {
             codes = codes.through(&map, levels.len());
         }
         codes.shrink();
-        Column::Coded { levels, codes }
+        Read { column: Column::Coded { levels, codes }, signs, overlong, twins: same }
     }
+}
+
+/// Levels by number, and the level's code for each text's: texts that differ may be one number, as 1, 1.0 and TRUE are.
+fn by_value(values: &[f64]) -> (Levels, Vec<u32>) {
+    let mut numbers = Numbers::default();
+    let map = std::iter::once(0).chain(values.iter().map(|value| numbers.code(*value))).collect::<Vec<u32>>();
+    (Levels::Numbers(numbers.levels()), map)
 }

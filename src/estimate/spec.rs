@@ -1,98 +1,237 @@
 //! One spec: a method on a file, with the method's keys.
 
+use super::forms;
 use crate::error::{Error, Result};
 use crate::sheet::{Encoding, Written};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
-/// Every key of the language. What a method does not need stays empty.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Every key of the language, each declared here alone: as a flag of the command line (a list is the flag repeated), as a key of a spec in a
+/// file, and as what `--help` says of it. What a method does not need stays empty.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Spec {
+    /// The data file by the name of its key; relative to the file of specs
+    #[arg(long, value_name = "DATA", hide = true)]
     pub data: Option<String>,
-    /// How the letters of a table are stored, where the file does not say.
+    /// Letters of a table: utf-8, utf-16le, utf-16be, windows-1252 [default: UTF-8, or UTF-16 where it shows]
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub encoding: Option<String>,
-    /// The file's name of a column that the spec calls otherwise.
-    #[serde(deserialize_with = "levels")]
-    pub column: BTreeMap<String, String>,
+    /// Read a column under another name: --column y=Resultado takes the file's column «Resultado» as y. May be repeated; names of the file in
+    /// another case or with accents are found without it
+    #[arg(long, value_name = "OURS=THEIRS", value_parser = forms::pair)]
+    #[serde(deserialize_with = "forms::pairs", serialize_with = "forms::as_object")]
+    pub column: Vec<(String, String)>,
+    /// means ols lin dim glm hazard gee glmm cox km logrank mh icc wild ri lee adjust power sequential confseq
+    #[arg(long, default_value = "", hide_default_value = true)]
+    #[serde(deserialize_with = "forms::method")]
     pub method: String,
+    /// outcome ~ terms | absorbed effects
+    #[arg(long, allow_hyphen_values = true)]
     pub formula: Option<String>,
-    #[serde(deserialize_with = "texts")]
+    /// Column of clusters; twice for two-way errors
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::texts")]
     pub cluster: Vec<String>,
+    /// Column of randomisation blocks or strata
+    #[arg(long)]
     pub block: Option<String>,
+    /// Column of positive weights
+    #[arg(long)]
     pub weights: Option<String>,
+    /// Column of times (gee with ar1)
+    #[arg(long)]
     pub time: Option<String>,
-    #[serde(rename = "let", deserialize_with = "texts")]
+    /// A new column: name = expression
+    #[arg(long = "let", value_name = "NAME = EXPR")]
+    #[serde(rename = "let", deserialize_with = "forms::texts")]
     pub define: Vec<String>,
+    /// Rows to keep
+    #[arg(long, allow_hyphen_values = true)]
     pub filter: Option<String>,
-    #[serde(deserialize_with = "texts")]
+    /// Columns whose combinations become one row each
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::texts")]
     pub collapse: Vec<String>,
-    #[serde(deserialize_with = "levels")]
-    pub reference: BTreeMap<String, String>,
+    /// Reference level of a factor
+    #[arg(long, value_name = "COLUMN=LEVEL", value_parser = forms::pair)]
+    #[serde(deserialize_with = "forms::pairs", serialize_with = "forms::as_object")]
+    pub reference: Vec<(String, String)>,
+    /// classical hc0 hc1 hc2 hc3 cr0 cr1 cr1p cr1s cr2 cr3; dim: within between between-weighted; gee: jackknife too
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub vcov: Option<String>,
-    #[serde(deserialize_with = "text_or_number")]
+    /// satterthwaite cluster residual normal, or a number
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word_or_number")]
     pub df: Option<String>,
+    /// Level of the intervals
+    #[arg(long, allow_negative_numbers = true)]
     pub level: Option<f64>,
-    #[serde(deserialize_with = "texts")]
+    /// Report only terms of these columns
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::texts")]
     pub terms: Vec<String>,
-    #[serde(deserialize_with = "texts")]
+    /// Test all terms of these columns at once
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::texts")]
     pub joint: Vec<String>,
-    #[serde(deserialize_with = "texts")]
+    /// holm bh by bonferroni hochberg; ri: maxt
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::words")]
     pub adjust: Vec<String>,
+    /// Simultaneous bands over the reported terms
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub bands: Option<bool>,
+    /// nested full none: what absorbed effects count in K
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub fixef_k: Option<String>,
+    /// keep drop: rows alone in an absorbed level
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub singletons: Option<String>,
+    /// size equal
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub block_weights: Option<String>,
+    /// binomial poisson gaussian
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub family: Option<String>,
+    /// logit cloglog log identity
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub link: Option<String>,
+    /// independence exchangeable ar1
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub corstr: Option<String>,
-    #[serde(deserialize_with = "whole")]
+    /// Points of the adaptive quadrature; 1 is Laplace
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::whole")]
     pub quadrature: Option<u64>,
+    /// efron breslow
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub ties: Option<String>,
-    #[serde(deserialize_with = "numbers")]
+    /// Times at which survival is reported
+    #[arg(long, allow_negative_numbers = true)]
+    #[serde(deserialize_with = "forms::numbers")]
     pub times: Vec<f64>,
-    #[serde(deserialize_with = "numbers")]
+    /// Quantiles of survival time
+    #[arg(long, allow_negative_numbers = true)]
+    #[serde(deserialize_with = "forms::numbers")]
     pub quantiles: Vec<f64>,
+    /// logrank: weights S^rho; confseq: the mixture's rho
+    #[arg(long, allow_negative_numbers = true)]
     pub rho: Option<f64>,
+    /// anova reml
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub estimator: Option<String>,
+    /// The value tested by the bootstrap
+    #[arg(long, allow_negative_numbers = true)]
     pub null: Option<f64>,
+    /// Whether the bootstrap imposes the null
+    #[arg(long)]
     pub impose_null: Option<bool>,
-    #[serde(deserialize_with = "text_or_number")]
+    /// 11 31
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word_or_number")]
     pub bootstrap: Option<String>,
+    /// rademacher webb
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub weights_type: Option<String>,
-    #[serde(deserialize_with = "whole")]
+    /// Draws; all assignments are made when there are no more
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::whole")]
     pub draws: Option<u64>,
-    #[serde(deserialize_with = "whole")]
+    /// Seed of the draws
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::whole")]
     pub seed: Option<u64>,
+    /// ri: difference, or t
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub statistic: Option<String>,
+    /// A recorded trial (its TOML) whose rule is replayed
+    #[arg(long)]
     pub trial: Option<String>,
-    #[serde(deserialize_with = "texts")]
+    /// ri: columns whose balance decided whether an assignment was accepted
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::texts")]
     pub balance: Vec<String>,
+    /// ri: the largest Mahalanobis distance D² between arms that was accepted
+    #[arg(long, allow_negative_numbers = true)]
     pub balance_limit: Option<f64>,
-    #[serde(deserialize_with = "maybe_numbers")]
+    /// p-values to adjust
+    #[arg(long, allow_negative_numbers = true, value_parser = forms::maybe_number)]
+    #[serde(deserialize_with = "forms::maybe_numbers")]
     pub p: Vec<Option<f64>>,
+    /// Outcome share in the reference arm
+    #[arg(long, allow_negative_numbers = true)]
     pub p0: Option<f64>,
+    /// Outcome share in the treated arm
+    #[arg(long, allow_negative_numbers = true)]
     pub p1: Option<f64>,
+    /// Clusters in an arm
+    #[arg(long, allow_negative_numbers = true)]
     pub clusters: Option<f64>,
+    /// Mean cluster size
+    #[arg(long, allow_negative_numbers = true)]
     pub size: Option<f64>,
+    /// Intra-cluster correlation
+    #[arg(long, allow_negative_numbers = true)]
     pub icc: Option<f64>,
+    /// Coefficient of variation of cluster sizes
+    #[arg(long, allow_negative_numbers = true)]
     pub cv: Option<f64>,
+    /// Two-sided error of the test (0.05)
+    #[arg(long, allow_negative_numbers = true)]
     pub alpha: Option<f64>,
+    /// The power the smallest detectable difference is for (0.8)
+    #[arg(long, allow_negative_numbers = true)]
     pub power: Option<f64>,
+    /// Rounds whose mean is the outcome; they save as much as their correlation is below 1
+    #[arg(long, allow_negative_numbers = true)]
     pub periods: Option<f64>,
+    /// Correlation of a cluster's means in two rounds (1)
+    #[arg(long, allow_negative_numbers = true)]
     pub autocorrelation: Option<f64>,
+    /// Share of the cluster means' variance that the baseline explains
+    #[arg(long, allow_negative_numbers = true)]
     pub baseline_r2: Option<f64>,
+    /// Baseline rounds, instead of baseline_r2: what their mean explains follows from the autocorrelation
+    #[arg(long, allow_negative_numbers = true)]
     pub baseline_periods: Option<f64>,
+    /// Correlation of a cluster's level over time, instead of autocorrelation
+    #[arg(long, allow_negative_numbers = true)]
     pub cluster_autocorrelation: Option<f64>,
+    /// Correlation of a person's level over time, beside it (0: others are seen in each round)
+    #[arg(long, allow_negative_numbers = true)]
     pub person_autocorrelation: Option<f64>,
-    #[serde(deserialize_with = "numbers")]
+    /// Information shares of the looks, ascending to 1
+    #[arg(long, allow_negative_numbers = true)]
+    #[serde(deserialize_with = "forms::numbers")]
     pub looks: Vec<f64>,
+    /// obrien-fleming pocock
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub spending: Option<String>,
+    /// normal-mixture asymptotic
+    #[arg(long)]
+    #[serde(deserialize_with = "forms::word")]
     pub kind: Option<String>,
-    #[serde(deserialize_with = "numbers")]
+    /// Variances at which the normal mixture is given
+    #[arg(long, allow_negative_numbers = true)]
+    #[serde(deserialize_with = "forms::numbers")]
     pub v: Vec<f64>,
-    #[serde(deserialize_with = "numbers")]
+    /// Times at which the asymptotic sequence is given
+    #[arg(long, allow_negative_numbers = true)]
+    #[serde(deserialize_with = "forms::numbers")]
     pub t: Vec<f64>,
 }
 
@@ -145,7 +284,6 @@ impl Spec {
             return Err(Fault::Usage("a spec is a JSON object such as {\"method\": \"ols\", \"formula\": \"y ~ arm\"}".to_string()));
         }
         let mut spec = Spec::deserialize(value).map_err(|e| Fault::Usage(format!("spec {value}: {e}")))?;
-        spec.small();
         // Rows that miss a value of a column count as dropped only where the method uses the column.
         if let Some((_, keys)) = METHODS.iter().find(|(name, _)| *name == spec.method) {
             let reads = |key: &str| keys.split(' ').any(|own| own == key);
@@ -158,35 +296,29 @@ impl Spec {
         Ok(spec)
     }
 
-    /// The language's own words are taken in any case: `CR1` is `cr1`.
-    fn small(&mut self) {
-        self.method.make_ascii_lowercase();
-        self.adjust.iter_mut().for_each(|word| word.make_ascii_lowercase());
-        let words = [
-            &mut self.vcov,
-            &mut self.df,
-            &mut self.fixef_k,
-            &mut self.singletons,
-            &mut self.block_weights,
-            &mut self.family,
-            &mut self.link,
-            &mut self.corstr,
-            &mut self.ties,
-            &mut self.estimator,
-            &mut self.bootstrap,
-            &mut self.weights_type,
-            &mut self.statistic,
-            &mut self.spending,
-            &mut self.kind,
-            &mut self.encoding,
-        ];
-        words.into_iter().flatten().for_each(|word| word.make_ascii_lowercase());
+    /// The keys that were given, as flags give them, as a spec of a file has them.
+    pub fn given(&self) -> Value {
+        let empty = |key: &str, value: &Value| match value {
+            Value::Null => true,
+            Value::Array(values) => values.is_empty(),
+            Value::Object(pairs) => pairs.is_empty(),
+            value => key == "method" && value == "",
+        };
+        match serde_json::to_value(self) {
+            Ok(Value::Object(keys)) => Value::Object(keys.into_iter().filter(|(key, value)| !empty(key, value)).collect()),
+            _ => Value::Null,
+        }
+    }
+
+    /// The level of a column that the others are compared with, where one is chosen.
+    pub fn reference_of(&self, column: &str) -> Option<&String> {
+        self.reference.iter().rev().find(|(own, _)| own == column).map(|(_, level)| level)
     }
 
     /// How the data file is written, as far as that is said. Refuses what is no encoding.
     pub fn written(&self) -> Result<Written> {
         use clap::ValueEnum;
-        let columns = self.column.clone().into_iter().collect();
+        let columns = self.column.clone();
         let Some(word) = self.encoding.as_deref() else { return Ok(Written { encoding: None, columns }) };
         let all: Vec<&str> = Encoding::value_variants().iter().map(|encoding| encoding.word()).collect();
         let encoding = Encoding::from_str(word, true).map_err(|_| refused(format!("encoding \"{word}\": use one of {}", all.join(" "))))?;
@@ -233,58 +365,36 @@ pub fn refused(line: impl Into<String>) -> Error {
     Error::refused("estimate", line)
 }
 
-fn plain(value: Value) -> std::result::Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Bool(flag) => Ok(if flag { "TRUE" } else { "FALSE" }.to_string()),
-        other => Err(format!("{other} is neither text nor a number")),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, Command};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_key_is_a_flag_and_is_read_by_some_method_and_methods_read_no_other() {
+        let Ok(Value::Object(keys)) = serde_json::to_value(Spec::default()) else { panic!("no object") };
+        let keys: BTreeSet<String> = keys.into_iter().map(|(key, _)| key).collect();
+        let flags = Spec::augment_args(Command::new("estimate"));
+        let flags: BTreeSet<String> = flags.get_arguments().filter_map(|flag| flag.get_long()).map(|flag| flag.replace('-', "_")).collect();
+        let read = METHODS.iter().flat_map(|(_, keys)| keys.split(' ')).chain(EVERYWHERE.split(' ')).filter(|key| !key.is_empty());
+        assert_eq!(keys, flags);
+        assert_eq!(keys, read.map(str::to_string).collect());
     }
-}
 
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
-    let values = match Value::deserialize(deserializer)? {
-        Value::Null => Vec::new(),
-        Value::Array(values) => values,
-        one => vec![one],
-    };
-    values.into_iter().map(|value| plain(value).map_err(serde::de::Error::custom)).collect()
-}
-
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        value => plain(value).map(Some).map_err(serde::de::Error::custom),
+    #[test]
+    fn flags_say_what_a_file_of_specs_says() {
+        let flags =
+            ["estimate", "--method", "OLS", "--formula", "y ~ arm", "--cluster", "a", "--cluster", "b", "--reference", "arm = control", "--bands"];
+        let flags =
+            flags.iter().chain(&["--let", "x = 1", "--df", "5", "--null", "-0.5", "--p", "0.1", "--p", "NA", "--fixef-k", "Full", "--seed", "7"]);
+        let matches = Spec::augment_args(Command::new("estimate")).try_get_matches_from(flags).unwrap();
+        let given = <Spec as clap::FromArgMatches>::from_arg_matches(&matches).unwrap().given();
+        let file = serde_json::json!({"method": "OLS", "formula": "y ~ arm", "cluster": ["a", "b"], "reference": {"arm": "control"}, "bands": true,
+            "let": ["x = 1"], "df": "5", "null": -0.5, "p": [0.1, null], "fixef_k": "Full", "seed": 7});
+        assert_eq!(given, file);
+        let spec = Spec::read(&given).unwrap_or_else(|_| panic!("wrong usage"));
+        assert_eq!((spec.method.as_str(), spec.fixef_k.as_deref(), spec.bands, spec.p.len()), ("ols", Some("full"), Some(true), 2));
+        assert_eq!((spec.reference_of("arm").map(String::as_str), spec.reference_of("x")), (Some("control"), None));
     }
-}
-
-/// A whole number, however it is written: 1000, 1000.0 or 1e3.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u64>, D::Error> {
-    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
-    let float = number.as_f64().filter(|value| value.fract() == 0.0 && (0.0..9e15).contains(value)).map(|value| value as u64);
-    let found = number.as_u64().or(float);
-    found.map(Some).ok_or_else(|| serde::de::Error::custom(format!("{number} is not a whole number from 0 up")))
-}
-
-fn maybe_numbers<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Option<f64>>, D::Error> {
-    let values = match Value::deserialize(deserializer)? {
-        Value::Array(values) => values,
-        one => vec![one],
-    };
-    values
-        .into_iter()
-        .map(|value| match value {
-            Value::Null => Ok(None),
-            value => value.as_f64().map(Some).ok_or_else(|| serde::de::Error::custom(format!("{value} is not a number"))),
-        })
-        .collect()
-}
-
-fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<f64>, D::Error> {
-    maybe_numbers(deserializer)?.into_iter().map(|value| value.ok_or_else(|| serde::de::Error::custom("null is not a number"))).collect()
-}
-
-fn levels<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeMap<String, String>, D::Error> {
-    let given: Option<BTreeMap<String, Value>> = Option::deserialize(deserializer)?;
-    given.unwrap_or_default().into_iter().map(|(column, level)| plain(level).map(|level| (column, level)).map_err(serde::de::Error::custom)).collect()
 }

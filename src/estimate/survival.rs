@@ -4,8 +4,8 @@ use super::answer::{Answer, Field, Row};
 use super::design::Design;
 use super::difference::GROUPS;
 use super::formula::{Formula, Outcome};
-use super::run::treatment;
 use super::spec::{Spec, refused};
+use super::uses::treatment;
 use crate::error;
 use crate::id::seeded_random;
 use crate::stats::Refusal;
@@ -67,8 +67,8 @@ pub fn answer(spec: &Spec, formula: &Formula, design: &Design) -> error::Result<
     let groups = match (spec.method.as_str(), formula.terms.is_empty()) {
         ("cox", _) | ("km", true) => None,
         _ => {
-            let (group, _) = treatment(spec, formula)?;
-            let codes = design.group(group)?;
+            let (group, factor) = treatment(spec, formula)?;
+            let codes = design.group(group, factor)?;
             Some((group.text.clone(), (0..design.n).map(|row| codes.at(row)).collect::<Vec<u32>>(), codes.names))
         }
     };

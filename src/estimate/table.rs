@@ -1,14 +1,26 @@
 //! A file's columns in memory: codes for columns of few values, numbers for the others.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::dictionary::Numbers;
+use super::spelling::digits;
 
 /// Distinct values in the order they were met.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Levels {
     Numbers(Vec<f64>),
     Texts(Vec<String>),
+    /// Numbers that name groups, told apart by their characters: `01` is not `1`, and eighteen digits are all of them.
+    Spelt(Vec<Spelt>),
+}
+
+/// A number as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spelt {
+    pub value: f64,
+    /// How the level is called: without what does not change the number, where no other level is the same number.
+    pub name: String,
 }
 
 /// One code a row: 0 is missing, `c` is level `c − 1`. The narrowest width that holds all levels.
@@ -48,8 +60,19 @@ pub struct Doubt {
     pub line: String,
     /// Whether a spec that uses the column is refused; otherwise it is told.
     pub refused: bool,
-    /// Whether this matters whatever the column is used for; otherwise only where its numbers count, not where it names groups.
-    pub anywhere: bool,
+    pub matters: Matters,
+}
+
+/// For which use of a column a doubt matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matters {
+    Anywhere,
+    /// In a formula, as weights or times; not where it is a cluster or a block, which may well be text.
+    InFormula,
+    /// Where its numbers are reckoned with.
+    AsNumber,
+    /// Where its values name groups.
+    AsGroup,
 }
 
 impl Default for Codes {
@@ -220,6 +243,7 @@ impl Levels {
         match self {
             Levels::Numbers(values) => values.len(),
             Levels::Texts(values) => values.len(),
+            Levels::Spelt(values) => values.len(),
         }
     }
 
@@ -227,11 +251,21 @@ impl Levels {
         self.len() == 0
     }
 
+    /// Levels of the texts of numbers and their values, each by its own characters.
+    pub fn spelt(texts: &[(String, f64)], commas: bool) -> Levels {
+        let bare: Vec<String> = texts.iter().map(|(text, _)| digits(text, commas)).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        bare.iter().for_each(|bare| *counts.entry(bare).or_default() += 1);
+        let name = |at: usize| if counts[bare[at].as_str()] == 1 { bare[at].clone() } else { texts[at].0.clone() };
+        Levels::Spelt(texts.iter().enumerate().map(|(at, (_, value))| Spelt { value: *value, name: name(at) }).collect())
+    }
+
     /// How a level is written in a term: numbers without trailing zeros.
     pub fn name(&self, level: usize) -> String {
         match self {
             Levels::Numbers(values) => format!("{}", values[level]),
             Levels::Texts(values) => values[level].clone(),
+            Levels::Spelt(values) => values[level].name.clone(),
         }
     }
 
@@ -241,6 +275,10 @@ impl Levels {
         match self {
             Levels::Numbers(values) => order.sort_by(|a, b| values[*a].total_cmp(&values[*b])),
             Levels::Texts(values) => order.sort_by(|a, b| values[*a].cmp(&values[*b])),
+            Levels::Spelt(values) => {
+                let key = |at: usize| (values[at].name.len(), &values[at].name);
+                order.sort_by(|a, b| values[*a].value.total_cmp(&values[*b].value).then_with(|| key(*a).cmp(&key(*b))));
+            }
         }
         order
     }
@@ -278,6 +316,10 @@ impl Column {
             Column::Coded { levels: Levels::Numbers(values), codes } => match codes.at(row) {
                 0 => f64::NAN,
                 code => values[code as usize - 1],
+            },
+            Column::Coded { levels: Levels::Spelt(values), codes } => match codes.at(row) {
+                0 => f64::NAN,
+                code => values[code as usize - 1].value,
             },
             Column::Coded { .. } => f64::NAN,
         }
@@ -324,8 +366,19 @@ impl Column {
         let levels = match levels {
             Levels::Numbers(values) => Levels::Numbers(values.into_iter().filter(|_| stays()).collect()),
             Levels::Texts(values) => Levels::Texts(values.into_iter().filter(|_| stays()).collect()),
+            Levels::Spelt(values) => Levels::Spelt(values.into_iter().filter(|_| stays()).collect()),
         };
         Column::Coded { levels, codes: codes.through(&map, most as usize) }
+    }
+
+    /// The column by its numbers, however they were spelt; `None` for one that is by its numbers already, or text.
+    pub fn by_value(&self) -> Option<Column> {
+        let Column::Coded { levels: Levels::Spelt(values), codes } = self else { return None };
+        let mut numbers = Numbers::default();
+        let map: Vec<u32> = std::iter::once(0).chain(values.iter().map(|level| numbers.code(level.value))).collect();
+        let levels = numbers.levels();
+        let codes = codes.through(&map, levels.len());
+        Some(Column::Coded { levels: Levels::Numbers(levels), codes })
     }
 
     /// The column as codes, whatever it was. −0 and 0 are one level.
@@ -344,6 +397,17 @@ impl Column {
 }
 
 impl Table {
+    /// The table for a spec in which these columns name groups: all others go by their numbers, whatever another spec of the file makes of them.
+    pub fn grouped(&self, groups: &BTreeSet<String>) -> Table {
+        let mut table = self.clone();
+        for (_, column) in table.columns.iter_mut().filter(|(name, _)| !groups.contains(name)) {
+            if let Some(plain) = column.by_value() {
+                *column = Arc::new(plain);
+            }
+        }
+        table
+    }
+
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.shared(name).map(Arc::as_ref)
     }

@@ -1,7 +1,7 @@
 //! The map as SVG. Pure: shapes and fills in, markup out; shapes are drawn once per state of the territory and kept in memory.
 
 use super::label::inscribed;
-use super::shape::{Pixel, Projection, coverage, open_path, path};
+use super::shape::{Pixel, Projection, border_path, coverage, open_path, path};
 use crate::language::Words;
 use crate::territory::geometry::{areas, lines, parse};
 use geo::Coord;
@@ -110,7 +110,7 @@ impl Base {
             territory.points.iter().map(|(name, kind, lon, lat)| (name.clone(), kind.clone(), projection.at(Coord { x: *lon, y: *lat }))).collect();
         let inset = inset(&shapes, &drawn, projection.width, projection.height);
         let (width, height, per_km) = (projection.width, projection.height, projection.per_km);
-        Some(Base { shapes, contour: path(&border), routes, points, width, height, per_km, inset })
+        Some(Base { shapes, contour: border_path(&border), routes, points, width, height, per_km, inset })
     }
 
     /// The largest of 1, 2, 5 times a power of ten kilometres whose bar is at most a fifth of the box: kilometres and units.
@@ -157,7 +157,7 @@ fn numbers(base: &Base, fills: &[Fill]) -> Markup {
     html! {
         @for (i, (shape, fill)) in base.shapes.iter().zip(fills).enumerate() {
             @let tone = match fill.class { 0 => "ch".to_owned(), class @ 4.. => format!("cl n{class}"), class => format!("n{class}") };
-            text class=(tone) x=(shape.label.0) y=(shape.label.1) dy=".36em" { (i + 1) (fill.sign) }
+            @if !shape.path.is_empty() { text class=(tone) x=(shape.label.0) y=(shape.label.1) dy=".36em" { (i + 1) (fill.sign) } }
         }
     }
 }

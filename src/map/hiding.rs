@@ -2,12 +2,14 @@
 //!
 //! 1. A cell with fewer than 10 homes is hidden; so is one in which all or none complied (or set out) and that has fewer than 20 homes.
 //! 2. Both measures share their counts, so a cell is hidden in both or in none.
-//! 3. Where the total is published, the hidden cells that hold anything are at least two, have 10 homes together, and neither all nor none
-//!    of their collections comply: otherwise the next cell is hidden too, first one that the table before had hidden, then the smallest.
+//! 3. Where the total is published, the hidden cells that hold anything are at least two, have 10 homes together (one that was observed in
+//!    two of them is one home), and neither all nor none of their collections comply: otherwise the next cell is hidden too, first one that the table before had hidden, then the smallest.
 //!    When no cell is left to hide, the total is hidden.
 //! 4. What was hidden in a week is hidden in every longer period that holds the week, the total included (`forced`).
 //!
 //! A cell in which nobody was observed is written as hidden, protects nobody, and therefore neither asks for company nor carries over.
+
+use std::collections::BTreeSet;
 
 pub const FEWEST_HOMES: i64 = 10;
 pub const FEWEST_HOMES_ALL_ALIKE: i64 = 20;
@@ -41,8 +43,8 @@ impl Area<'_> {
     }
 }
 
-/// Applies the rules above to one table.
-pub fn hide(areas: &[Area<'_>], total: &Area<'_>) -> Hidden {
+/// Applies the rules above to one table. `several`: of each home that was observed in more than one area, the areas.
+pub fn hide(areas: &[Area<'_>], total: &Area<'_>, several: &[BTreeSet<String>]) -> Hidden {
     let mut hidden: Vec<bool> = areas.iter().map(|area| area.small() || area.forced).collect();
     if total.small() || total.forced {
         return Hidden { areas: hidden, total: true };
@@ -53,7 +55,11 @@ pub fn hide(areas: &[Area<'_>], total: &Area<'_>) -> Hidden {
                 let y = [sum.y[0] + area.y[0], sum.y[1] + area.y[1]];
                 (count + 1, Area { homes: sum.homes + area.homes, n: sum.n + area.n, y, ..sum })
             });
-        let (count, group) = group;
+        let (count, mut group) = group;
+        for own in several {
+            let within = areas.iter().zip(&hidden).filter(|(area, hidden)| **hidden && own.contains(area.code)).count() as i64;
+            group.homes -= (within - 1).max(0);
+        }
         if count == 0 || (count >= 2 && group.homes >= FEWEST_HOMES && !group.alike()) {
             return Hidden { areas: hidden, total: false };
         }
@@ -81,14 +87,14 @@ mod tests {
     #[test]
     fn one_small_place_takes_the_smallest_other_with_it() {
         let areas = [area("a", 40), area("b", 4), area("c", 15), area("d", 30)];
-        assert_eq!(hide(&areas, &sum(&areas)), Hidden { areas: vec![false, true, true, false], total: false });
+        assert_eq!(hide(&areas, &sum(&areas), &[]), Hidden { areas: vec![false, true, true, false], total: false });
     }
 
     #[test]
     fn the_place_hidden_before_keeps_company_again() {
         let mut areas = [area("a", 40), area("b", 4), area("c", 15), area("d", 30)];
         areas[3].before = true;
-        assert_eq!(hide(&areas, &sum(&areas)).areas, [false, true, false, true]);
+        assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, false, true]);
     }
 
     #[test]
@@ -96,22 +102,30 @@ mod tests {
         let alike = |homes| Area { y: [homes * 2, homes], ..area("b", homes) };
         for (cell, hidden) in [(alike(19), true), (alike(20), false), (area("b", 9), true), (area("b", 10), false)] {
             let areas = [area("a", 50), cell, area("c", 60), area("d", 70)];
-            assert_eq!(hide(&areas, &sum(&areas)).areas[1], hidden, "{cell:?}");
+            assert_eq!(hide(&areas, &sum(&areas), &[]).areas[1], hidden, "{cell:?}");
         }
     }
 
     #[test]
     fn a_place_where_nobody_was_seen_asks_for_no_company_and_gives_none() {
         let areas = [area("a", 40), Area { code: "b", ..Area::default() }, area("c", 15)];
-        assert_eq!(hide(&areas, &sum(&areas)).areas, [false, true, false]);
+        assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, false]);
         let areas = [area("a", 40), Area { code: "b", ..Area::default() }, area("c", 5)];
-        assert_eq!(hide(&areas, &sum(&areas)).areas, [true, true, true]);
+        assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [true, true, true]);
+    }
+
+    #[test]
+    fn homes_that_were_observed_in_two_hidden_places_are_counted_once() {
+        let areas = [area("a", 40), area("b", 6), area("c", 5), area("d", 30)];
+        assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, true, false]);
+        let both = BTreeSet::from(["b".to_owned(), "c".to_owned()]);
+        assert_eq!(hide(&areas, &sum(&areas), &[both.clone(), both]).areas, [false, true, true, true]);
     }
 
     #[test]
     fn without_company_the_total_is_hidden() {
         let areas = [Area { forced: true, ..area("a", 40) }];
-        assert_eq!(hide(&areas, &sum(&areas)), Hidden { areas: vec![true], total: true });
+        assert_eq!(hide(&areas, &sum(&areas), &[]), Hidden { areas: vec![true], total: true });
     }
 
     /// Is the unit vector of `unknown` a combination of the published sums (each a set of unknowns)?
@@ -166,7 +180,7 @@ mod tests {
             for w in 0..WEEKS {
                 let areas: Vec<_> = (0..places).map(|p| Area { before: week_hidden.last().is_some_and(|(_, h)| h.areas[p]), ..cell(p, w) }).collect();
                 let total = sum(&areas);
-                let hidden = hide(&areas, &total);
+                let hidden = hide(&areas, &total, &[]);
                 week_hidden.push((areas, hidden));
             }
             let mut tables: Vec<(std::ops::Range<usize>, Hidden)> = (0..WEEKS).map(|w| (w..w + 1, week_hidden[w].1.clone())).collect();
@@ -175,7 +189,7 @@ mod tests {
                 let areas: Vec<_> = (0..places).map(|p| Area { code: names[p], forced: forced(p), ..join(p, weeks.clone()) }).collect();
                 let total_forced = weeks.clone().any(|w| week_hidden[w].1.total && sum(&week_hidden[w].0).homes > 0);
                 let total = Area { forced: total_forced, ..sum(&areas) };
-                tables.push((weeks, hide(&areas, &total)));
+                tables.push((weeks, hide(&areas, &total, &[])));
             }
             // Unknowns: one count per place and week (the argument is the same for n and both y); published: shown cells and shown totals.
             let at = |p: usize, w: usize| p * WEEKS + w;

@@ -1,7 +1,9 @@
 //! What mayors and partners see: published areas, their intervals, what stays hidden, and the drawing. Pages read publication tables only.
 
+mod alike;
 pub mod api;
 mod basis;
+mod combination;
 pub mod command;
 pub mod draw;
 pub mod hiding;

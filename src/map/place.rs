@@ -3,11 +3,12 @@
 use super::Measure;
 use super::page::{eyebrow, key, margin, marked, within_reach};
 use super::period::{Kind, label};
-use super::read::{self, Published, Shown, Standing};
+use super::read::{self, Ended, Published, Shown, Standing};
 use super::view::{Ask, View};
 use crate::account::Actor;
 use crate::all;
 use crate::app::App;
+use crate::clock::show_day;
 use crate::error::{Error, Result};
 use crate::id::RouteId;
 use crate::language::Words;
@@ -31,12 +32,23 @@ pub async fn neighbourhood(
     let municipality = within_reach(&actor, &code)?;
     let words = &reader.words;
     let mut tx = app.db.read().await?;
-    let view = View::load(&mut tx, municipality, &ask, app.clock.today()).await?;
+    let mut view = View::load(&mut tx, municipality, &ask, app.clock.today()).await?;
     // Figures are kept under the code an area was first given; a link may say another.
     let area = match find_code(&mut tx, municipality, Thing::Neighbourhood, &area).await? {
         Some(id) => first_code(&mut tx, municipality, Thing::Neighbourhood, id).await?.unwrap_or(area),
         None => area,
     };
+    let today = app.clock.today();
+    let ended = read::ended(&mut tx, municipality, &area, today).await?;
+    // What has ended stands in no new period: whoever names none is shown the last one it was in.
+    if let Some(ended) = &ended
+        && ask.period.as_deref().is_none_or(str::is_empty)
+        && let Some(current) = view.current.as_ref().filter(|current| current.first.monday() > ended.last_day)
+        && let Some(own) = view.published.iter().rfind(|p| p.name.kind() == current.name.kind() && p.first.monday() <= ended.last_day)
+    {
+        let own = Ask { period: Some(own.period.clone()), ..ask.clone() };
+        view = View::load(&mut tx, municipality, &own, today).await?;
+    }
     let Some(at) = view.names.iter().position(|name| name.code == area) else {
         return Err(
             Error::not_found("neighbourhood-unknown", format!("there is no neighbourhood {area} in {code}; see /map/{code}")).with("area", area)
@@ -53,7 +65,6 @@ pub async fn neighbourhood(
     }
     let own = read::path(&mut tx, municipality, &area, view.measure, Kind::Week, &view.published).await?;
     let whole = read::path(&mut tx, municipality, "", view.measure, Kind::Week, &view.published).await?;
-    let today = app.clock.today();
     let there: Vec<(RouteId,)> = all!(
         tx,
         concat!(
@@ -78,7 +89,10 @@ pub async fn neighbourhood(
         div.dos {
             (weeks(words, &view, &own, &whole))
             div {
-                (truck(words, &code, &rounds))
+                @match &ended {
+                    Some(ended) => { (gone(words, ended)) }
+                    None => { (truck(words, &code, &rounds)) }
+                }
                 @if let Some((complied, set_out, n)) = split { (split_table(words, complied.into(), set_out.into(), n.into())) }
             }
         }
@@ -203,6 +217,21 @@ fn share_bar_plain(y: i64, n: i64) -> Markup {
     let width = if n > 0 { 200 * y.clamp(0, n) / n } else { 0 };
     html! {
         svg viewBox="0 0 200 14" aria-hidden="true" { rect class="g-bc" width="200" height="14" {} rect class="g-b" width=(width) height="14" {} }
+    }
+}
+
+/// A neighbourhood that has ended has no truck of its own any more.
+fn gone(words: &Words, ended: &Ended) -> Markup {
+    let day = show_day(ended.last_day);
+    let places = ended.now.join(", ");
+    html! {
+        section {
+            h2 { (words.say("map-ended")) }
+            p {
+                @if ended.now.is_empty() { (words.tell("map-ended-on", &[("day", day.as_str().into())])) }
+                @else { (words.tell("map-ended-into", &[("day", day.as_str().into()), ("places", places.as_str().into())])) }
+            }
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::MunicipalityId;
-use crate::{all, among, one};
+use crate::territory::dated::in_force;
+use crate::{all, among, one, opt};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -195,21 +196,38 @@ pub async fn place(tx: &mut Tx, municipality: MunicipalityId) -> Result<Place> {
     )
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Neighbourhood {
     pub code: String,
     pub name: String,
     pub approximate: bool,
-    /// The facts it is shown by; an outline drawn anew is another version.
-    pub version_id: Uuid,
+    /// The version whose outline is drawn; none where it did not hold on the day the outlines are of.
+    pub outline: Option<Uuid>,
 }
 
-/// The neighbourhoods there were between two days, each as it was last; in the order of their codes, which gives every one its number on the
-/// map.
+/// A stretch of days in which a neighbourhood was as it says.
+#[derive(sqlx::FromRow)]
+struct Version {
+    code: String,
+    name: String,
+    approximate: bool,
+    version_id: Uuid,
+    valid_from: NaiveDate,
+    valid_to: Option<NaiveDate>,
+}
+
+impl Version {
+    fn holds(&self, day: NaiveDate) -> bool {
+        self.valid_from <= day && self.valid_to.is_none_or(|to| to >= day)
+    }
+}
+
+/// The neighbourhoods there were between two days, each called as it was last; in the order of their codes, which gives every one its number
+/// on the map. Outlines are those of one day, since those of several overlap: the last day on which most of them held.
 pub async fn neighbourhoods(tx: &mut Tx, municipality: MunicipalityId, first: NaiveDate, last: NaiveDate) -> Result<Vec<Neighbourhood>> {
-    let rows: Vec<Neighbourhood> = all!(
+    let rows: Vec<Version> = all!(
         tx,
-        "SELECT n.code, v.name, v.approximate, v.version_id FROM neighbourhood n
+        "SELECT n.code, v.name, v.approximate, v.version_id, v.valid_from, v.valid_to FROM neighbourhood n
            JOIN neighbourhood_version v ON v.municipality_id = n.municipality_id AND v.neighbourhood_id = n.neighbourhood_id
           WHERE n.municipality_id = $1 AND v.superseded_at IS NULL AND v.valid_from <= $3 AND (v.valid_to IS NULL OR v.valid_to >= $2)
           ORDER BY v.valid_from",
@@ -217,22 +235,71 @@ pub async fn neighbourhoods(tx: &mut Tx, municipality: MunicipalityId, first: Na
         first,
         last
     )?;
-    let last: BTreeMap<String, Neighbourhood> = rows.into_iter().map(|row| (row.code.clone(), row)).collect();
-    Ok(last.into_values().collect())
+    let changes = rows.iter().flat_map(|row| [Some(row.valid_from), row.valid_to]).flatten().filter(|day| (first..=last).contains(day));
+    let held = |day: NaiveDate| rows.iter().filter(|row| row.holds(day)).count();
+    let drawn_on = changes.chain([last]).max_by_key(|day| (held(*day), *day)).unwrap_or(last);
+    let mut found: BTreeMap<String, Neighbourhood> = BTreeMap::new();
+    for row in rows {
+        let outline = row.holds(drawn_on).then_some(row.version_id);
+        let before = found.get(&row.code).and_then(|before| before.outline);
+        found.insert(row.code.clone(), Neighbourhood { code: row.code, name: row.name, approximate: row.approximate, outline: outline.or(before) });
+    }
+    Ok(found.into_values().collect())
 }
 
 /// The outlines of the same neighbourhoods, by code: large, so asked for only where one is drawn or handed out.
 pub async fn outlines(tx: &mut Tx, municipality: MunicipalityId, of: &[Neighbourhood]) -> Result<BTreeMap<String, Value>> {
+    let drawn: Vec<Uuid> = of.iter().filter_map(|area| area.outline).collect();
     let found: Vec<(String, Value)> = among!(
         tx,
         "WITH asked (municipality_id, version_id) AS (",
-        of,
-        |area| [municipality, area.version_id],
+        drawn,
+        |version| [municipality, *version],
         ") SELECT n.code, v.geometry FROM asked CROSS JOIN neighbourhood_version v
              JOIN neighbourhood n ON n.municipality_id = v.municipality_id AND n.neighbourhood_id = v.neighbourhood_id
             WHERE v.municipality_id = asked.municipality_id AND v.version_id = asked.version_id"
     )?;
     Ok(found.into_iter().collect())
+}
+
+/// Where a neighbourhood that is no more went.
+pub struct Ended {
+    pub last_day: NaiveDate,
+    /// What its streets are part of on the day asked for.
+    pub now: Vec<String>,
+}
+
+/// Whether a neighbourhood has ended before a day.
+pub async fn ended(tx: &mut Tx, municipality: MunicipalityId, code: &str, day: NaiveDate) -> Result<Option<Ended>> {
+    let last: Option<(NaiveDate,)> = opt!(
+        tx,
+        "SELECT MAX(v.valid_to) FROM neighbourhood n
+           JOIN neighbourhood_version v ON v.municipality_id = n.municipality_id AND v.neighbourhood_id = n.neighbourhood_id
+          WHERE n.municipality_id = $1 AND n.code = $2 AND v.superseded_at IS NULL
+         HAVING COUNT(*) > 0 AND COUNT(*) = COUNT(v.valid_to) AND MAX(v.valid_to) < $3",
+        municipality,
+        code,
+        day
+    )?;
+    let Some((last_day,)) = last else { return Ok(None) };
+    let now: Vec<(String,)> = all!(
+        tx,
+        concat!(
+            "SELECT DISTINCT w.name FROM neighbourhood n
+               JOIN segment_version o ON o.municipality_id = n.municipality_id AND o.neighbourhood_id = n.neighbourhood_id
+                AND o.superseded_at IS NULL AND o.valid_to = $3
+               JOIN segment_version s ON s.municipality_id = o.municipality_id AND s.segment_id = o.segment_id AND ",
+            in_force!("s", "$4"),
+            " JOIN neighbourhood_version w ON w.municipality_id = s.municipality_id AND w.neighbourhood_id = s.neighbourhood_id AND ",
+            in_force!("w", "$4"),
+            " WHERE n.municipality_id = $1 AND n.code = $2 ORDER BY w.name"
+        ),
+        municipality,
+        code,
+        last_day,
+        day
+    )?;
+    Ok(Some(Ended { last_day, now: now.into_iter().map(|(name,)| name).collect() }))
 }
 
 /// Something was observed here, whether or not it was published yet; tells an empty page when the first publication comes.

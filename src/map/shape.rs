@@ -76,8 +76,9 @@ impl Projection {
     }
 }
 
-/// The areas simplified as one coverage, and the borders that only one area has: the outline, with the lake cut out.
-pub fn coverage(areas: &[Vec<Ring>]) -> (Vec<Vec<Ring>>, Vec<Ring>) {
+/// The areas simplified as one coverage, and the borders that only one area has: the outline, with the lake cut out. A border that closes ends
+/// where it begins.
+pub fn coverage(areas: &[Vec<Ring>]) -> (Vec<Vec<Ring>>, Vec<Vec<Pixel>>) {
     let mut beside: BTreeMap<Pixel, BTreeSet<Pixel>> = BTreeMap::new();
     for ring in areas.iter().flatten() {
         for (i, here) in ring.iter().enumerate() {
@@ -189,8 +190,8 @@ pub fn distance(p: Pixel, a: Pixel, b: Pixel) -> f64 {
     (px - ax - t * dx).hypot(py - ay - t * dy)
 }
 
-/// Joins pieces end to end; what closes becomes a ring, what does not is drawn open by the same path.
-fn chain(pieces: Vec<Vec<Pixel>>) -> Vec<Ring> {
+/// Joins pieces end to end; what does not close, since areas overlap or part at a point, stays open.
+fn chain(pieces: Vec<Vec<Pixel>>) -> Vec<Vec<Pixel>> {
     let mut left = pieces;
     let mut rings = Vec::new();
     while let Some(mut run) = left.pop() {
@@ -201,9 +202,6 @@ fn chain(pieces: Vec<Vec<Pixel>>) -> Vec<Ring> {
                 next.reverse();
             }
             run.extend(&next[1..]);
-        }
-        if run.len() > 1 && run[0] == run[run.len() - 1] {
-            run.pop();
         }
         rings.push(run);
     }
@@ -216,6 +214,21 @@ pub fn path(rings: &[Ring]) -> String {
     for ring in rings {
         steps(&mut out, ring);
         out.push('z');
+    }
+    out
+}
+
+/// Borders as [`coverage`] gives them: only what closes is closed.
+pub fn border_path(borders: &[Vec<Pixel>]) -> String {
+    let mut out = String::new();
+    for border in borders {
+        match border.split_last() {
+            Some((end, ring)) if ring.len() > 2 && ring[0] == *end => {
+                steps(&mut out, ring);
+                out.push('z');
+            }
+            _ => steps(&mut out, border),
+        }
     }
     out
 }
@@ -269,6 +282,20 @@ mod tests {
     fn a_path_is_whole_pixels_in_relative_steps() {
         assert_eq!(path(&[vec![(461, 395), (447, 395), (443, 403)]]), "M461 395l-14 0-4 8z");
         assert_eq!(open_path(&[(1, 2), (3, 1)]), "M1 2l2-1");
+        assert_eq!(border_path(&[vec![(1, 2), (3, 1), (3, 4), (1, 2)], vec![(5, 5), (9, 9)]]), "M1 2l2-1 0 3zM5 5l4 4");
+    }
+
+    #[test]
+    fn a_border_that_does_not_close_is_never_closed_by_a_line_across_the_town() {
+        // One place and another drawn round it too, as no coverage has them: the right half, and the whole.
+        let half: Ring = vec![(100, 0), (200, 0), (200, 100), (100, 100)];
+        let whole: Ring = vec![(0, 0), (100, 0), (200, 0), (200, 100), (100, 100), (0, 100)];
+        let (drawn, border) = coverage(&[vec![half], vec![whole]]);
+        let sides = edges(&drawn.concat());
+        let mut steps = border.iter().flat_map(|line| line.windows(2).map(|w| (w[0].min(w[1]), w[0].max(w[1]))));
+        assert!(steps.all(|step| sides.contains(&step)), "{border:?}");
+        let closed = border.iter().filter(|line| line.first() == line.last()).count();
+        assert_eq!(border_path(&border).matches('z').count(), closed);
     }
 
     proptest! {

@@ -2,13 +2,17 @@
 //! verdict by area out.
 //!
 //! A longer period shows nothing but sums of weeks, and weeks share no collection, so one week at a time is judged. Within a week, what may
-//! be read apart from all else are the areas that are shown, each by itself, and the hidden ones together (as the total less the shown
-//! ones). This division never changes: an area that was shown is shown in every later revision, one that was hidden while somebody was
-//! observed there stays hidden. For each part the rule is: no combination of the revisions' sums, whatever it adds and subtracts, rests on
-//! fewer than 10 homes; and where a part changes by fewer than 20 homes, these neither all comply nor all fail to, added or taken away.
-//! Parts between which a home moved change together or not at all; a part that may not change yet keeps the sums it was published with.
+//! be read are the areas that are shown, each by itself, and the hidden ones together (as the total less the shown ones). This division never
+//! changes: an area that was shown is shown in every later revision, one that was hidden while somebody was observed there stays hidden. The
+//! rule is: no combination of the sums of all parts in all revisions, whatever it adds and subtracts, rests on fewer than 10 homes
+//! ([`super::combination`]); and where any parts together, their sum being a sum like any other, change by fewer than 20 homes, these neither
+//! all comply nor all fail to, added or taken away ([`super::alike`]). A home that moved cancels in the sum of its two places, so parts that ever shared a home
+//! are judged side by side; parts that never did tell nothing together that each does not tell alone. Parts between which a home moved change
+//! together or not at all; a part that may not change yet keeps the sums it was published with.
 
-use super::hiding::{Area, FEWEST_HOMES, FEWEST_HOMES_ALL_ALIKE};
+use super::alike::{all_alike, plus};
+use super::combination::{Course, tells};
+use super::hiding::{Area, FEWEST_HOMES};
 use crate::id::HouseholdId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +47,7 @@ pub enum Waiting {
     SmallCell,
     /// All or none of the homes it would tell of complied.
     AllAlike,
-    /// There are so many revisions that what they tell together is not worked out.
+    /// There are so many revisions, or so much moved between places, that what is told together is not worked out.
     ManyRevisions,
 }
 
@@ -67,7 +71,7 @@ impl Waiting {
             Waiting::FewHomes => "fewer than 10 homes changed in a place",
             Waiting::SmallCell => "a place would be left with too few homes",
             Waiting::AllAlike => "the homes that changed are all alike",
-            Waiting::ManyRevisions => "it was revised too often to tell what one more would give away",
+            Waiting::ManyRevisions => "it was revised too often, or too much moved between places, to tell what one more would give away",
         }
     }
 }
@@ -83,9 +87,9 @@ pub struct Verdict {
 }
 
 /// The part of a week that an area is read in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
-    Shown(String),
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'a> {
+    Shown(&'a str),
     Hidden,
 }
 
@@ -93,235 +97,181 @@ type Now = BTreeMap<(HouseholdId, String), Sums>;
 
 /// Judges one published week: `standing` of its areas, whether its total is shown, all it was published with, and what the tallies say now.
 pub fn judge(standing: &BTreeMap<String, Standing>, total_shown: bool, past: &[Published], now: &Now) -> Verdict {
-    let last: Now = past.iter().filter(|row| row.to.is_none()).map(|row| ((row.home, row.area.clone()), row.sums)).collect();
-    let mut changed: BTreeMap<HouseholdId, BTreeSet<&str>> = BTreeMap::new();
-    for key in last.keys().chain(now.keys()) {
-        if last.get(key) != now.get(key) {
-            changed.entry(key.0).or_default().insert(&key.1);
-        }
-    }
     let mut verdict = Verdict::default();
     let mut newly = BTreeSet::new();
-    let mut part_of = |area: &str| match standing.get(area).copied().unwrap_or(Standing::Empty) {
-        Standing::Shown => Part::Shown(area.to_owned()),
-        Standing::Hidden => Part::Hidden,
-        Standing::Empty if sum(now, |code| code == area).small() => Part::Hidden,
-        Standing::Empty => {
-            newly.insert(area.to_owned());
-            Part::Shown(area.to_owned())
-        }
-    };
-    // Parts that a moved home joins, each with the areas that change in it.
-    let mut joined: Vec<BTreeMap<Part, BTreeSet<String>>> = Vec::new();
-    for areas in changed.values() {
-        let mut own: BTreeMap<Part, BTreeSet<String>> = BTreeMap::new();
-        for area in areas {
-            own.entry(part_of(area)).or_default().insert((*area).to_owned());
-        }
-        let (touching, apart): (Vec<_>, Vec<_>) = joined.into_iter().partition(|other| other.keys().any(|part| own.contains_key(part)));
-        for other in touching {
-            for (part, areas) in other {
-                own.entry(part).or_default().extend(areas);
+    let mut part_of: BTreeMap<&str, Part<'_>> = BTreeMap::new();
+    let current = by_area(now);
+    for area in past.iter().map(|row| row.area.as_str()).chain(current.keys().copied()) {
+        part_of.entry(area).or_insert_with(|| match standing.get(area).copied().unwrap_or(Standing::Empty) {
+            Standing::Shown => Part::Shown(area),
+            Standing::Empty if current.get(area).is_some_and(|sums| !sums.small()) => {
+                newly.insert(area);
+                Part::Shown(area)
             }
-        }
-        joined = apart;
-        joined.push(own);
+            Standing::Hidden | Standing::Empty => Part::Hidden,
+        });
     }
-    let hidden = |area: &str| standing.get(area).copied().unwrap_or(Standing::Empty) != Standing::Shown && !newly.contains(area);
-    for parts in joined {
-        let refused: BTreeSet<Waiting> = parts
+    let parts = Parts::gather(&part_of, total_shown, past, now);
+    let last: BTreeMap<(HouseholdId, &str), Sums> =
+        past.iter().filter(|row| row.to.is_none()).map(|row| ((row.home, row.area.as_str()), row.sums)).collect();
+    let next: BTreeMap<(HouseholdId, &str), Sums> = now.iter().map(|((home, area), sums)| ((*home, area.as_str()), *sums)).collect();
+    let mut changed: BTreeMap<HouseholdId, BTreeSet<&str>> = BTreeMap::new();
+    for key in last.keys().chain(next.keys()) {
+        if last.get(key) != next.get(key) {
+            changed.entry(key.0).or_default().insert(key.1);
+        }
+    }
+    let mut accepted: BTreeSet<Part<'_>> = BTreeSet::new();
+    for group in joined(changed.values(), &part_of) {
+        let hidden = part_of.iter().filter(|(_, part)| **part == Part::Hidden).filter_map(|(area, _)| Some((*area, *current.get(area)?)));
+        let mut refused: BTreeSet<Waiting> = group
             .keys()
             .filter_map(|part| match part {
-                Part::Shown(area) => shown(past, now, area),
-                Part::Hidden if total_shown => covered(past, now, &hidden),
-                Part::Hidden => None,
+                Part::Shown(area) => current.get(area).is_none_or(Area::small).then_some(Waiting::SmallCell),
+                Part::Hidden => (total_shown && !covered(hidden.clone(), now, &part_of)).then_some(Waiting::SmallCell),
             })
             .collect();
+        let with: BTreeSet<Part<'_>> = accepted.iter().chain(group.keys()).copied().collect();
         if refused.is_empty() {
-            let areas = parts.into_values().flatten();
-            verdict.taken.extend(areas);
+            refused.extend(parts.told(group.keys(), &with));
+        }
+        if refused.is_empty() {
+            accepted = with;
+            verdict.taken.extend(group.into_values().flatten().map(str::to_owned));
         } else {
             verdict.waiting.extend(refused);
         }
     }
-    verdict.newly_shown = newly.into_iter().filter(|area| verdict.taken.contains(area)).collect();
+    verdict.newly_shown = newly.into_iter().filter(|area| verdict.taken.contains(*area)).map(str::to_owned).collect();
     verdict
 }
 
-/// What stands against new sums of an area that is shown.
-fn shown(past: &[Published], now: &Now, area: &str) -> Option<Waiting> {
-    if sum(now, |code| code == area).small() {
-        return Some(Waiting::SmallCell);
-    }
-    tells(&states(past, now, |code| code == area))
-}
-
-/// What stands against new sums of the hidden areas where the total is shown.
-fn covered(past: &[Published], now: &Now, hidden: &impl Fn(&str) -> bool) -> Option<Waiting> {
-    let group = sum(now, hidden);
-    let areas: BTreeSet<&str> = now.keys().map(|(_, area)| area.as_str()).filter(|area| hidden(area)).collect();
-    if group.homes > 0 && (areas.len() < 2 || group.homes < FEWEST_HOMES || group.alike()) {
-        return Some(Waiting::SmallCell);
-    }
-    tells(&states(past, now, hidden))
-}
-
-fn sum(now: &Now, within: impl Fn(&str) -> bool) -> Area<'static> {
-    let mut homes = BTreeSet::new();
-    let mut area = Area::default();
-    for ((home, code), [observed, set_out, complied]) in now {
-        if within(code) {
-            homes.insert(home);
-            area.n += observed;
-            area.y = [area.y[0] + complied, area.y[1] + set_out];
+/// Parts that a home which moved now joins, each with the areas that change in it.
+fn joined<'a: 'b, 'b>(
+    changed: impl Iterator<Item = &'b BTreeSet<&'a str>>,
+    part_of: &BTreeMap<&'a str, Part<'a>>,
+) -> Vec<BTreeMap<Part<'a>, BTreeSet<&'a str>>> {
+    let mut joined: Vec<BTreeMap<Part<'_>, BTreeSet<&str>>> = Vec::new();
+    for areas in changed {
+        let mut own: BTreeMap<Part<'_>, BTreeSet<&str>> = BTreeMap::new();
+        for area in areas {
+            own.entry(part_of[area]).or_default().insert(area);
         }
+        let (touching, apart): (Vec<_>, Vec<_>) = joined.into_iter().partition(|other| other.keys().any(|part| own.contains_key(part)));
+        for (part, areas) in touching.into_iter().flatten() {
+            own.entry(part).or_default().extend(areas);
+        }
+        joined = apart;
+        joined.push(own);
     }
-    Area { homes: homes.len() as i64, ..area }
+    joined.sort_by(|a, b| a.keys().cmp(b.keys()));
+    joined
 }
 
-/// The sums of every home of a part in each state it was published in, the one to come last.
-fn states(past: &[Published], now: &Now, within: impl Fn(&str) -> bool) -> Vec<Vec<Sums>> {
-    let rows: Vec<&Published> = past.iter().filter(|row| within(&row.area)).collect();
-    let begins: BTreeSet<i32> = rows.iter().flat_map(|row| [Some(row.from), row.to.map(|to| to + 1)]).flatten().collect();
-    let begins: Vec<i32> = begins.into_iter().collect();
-    let mut homes: BTreeMap<HouseholdId, Vec<Sums>> = BTreeMap::new();
-    let mut add = |home: HouseholdId, at: usize, sums: Sums| {
-        let state = &mut homes.entry(home).or_insert_with(|| vec![[0; 3]; begins.len() + 1])[at];
-        state.iter_mut().zip(sums).for_each(|(sum, more)| *sum += more);
-    };
-    for row in rows {
-        for (at, begin) in begins.iter().enumerate() {
-            if row.from <= *begin && row.to.is_none_or(|to| to >= *begin) {
-                add(row.home, at, row.sums);
+fn by_area(now: &Now) -> BTreeMap<&str, Area<'_>> {
+    let mut areas: BTreeMap<&str, Area<'_>> = BTreeMap::new();
+    for ((_, code), [observed, set_out, complied]) in now {
+        let area = areas.entry(code).or_insert(Area { code, ..Area::default() });
+        area.homes += 1;
+        area.n += observed;
+        area.y = [area.y[0] + complied, area.y[1] + set_out];
+    }
+    areas
+}
+
+/// Whether the hidden areas of a week whose total is shown still cover one another.
+fn covered<'a>(hidden: impl Iterator<Item = (&'a str, Area<'a>)>, now: &Now, part_of: &BTreeMap<&str, Part<'_>>) -> bool {
+    let (areas, group) = hidden.fold((0, Area::default()), |(areas, sum), (_, area)| {
+        (areas + 1, Area { n: sum.n + area.n, y: [sum.y[0] + area.y[0], sum.y[1] + area.y[1]], ..sum })
+    });
+    let homes: BTreeSet<HouseholdId> =
+        now.keys().filter(|(_, area)| part_of.get(area.as_str()) == Some(&Part::Hidden)).map(|(home, _)| *home).collect();
+    areas == 0 || (areas >= 2 && homes.len() as i64 >= FEWEST_HOMES && !group.alike())
+}
+
+/// What was published and what the tallies say now, part by part as far as a reader sees them.
+struct Parts<'a> {
+    rows: BTreeMap<Part<'a>, Rows<'a>>,
+    /// Parts that ever shared a home have the same number.
+    linked: BTreeMap<Part<'a>, usize>,
+}
+
+#[derive(Default)]
+struct Rows<'a> {
+    past: Vec<&'a Published>,
+    now: Vec<(HouseholdId, Sums)>,
+}
+
+impl<'a> Parts<'a> {
+    fn gather(part_of: &BTreeMap<&'a str, Part<'a>>, total_shown: bool, past: &'a [Published], now: &Now) -> Parts<'a> {
+        let mut rows: BTreeMap<Part<'a>, Rows<'a>> = BTreeMap::new();
+        let mut parts_of_home: BTreeMap<HouseholdId, Vec<Part<'a>>> = BTreeMap::new();
+        let mut lies = |home: HouseholdId, part: Part<'a>| {
+            let own = parts_of_home.entry(home).or_default();
+            if !own.contains(&part) {
+                own.push(part);
+            }
+        };
+        let read = |area: &str| part_of.get(area).copied().filter(|part| total_shown || *part != Part::Hidden);
+        for row in past {
+            if let Some(part) = read(&row.area) {
+                rows.entry(part).or_default().past.push(row);
+                lies(row.home, part);
             }
         }
-    }
-    for ((home, _), sums) in now.iter().filter(|((_, area), _)| within(area)) {
-        add(*home, begins.len(), *sums);
-    }
-    homes.into_values().collect()
-}
-
-/// Whether the last of some states of a part tells of too few homes, with all the states before it. `homes`: each home's sums, state by state.
-fn tells(homes: &[Vec<Sums>]) -> Option<Waiting> {
-    let count = homes.first().map_or(0, Vec::len);
-    for earlier in 0..count.saturating_sub(1) {
-        let changed: Vec<[i64; 3]> = homes
-            .iter()
-            .map(|states| std::array::from_fn(|i| states[count - 1][i] - states[earlier][i]))
-            .filter(|difference: &[i64; 3]| *difference != [0; 3])
-            .collect();
-        if !changed.is_empty() && (changed.len() as i64) < FEWEST_HOMES {
-            return Some(Waiting::FewHomes);
-        }
-        let [observed, set_out, complied] = changed.iter().fold([0; 3], |sum, own| std::array::from_fn(|i| sum[i] + own[i]));
-        let alike = observed != 0 && [set_out, complied].iter().any(|y| *y == 0 || *y == observed);
-        if alike && (changed.len() as i64) < FEWEST_HOMES_ALL_ALIKE {
-            return Some(Waiting::AllAlike);
-        }
-    }
-    if count > 64 {
-        return Some(Waiting::ManyRevisions);
-    }
-    // A combination of the states reads nothing of a home when it cancels each of the values the home had. Homes with the same course are
-    // read together or not at all.
-    let mut courses: BTreeMap<Vec<u64>, i64> = BTreeMap::new();
-    for states in homes {
-        let mut values: BTreeMap<Sums, u64> = BTreeMap::new();
-        for (at, sums) in states.iter().enumerate().filter(|(_, sums)| **sums != [0; 3]) {
-            *values.entry(*sums).or_default() |= 1 << at;
-        }
-        let mut masks: Vec<u64> = values.into_values().collect();
-        masks.sort_unstable();
-        *courses.entry(masks).or_default() += 1;
-    }
-    courses.remove(&Vec::new());
-    let courses: Vec<(Vec<u64>, i64)> = courses.into_iter().collect();
-    let mut many = Span::default();
-    for masks in courses.iter().filter(|(_, homes)| *homes >= FEWEST_HOMES).flat_map(|(masks, _)| masks) {
-        many.add(*masks, count);
-    }
-    let few: Vec<&(Vec<u64>, i64)> = courses.iter().filter(|(_, homes)| *homes < FEWEST_HOMES).collect();
-    let mut whole = many.clone();
-    few.iter().flat_map(|(masks, _)| masks).for_each(|mask| whole.add(*mask, count));
-    let mut budget = 2_000;
-    reads_few(&many, whole.rank(), &few, 0, count, &mut budget)
-}
-
-/// Whether a combination that cancels `span` and is not nothing reads fewer than 10 homes: those whose course lies outside.
-fn reads_few(span: &Span, whole: usize, few: &[&(Vec<u64>, i64)], from: usize, width: usize, budget: &mut i32) -> Option<Waiting> {
-    if span.rank() == whole {
-        return None;
-    }
-    *budget -= 1;
-    if *budget < 0 {
-        return Some(Waiting::ManyRevisions);
-    }
-    let outside: Vec<usize> = (0..few.len()).filter(|at| few[*at].0.iter().any(|mask| !span.holds(*mask, width))).collect();
-    if outside.iter().map(|at| few[*at].1).sum::<i64>() < FEWEST_HOMES {
-        return Some(Waiting::FewHomes);
-    }
-    for at in outside.into_iter().filter(|at| *at >= from) {
-        let mut larger = span.clone();
-        few[at].0.iter().for_each(|mask| larger.add(*mask, width));
-        if let Some(told) = reads_few(&larger, whole, few, at + 1, width, budget) {
-            return Some(told);
-        }
-    }
-    None
-}
-
-/// Vectors of zeros and ones in echelon form, over a prime field so large that no determinant of theirs vanishes by chance.
-#[derive(Debug, Clone, Default)]
-struct Span {
-    rows: Vec<(usize, Vec<u64>)>,
-}
-
-const PRIME: u64 = (1 << 61) - 1;
-
-fn times(a: u64, b: u64) -> u64 {
-    (u128::from(a) * u128::from(b) % u128::from(PRIME)) as u64
-}
-
-fn inverse(a: u64) -> u64 {
-    let (mut base, mut exponent, mut result) = (a, PRIME - 2, 1);
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            result = times(result, base);
-        }
-        base = times(base, base);
-        exponent >>= 1;
-    }
-    result
-}
-
-impl Span {
-    fn rank(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// What is left of a vector when the span is taken out of it.
-    fn rest(&self, mask: u64, width: usize) -> Vec<u64> {
-        let mut vector: Vec<u64> = (0..width).map(|at| mask >> at & 1).collect();
-        for (pivot, row) in &self.rows {
-            let factor = vector[*pivot];
-            if factor != 0 {
-                vector.iter_mut().zip(row).for_each(|(cell, own)| *cell = (*cell + PRIME - times(factor, *own)) % PRIME);
+        for ((home, area), sums) in now {
+            if let Some(part) = read(area) {
+                rows.entry(part).or_default().now.push((*home, *sums));
+                lies(*home, part);
             }
         }
-        vector
+        let mut linked: BTreeMap<Part<'a>, usize> = rows.keys().enumerate().map(|(at, part)| (*part, at)).collect();
+        let together: BTreeSet<Vec<Part<'a>>> = parts_of_home.into_values().filter(|parts| parts.len() > 1).collect();
+        for parts in together {
+            let numbers: Vec<usize> = parts.iter().map(|part| linked[part]).collect();
+            linked.values_mut().filter(|number| numbers.contains(number)).for_each(|number| *number = numbers[0]);
+        }
+        Parts { rows, linked }
     }
 
-    fn holds(&self, mask: u64, width: usize) -> bool {
-        self.rest(mask, width).iter().all(|cell| *cell == 0)
-    }
-
-    fn add(&mut self, mask: u64, width: usize) {
-        let mut vector = self.rest(mask, width);
-        let Some(pivot) = vector.iter().position(|cell| *cell != 0) else { return };
-        let scale = inverse(vector[pivot]);
-        vector.iter_mut().for_each(|cell| *cell = times(*cell, scale));
-        self.rows.push((pivot, vector));
+    /// What stands against new sums of `group`, all that is told with the parts it ever shared a home with. `with`: the parts that change.
+    fn told<'b>(&self, group: impl Iterator<Item = &'b Part<'a>> + Clone, with: &BTreeSet<Part<'a>>) -> Option<Waiting>
+    where
+        'a: 'b,
+    {
+        let near: BTreeSet<usize> = group.filter_map(|part| self.linked.get(part)).copied().collect();
+        let near: Vec<(&Part<'_>, &Rows<'_>)> = self.rows.iter().filter(|(part, _)| near.contains(&self.linked[part])).collect();
+        // A column for each state a part was published in, then one for each that changes.
+        let mut columns: Vec<(usize, i32)> = Vec::new();
+        for (at, (_, rows)) in near.iter().enumerate() {
+            let begins: BTreeSet<i32> = rows.past.iter().flat_map(|row| [Some(row.from), row.to.map(|to| to + 1)]).flatten().collect();
+            columns.extend(begins.into_iter().map(|begin| (at, begin)));
+        }
+        let known = columns.len();
+        columns.extend(near.iter().enumerate().filter(|(_, (part, _))| with.contains(part)).map(|(at, _)| (at, i32::MAX)));
+        let mut entries: Vec<(HouseholdId, usize, Sums)> = Vec::new();
+        for (column, (at, begin)) in columns.iter().enumerate() {
+            if column < known {
+                let there = near[*at].1.past.iter().filter(|row| row.from <= *begin && row.to.is_none_or(|to| to >= *begin));
+                entries.extend(there.map(|row| (row.home, column, row.sums)));
+            } else {
+                entries.extend(near[*at].1.now.iter().map(|(home, sums)| (*home, column, *sums)));
+            }
+        }
+        entries.sort_unstable_by_key(|(home, column, _)| (*home, *column));
+        let mut courses: BTreeMap<Course, i64> = BTreeMap::new();
+        for own in entries.chunk_by(|a, b| a.0 == b.0) {
+            let mut course = Course::new();
+            for (_, column, sums) in own {
+                match course.last_mut().filter(|(last, _)| last == column) {
+                    // Two hidden areas are one part.
+                    Some((_, sum)) => *sum = plus(sum, sums),
+                    None => course.push((*column, *sums)),
+                }
+            }
+            *courses.entry(course).or_default() += 1;
+        }
+        tells(&courses, known, columns.len()).or_else(|| all_alike(&courses, &columns, known))
     }
 }
 

@@ -9,7 +9,7 @@ use super::period::{Kind, Span};
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{MunicipalityId, sha256_hex};
+use crate::id::{HouseholdId, MunicipalityId, sha256_hex};
 use crate::stats::interval::{Change, CrossSums, RatioSums, Share, ratio, ratio_change};
 use crate::trial::protocol::Protocol;
 use crate::{all, bulk, one, run};
@@ -129,7 +129,11 @@ impl Table {
                 ..row.area()
             })
             .collect();
-        let verdict = hide(&areas, &Area { forced: forced.contains(""), ..total.area() });
+        let several = match rows.iter().map(|row| row.homes2).sum::<i64>() > total.homes2 {
+            true => in_several(tx, municipality, span).await?,
+            false => Vec::new(),
+        };
+        let verdict = hide(&areas, &Area { forced: forced.contains(""), ..total.area() }, &several);
         let mut hidden: BTreeMap<String, bool> = rows.iter().map(|row| row.area.clone()).zip(verdict.areas).collect();
         hidden.insert(String::new(), verdict.total);
         if let Some(shown) = shown {
@@ -288,6 +292,28 @@ async fn sums(tx: &mut Tx, municipality: MunicipalityId, by_area: bool, from: We
         span.last,
         by_area
     )
+}
+
+/// Of each home that was observed in more than one area of a period, the areas.
+async fn in_several(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Result<Vec<BTreeSet<String>>> {
+    let rows: Vec<(HouseholdId, String)> = all!(
+        tx,
+        "SELECT DISTINCT hw.household_id, nb.code FROM published_home_week hw
+         JOIN neighbourhood nb ON nb.municipality_id = hw.municipality_id AND nb.neighbourhood_id = hw.neighbourhood_id
+         WHERE hw.municipality_id = $1 AND hw.iso_week >= $2 AND hw.iso_week <= $3 AND hw.to_revision IS NULL AND hw.observed > 0
+           AND hw.household_id IN (
+             SELECT o.household_id FROM published_home_week o
+             WHERE o.municipality_id = $1 AND o.iso_week >= $2 AND o.iso_week <= $3 AND o.to_revision IS NULL AND o.observed > 0
+             GROUP BY o.household_id HAVING COUNT(DISTINCT o.neighbourhood_id) > 1)",
+        municipality,
+        span.first,
+        span.last
+    )?;
+    let mut areas: BTreeMap<HouseholdId, BTreeSet<String>> = BTreeMap::new();
+    for (home, area) in rows {
+        areas.entry(home).or_default().insert(area);
+    }
+    Ok(areas.into_values().collect())
 }
 
 /// The areas whose cells the latest revision of a period shows; `None` when it was never published.

@@ -176,14 +176,15 @@ pub async fn base(tx: &mut Tx, municipality: MunicipalityId, view: &View, today:
         municipality,
         day
     )?;
-    let areas: Vec<Uuid> = view.names.iter().map(|area| area.version_id).collect();
+    let areas: Vec<Option<Uuid>> = view.names.iter().map(|area| area.outline).collect();
     let key = sha256_hex(format!("{municipality} {outline:?}{areas:?}{lines:?}").as_bytes());
     let found = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|(of, _)| *of == key).map(|(_, base)| base.clone());
     if let Some(base) = found {
         return Ok(base);
     }
+    let mut outlines = read::outlines(tx, municipality, &view.names).await?;
     let territory = Territory {
-        neighbourhoods: read::outlines(tx, municipality, &view.names).await?.into_iter().collect(),
+        neighbourhoods: view.names.iter().map(|area| (area.code.clone(), outlines.remove(&area.code).unwrap_or_default())).collect(),
         outline: outline.into_iter().next().and_then(|(text,)| serde_json::from_str(&text?).ok()),
         routes: route::of(tx, municipality, day).await?.into_iter().map(|route| (route.name, route.geometry)).collect(),
         points: point::of(tx, municipality, day).await?.into_iter().map(|point| (point.name, point.kind, point.lon, point.lat)).collect(),

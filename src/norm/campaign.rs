@@ -1,6 +1,7 @@
 //! A campaign's week: norms frozen, every home's message written into the outbox once. Nothing is sent here.
 
 use super::draft::{Draft, Outcome, WeekFacts, step_of};
+use super::pause::paused;
 use super::record;
 use super::verify::Written;
 use crate::account::audit;
@@ -138,8 +139,7 @@ pub async fn run_due(app: &App) -> Result<usize> {
             if trial.assigned_at.is_none() || step_of(&trial.protocol, campaign_id, week).is_err() {
                 continue;
             }
-            for code in &trial.protocol.municipalities {
-                let municipality = MunicipalityId::parse(code)?;
+            for &municipality in &trial.protocol.municipalities {
                 let written: Option<(i32,)> = opt!(
                     tx,
                     "SELECT step FROM message WHERE municipality_id = $1 AND trial_id = $2 AND iso_week = $3 AND campaign_id = $4 LIMIT 1",
@@ -155,12 +155,22 @@ pub async fn run_due(app: &App) -> Result<usize> {
         }
     }
     drop(tx);
+    let mut runs = 0;
     for (trial, municipality, campaign_id) in &due {
-        let mut tx = app.db.write().await?;
-        run(app, &mut tx, trial, *municipality, campaign_id, week, &mut Mint::system(), app.clock.now()).await?;
-        tx.commit().await?;
+        let made = async {
+            let mut tx = app.db.write().await?;
+            run(app, &mut tx, trial, *municipality, campaign_id, week, &mut Mint::system(), app.clock.now()).await?;
+            tx.commit().await
+        };
+        match made.await {
+            Ok(()) => runs += 1,
+            // One that fails keeps nobody else's messages.
+            Err(error) => {
+                tracing::error!(trial = trial.id, %municipality, code = error.code, line = %error, "the week's messages could not be written")
+            }
+        }
     }
-    Ok(due.len())
+    Ok(runs)
 }
 
 impl RunSummary {
@@ -240,8 +250,12 @@ async fn store(
             plan_id: draft.plan,
             language: draft.language.clone(),
             body: text(draft),
+            septets: septets(draft),
+            segments: septets(draft).map(|_| 1),
+            expires_at: expires(draft),
         };
-        keys.row(&written.fields(state(draft).0))
+        let (begins, reason) = state(draft);
+        keys.row(&written.fields(begins, reason.as_deref()))
     };
     bulk!(
         tx,
@@ -279,54 +293,6 @@ async fn store(
     )
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
-pub struct Paused {
-    pub at: DateTime<Utc>,
-    pub who: String,
-    pub why: String,
-}
-
-pub async fn paused(tx: &mut Tx, municipality: MunicipalityId, campaign_id: &str) -> Result<Option<Paused>> {
-    opt!(
-        tx,
-        "SELECT paused_at AS at, COALESCE(paused_by, '') AS who, COALESCE(paused_why, '') AS why FROM campaign
-          WHERE municipality_id = $1 AND campaign_id = $2 AND paused_at IS NOT NULL",
-        municipality,
-        campaign_id
-    )
-}
-
-/// The kill switch: from the next message on nothing leaves, until it is resumed (`why` empty). Both are in the audit chain.
-pub async fn pause(
-    tx: &mut Tx,
-    trial: &Trial,
-    municipality: MunicipalityId,
-    campaign_id: &str,
-    why: Option<&str>,
-    actor: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    if !trial.protocol.campaigns.contains_key(campaign_id) {
-        step_of(&trial.protocol, campaign_id, trial.protocol.phase_weeks(crate::trial::protocol::Phase::Messages).0)?;
-    }
-    let at = why.map(|_| to_micros(now));
-    run!(
-        tx,
-        "INSERT INTO campaign (municipality_id, campaign_id, trial_id, paused_at, paused_by, paused_why) VALUES ($1, $2, $3, $4, $5, $6)
-              ON CONFLICT (municipality_id, campaign_id)
-              DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, paused_why = excluded.paused_why",
-        municipality,
-        campaign_id,
-        &trial.id,
-        at,
-        why.map(|_| actor),
-        why
-    )?;
-    let action = if why.is_some() { "campaign.paused" } else { "campaign.resumed" };
-    let detail = json!({"campaign": campaign_id, "why": why});
-    audit::record(tx, municipality, now, audit::Entry { stream: STREAM, actor, action, target: &trial.id, detail }).await
-}
-
 /// Messages by week and state, and why some are not sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WeekStatus {
@@ -340,7 +306,7 @@ pub struct WeekStatus {
 pub async fn status(tx: &mut Tx, trial: &Trial, municipality: MunicipalityId, campaign_id: &str) -> Result<Vec<WeekStatus>> {
     let rows: Vec<(Week, String, Option<String>, i64)> = all!(
         tx,
-        "SELECT iso_week, state, CASE WHEN state = 'withheld' THEN state_reason END AS reason, COUNT(*) FROM message
+        "SELECT iso_week, state, state_reason, COUNT(*) FROM message
           WHERE municipality_id = $1 AND trial_id = $2 AND campaign_id = $3 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         municipality,
         &trial.id,
@@ -356,9 +322,10 @@ pub async fn status(tx: &mut Tx, trial: &Trial, municipality: MunicipalityId, ca
                 withheld: BTreeMap::new(),
             });
         }
+        let withheld = state == "withheld";
         if let Some(last) = weeks.last_mut() {
             *last.states.entry(state).or_default() += count;
-            if let Some(reason) = reason {
+            if let (Some(reason), true) = (reason, withheld) {
                 last.withheld.insert(reason, count);
             }
         }

@@ -1,14 +1,16 @@
 //! `vecino campaign preview|run|status|pause|send|prove ID`
 
-use super::campaign::{self, Paused, RunSummary};
+use super::campaign::{self, RunSummary};
 use super::gateway::Gateway;
+use super::pause::{self, Change};
 use super::preview::{Preview, trial_of, usual_week};
-use super::{outbox, prove};
+use super::{complaint, outbox, prove};
 use crate::app::{App, Options};
-use crate::clock::{Week, show_time};
+use crate::clock::{Week, at_local, show_time};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
+use crate::territory::{household, municipality};
 use crate::trial::Trial;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -54,12 +56,26 @@ pub enum Command {
     Pause {
         #[command(flatten)]
         which: Which,
-        /// Why; it stands in the audit chain
+        /// Why; it stands in the audit chain and in the trial's report
         #[arg(long, value_name = "TEXT", required_unless_present = "resume")]
         reason: Option<String>,
-        /// Go on sending
-        #[arg(long, conflicts_with = "reason")]
+        /// Go on sending; where a rule of the protocol stopped it, with --reason
+        #[arg(long)]
         resume: bool,
+    },
+    /// Record that a home complained of the messages; what was said is not kept. Enough of them stop the campaign, by the protocol's rule
+    Complaint {
+        /// Code of the home, such as SP-4821-K
+        #[arg(value_name = "HOUSEHOLD")]
+        household: String,
+        /// Four-digit INE code [default: the only one with homes of that code]
+        #[arg(long, value_name = "CODE")]
+        municipality: Option<String>,
+        #[arg(long, value_name = "WAY", value_parser = super::complaint::HOW)]
+        how: String,
+        /// The day it came, AAAA-MM-DD [default: today]
+        #[arg(long, value_name = "DAY")]
+        day: Option<chrono::NaiveDate>,
     },
     /// Send what is due now through the file gateway: one line a message in DATA_DIR/outbox
     Send {
@@ -84,7 +100,14 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Preview { which, household, week } => preview(&app, options, &which, household.as_deref(), week.as_deref()).await,
         Command::Run { which, week } => run_week(&app, options, &which, week.as_deref()).await,
         Command::Status { which } => status(&app, options, &which).await,
-        Command::Pause { which, reason, .. } => pause(&app, options, &which, reason.as_deref()).await,
+        Command::Pause { which, reason, resume } => {
+            let change = match (&reason, resume) {
+                (Some(reason), false) => Change::Pause(reason),
+                (reason, _) => Change::Resume(reason.as_deref()),
+            };
+            pause_or_resume(&app, options, &which, change).await
+        }
+        Command::Complaint { household, municipality, how, day } => complain(&app, options, &household, municipality.as_deref(), &how, day).await,
         Command::Send { limit } => {
             let sent = outbox::send_due(&app, Gateway::File, limit).await?;
             let text = format!(
@@ -107,11 +130,11 @@ fn tell(options: &Options, text: &str, document: &Value) {
 /// The trial and the municipalities a command is about.
 async fn reach(tx: &mut Tx, which: &Which) -> Result<(Trial, Vec<MunicipalityId>)> {
     let trial = trial_of(tx, &which.id).await?;
-    let all: Vec<MunicipalityId> = trial.protocol.municipalities.iter().map(|code| MunicipalityId::parse(code)).collect::<Result<_>>()?;
+    let all = trial.protocol.municipalities.clone();
     let Some(code) = &which.municipality else { return Ok((trial, all)) };
     let municipality = MunicipalityId::parse(code)?;
     if !all.contains(&municipality) {
-        let known = trial.protocol.municipalities.join(", ");
+        let known = all.iter().map(MunicipalityId::to_string).collect::<Vec<_>>().join(", ");
         return Err(Error::refused("municipality-outside", format!("municipality {code} is not in trial {}; use one of {known}", trial.id)));
     }
     Ok((trial, vec![municipality]))
@@ -198,7 +221,7 @@ async fn status(app: &App, options: &Options, which: &Which) -> Result<()> {
     let (trial, municipalities) = reach(&mut tx, which).await?;
     let (mut lines, mut documents) = (Vec::new(), Vec::new());
     for municipality in municipalities {
-        let paused: Option<Paused> = campaign::paused(&mut tx, municipality, &which.id).await?;
+        let paused: Option<pause::Paused> = pause::paused(&mut tx, municipality, &which.id).await?;
         let weeks = campaign::status(&mut tx, &trial, municipality, &which.id).await?;
         lines.push(match &paused {
             Some(paused) => format!("{municipality} {}: paused {} by {}: {}", which.id, show_time(paused.at), paused.who, paused.why),
@@ -217,16 +240,43 @@ async fn status(app: &App, options: &Options, which: &Which) -> Result<()> {
     Ok(())
 }
 
-async fn pause(app: &App, options: &Options, which: &Which, reason: Option<&str>) -> Result<()> {
+async fn pause_or_resume(app: &App, options: &Options, which: &Which, change: Change<'_>) -> Result<()> {
     let mut tx = app.db.write().await?;
     let (trial, municipalities) = reach(&mut tx, which).await?;
     for municipality in &municipalities {
-        campaign::pause(&mut tx, &trial, *municipality, &which.id, reason, ACTOR, app.clock.now()).await?;
+        pause::change(&mut tx, &trial, *municipality, &which.id, change, ACTOR, app.clock.now()).await?;
     }
     tx.commit().await?;
     let codes: Vec<String> = municipalities.iter().map(MunicipalityId::to_string).collect();
-    let word = if reason.is_some() { "paused" } else { "resumed" };
+    let word = if matches!(change, Change::Pause(_)) { "paused" } else { "resumed" };
     tell(options, &format!("{} {word} in {}", which.id, codes.join(", ")), &json!({"campaign": which.id, "state": word, "municipalities": codes}));
+    Ok(())
+}
+
+/// Records a complaint; looks for the home in every municipality unless one is named.
+async fn complain(app: &App, options: &Options, code: &str, place: Option<&str>, how: &str, day: Option<chrono::NaiveDate>) -> Result<()> {
+    let mut tx = app.db.write().await?;
+    let places: Vec<MunicipalityId> = match place {
+        Some(place) => vec![MunicipalityId::parse(place)?],
+        None => municipality::pilots(&mut tx).await?.into_iter().map(|place| place.municipality_id).collect(),
+    };
+    let mut found = Vec::new();
+    for place in places {
+        found.extend(household::find(&mut tx, place, code).await?.map(|(home, code)| (place, home, code)));
+    }
+    let [(place, home, code)] = found.as_slice() else {
+        let remedy = if found.is_empty() {
+            "there is no such home; write its code like SP-4821-K"
+        } else {
+            "several municipalities have it; name one with --municipality"
+        };
+        return Err(Error::not_found("household-unknown", format!("household {code}: {remedy}")));
+    };
+    let now = app.clock.now();
+    let received = day.filter(|day| *day != app.clock.today()).map_or(now, |day| at_local(day, 12, 0));
+    complaint::record(&mut tx, *place, *home, (how, received), ACTOR, &mut Mint::system(), now).await?;
+    tx.commit().await?;
+    tell(options, &format!("complaint of {code} recorded in {place}"), &json!({"household": code, "municipality": place.to_string(), "how": how}));
     Ok(())
 }
 
@@ -271,6 +321,8 @@ mod tests {
         let read =
             |arguments: &[&str]| line().try_get_matches_from([&["campaign"], arguments].concat()).and_then(|found| Command::from_arg_matches(&found));
         assert!(matches!(read(&["pause", "semanal", "--resume"]), Ok(Command::Pause { resume: true, reason: None, .. })));
+        assert!(matches!(read(&["pause", "semanal", "--resume", "--reason", "visto"]), Ok(Command::Pause { resume: true, reason: Some(_), .. })));
+        assert!(read(&["complaint", "SP-0001-K", "--how", "letter"]).is_err(), "only ways that are known");
         assert!(read(&["pause", "semanal"]).is_err(), "a pause needs its reason");
         assert!(matches!(read(&["preview", "semanal", "--household", "SP-0001-K", "--week", "2026-W44"]), Ok(Command::Preview { .. })));
         assert!(matches!(read(&["prove", "semanal", "--municipality", "1202"]), Ok(Command::Prove { .. })));

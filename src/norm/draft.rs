@@ -2,7 +2,7 @@
 
 use super::hours::{Hours, Slot, minutes, weekday_name};
 use super::record::{self, GroupKey, Norm, Place, Seen, Windows};
-use super::rule::{Choice, Facts, Group, GroupKind, Text, choose};
+use super::rule::{Choice, Facts, Group, Text, choose};
 use super::share::{Record, Rise};
 use super::wording::{self, Form, Rendered};
 use crate::clock::{Week, local};
@@ -14,7 +14,7 @@ use crate::territory::calendar::holiday;
 use crate::territory::collection;
 use crate::territory::dated::in_force;
 use crate::trial::Trial;
-use crate::trial::protocol::{MessageRules, Protocol, Step};
+use crate::trial::protocol::{GroupKind, MessageRules, Protocol, Step};
 use crate::{all, opt};
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,7 +113,7 @@ impl WeekFacts {
                 format!("municipality {municipality}: it has no sender name for messages; set one of at most 16 characters"),
             )
         })?;
-        let hours = Hours::of(&protocol.messages)?;
+        let hours = Hours::of(&protocol.messages);
         let homes: Vec<Home> = all!(
             tx,
             concat!(
@@ -146,7 +146,9 @@ impl WeekFacts {
         }
         let mut by_group = BTreeMap::new();
         for (index, norm) in norms.iter().enumerate() {
-            by_group.insert(((GroupKind::parse(&norm.group_kind)?, norm.group_id), norm.kind == "dynamic"), index);
+            let kind =
+                GroupKind::parse(&norm.group_kind).ok_or_else(|| Error::internal(format!("norm {}: its group is of no kind", norm.norm_id)))?;
+            by_group.insert(((kind, norm.group_id), norm.kind == "dynamic"), index);
         }
         let (first, last) = (week.monday(), week.plus(1).sunday());
         let hours = hours.quiet_on(holiday::quiet_days(tx, municipality, first, last).await?);
@@ -195,10 +197,9 @@ impl WeekFacts {
 
     /// The candidate groups of every segment, nearest first; the same for all homes of a segment, so made once.
     fn group_segments(&mut self) -> Result<()> {
-        let kinds: Vec<GroupKind> = self.protocol.norm.groups.iter().map(|name| GroupKind::parse(name)).collect::<Result<_>>()?;
         for segment in self.homes.iter().map(|home| home.segment_id).collect::<BTreeSet<_>>() {
             let Some(place) = self.places.get(&segment) else { continue };
-            let groups = kinds.iter().map(|kind| {
+            let groups = self.protocol.norm.groups.iter().map(|kind| {
                 let find = |dynamic| self.by_group.get(&(place.key(*kind), dynamic)).and_then(|index| self.norms.get(*index));
                 let rise = find(true).and_then(|norm| {
                     let complied = i64::from(norm.before_homes_complied?);
@@ -345,9 +346,10 @@ impl WeekFacts {
         steps.filter(|s| s.week < self.trial_week && s.wording.get(arm).is_some_and(|w| matches!(w.as_str(), "norm" | "norm_and_plan"))).count()
     }
 
-    /// What the arm without norm and plan gets this week.
+    /// What an arm without norms gets this week, the first that asks for nothing: said where no norm can be told.
     fn service(&self) -> &str {
-        let control = self.protocol.arms.iter().find(|arm| !arm.norm && !arm.plan);
+        let silent = |arm: &&crate::trial::protocol::Arm| !self.protocol.treatment(&arm.id).any();
+        let control = self.protocol.arms.iter().find(silent);
         control.and_then(|arm| self.step.wording.get(&arm.id)).map_or("reminder_day", String::as_str)
     }
 }

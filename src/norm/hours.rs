@@ -1,7 +1,6 @@
 //! When a message may be sent: quiet hours, Sundays and public holidays, and the evening before a home's collection. Pure.
 
 use crate::clock::{Week, at_local};
-use crate::error::{Error, Result};
 use crate::territory::calendar::holiday;
 use crate::trial::protocol::MessageRules;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc, Weekday};
@@ -27,16 +26,8 @@ pub fn minutes(text: &str) -> Option<u32> {
 }
 
 impl Hours {
-    pub fn of(rules: &MessageRules) -> Result<Hours> {
-        let span = |key: &str, hours: &[String; 2]| match (minutes(&hours[0]), minutes(&hours[1])) {
-            (Some(from), Some(to)) if from + SPREAD <= to => Ok([from, to]),
-            _ => Err(Error::refused(
-                "message-hours",
-                format!("messages.{key}: «{}» to «{}» is not a span of at least an hour; write it like 08:00, 20:00", hours[0], hours[1]),
-            )),
-        };
-        let (weekday, saturday) = (span("weekday_hours", &rules.weekday_hours)?, span("saturday_hours", &rules.saturday_hours)?);
-        Ok(Hours { weekday, saturday, quiet: BTreeSet::new() })
+    pub fn of(rules: &MessageRules) -> Hours {
+        Hours { weekday: rules.weekday_hours, saturday: rules.saturday_hours, quiet: BTreeSet::new() }
     }
 
     /// With holidays that were entered: nobody is written to on them.
@@ -63,7 +54,7 @@ impl Hours {
     /// The evening of that day when its hours allow it, else its last allowed hour; `None` on a quiet day.
     fn evening(&self, day: NaiveDate, second: u32) -> Option<DateTime<Utc>> {
         let [from, to] = self.open(day)?;
-        let start = EVENING.min(to - SPREAD).max(from);
+        let start = EVENING.min(to.saturating_sub(SPREAD)).max(from);
         Some(at_local(day, start / 60, start % 60) + Duration::seconds(i64::from(second % (SPREAD * 60))))
     }
 

@@ -2,14 +2,17 @@
 
 pub mod campaign;
 pub mod command;
+pub mod complaint;
 pub mod draft;
 pub mod gateway;
 pub mod hours;
 pub mod known;
 pub mod outbox;
 pub mod page;
+pub mod pause;
 pub mod preview;
 pub mod prove;
+pub mod reached;
 pub mod record;
 pub mod rule;
 pub mod share;

@@ -3,9 +3,9 @@
 //! States are ranked; the first final one wins, only `delivered` overrides `failed`. Events are appended and never changed: what came
 //! late or twice is kept and marked as not applied. What is due after its collection began expires and is never sent late.
 
-use super::campaign::paused;
 use super::gateway::{Answer, Gateway, Parcel};
 use super::hours::Hours;
+use super::pause::paused;
 use crate::app::App;
 use crate::clock::{at_local, local_day, to_micros};
 use crate::db::Tx;
@@ -290,7 +290,7 @@ pub async fn send_due(app: &App, gateway: Gateway, limit: i64) -> Result<Sent> {
             continue;
         }
         // Time passes while sending: the hour is asked again for each message.
-        let hours = Hours::of(&trial.protocol.messages)?.quiet_on(quiet.get(&message.municipality_id).cloned().unwrap_or_default());
+        let hours = Hours::of(&trial.protocol.messages).quiet_on(quiet.get(&message.municipality_id).cloned().unwrap_or_default());
         if hours.allows(app.clock.now()) {
             send_one(app, gateway, message, &mut sent).await?;
         }
@@ -343,8 +343,8 @@ async fn tidy(app: &App, sent: &mut Sent) -> Result<()> {
     let mut tx = app.db.write().await?;
     let rows: Vec<(MunicipalityId, MessageId, String)> = all!(
         tx,
-        "SELECT municipality_id, message_id, state FROM message
-          WHERE (state = 'queued' AND expires_at <= $1) OR (state = 'sending' AND state_at <= $2) ORDER BY municipality_id, message_id LIMIT 1000",
+        "SELECT municipality_id, message_id, state FROM message WHERE state = 'queued' AND expires_at <= $1
+         UNION ALL SELECT municipality_id, message_id, state FROM message WHERE state = 'sending' AND state_at <= $2 LIMIT 1000",
         now,
         now - Duration::minutes(ABANDONED_MINUTES)
     )?;
@@ -463,14 +463,15 @@ pub async fn settle_practice(
     week: crate::clock::Week,
     mut outcome: impl FnMut(HouseholdId) -> Option<State>,
 ) -> Result<u64> {
-    let queued: Vec<(MessageId, HouseholdId, DateTime<Utc>)> = all!(
+    let mut queued: Vec<(MessageId, HouseholdId, DateTime<Utc>)> = all!(
         tx,
         "SELECT message_id, household_id, send_after FROM message
-          WHERE municipality_id = $1 AND campaign_id = $2 AND iso_week = $3 AND state = 'queued' ORDER BY household_id, message_id",
+          WHERE municipality_id = $1 AND campaign_id = $2 AND iso_week = $3 AND state = 'queued'",
         municipality,
         campaign_id,
         week
     )?;
+    queued.sort_unstable_by_key(|(message, home, _)| (*home, *message));
     let events: Vec<(MessageId, State, DateTime<Utc>)> =
         queued.into_iter().filter_map(|(message, home, at)| outcome(home).map(|end| (message, end, at + Duration::seconds(2)))).collect();
     let settled = events.iter().map(|(message, state, at)| Event {

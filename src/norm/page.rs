@@ -1,8 +1,9 @@
 //! Pages of campaigns: do the messages arrive (all arms together), and why a home gets its text (which shows an arm, so looking is logged).
 
 use super::campaign::{self, STREAM};
-use super::draft::{INJUNCTIVE_SOURCE, Outcome};
+use super::draft::INJUNCTIVE_SOURCE;
 use super::hours::weekday_name;
+use super::pause;
 use super::preview::{Preview, trial_of, usual_week};
 use super::rule::{GroupWhy, Text, Why};
 use crate::account::{Actor, audit};
@@ -15,7 +16,7 @@ use crate::id::MunicipalityId;
 use crate::language::Words;
 use crate::page::{Page, Reader, count};
 use crate::registry::Contact;
-use crate::territory::household;
+use crate::territory::{household, municipality};
 use crate::trial;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -54,7 +55,7 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
         for campaign_id in trial.protocol.campaigns.keys() {
             for (municipality, name) in &places {
                 let weeks = campaign::status(&mut tx, &trial, *municipality, campaign_id).await?;
-                let paused = campaign::paused(&mut tx, *municipality, campaign_id).await?;
+                let paused = pause::paused(&mut tx, *municipality, campaign_id).await?;
                 delivered += weeks.iter().map(|week| week.states.get("delivered").unwrap_or(&0) + week.states.get("read").unwrap_or(&0)).sum::<i64>();
                 written += weeks.iter().flat_map(|week| week.states.iter()).filter(|(state, _)| *state != "withheld").map(|(_, n)| n).sum::<i64>();
                 due += weeks.iter().map(|week| settled(&week.states)).sum::<i64>();
@@ -72,7 +73,7 @@ pub async fn campaigns(State(app): State<App>, actor: Actor, reader: Reader) -> 
             section {
                 h2 { (name) }
                 @if let Some(paused) = paused {
-                    div.aviso.ojo { strong { (words.tell("norm-paused", &[("day", show_time(paused.at).into())])) } p { (paused.why) } }
+                    div.aviso.ojo { strong { (words.tell("norm-paused", &[("day", show_time(paused.at).into())])) } p { (pause::why_shown(&words, &paused.why)) } }
                 }
                 @if weeks.is_empty() {
                     p.vacio { (words.tell("norm-campaign-empty", &[("campaign", campaign.as_str().into())])) }
@@ -158,6 +159,12 @@ pub async fn search(
         return Ok(Redirect::to(&format!("/campaign/{campaign}/preview/{municipality}/{safe}{week}")).into_response());
     }
     let places = pilots(&mut tx, &actor).await?;
+    // A label as this reader's own town has them.
+    let letters = match places.first() {
+        Some((id, _)) => municipality::find(&mut tx, *id).await?.letters(),
+        None => "SP".into(),
+    };
+    let example = household::code(&letters, 4821);
     let (first, last) = trial.protocol.phase_weeks(trial::protocol::Phase::Messages);
     let weeks: Vec<Week> = (0..=last.since(first)).map(|n| first.plus(n)).collect();
     let body = html! {
@@ -169,7 +176,7 @@ pub async fn search(
             div.campo {
                 label for="household" { (words.say("norm-field-household")) }
                 input #household type="text" name="household" required autocomplete="off" aria-describedby="household-help";
-                p #household-help.suave.chico { (words.say("norm-field-household-help")) }
+                p #household-help.suave.chico { (words.tell("norm-field-household-help", &[("code", example.into())])) }
             }
             div.campo {
                 label for="week" { (words.say("norm-field-week")) }
@@ -202,10 +209,13 @@ pub async fn home(
         return Err(crate::error::Error::not_found("municipality-unknown", "there is no such municipality here"));
     }
     let now = app.clock.now();
-    let mut tx = app.db.write().await?;
+    let mut tx = app.db.read().await?;
     let trial = trial_of(&mut tx, &campaign).await?;
     let week = asked.week.as_deref().map_or_else(|| Ok(usual_week(&trial, app.clock.today())), Week::parse)?;
     let preview = Preview::load(&mut tx, trial, municipality, &campaign, &household, week, now).await?;
+    drop(tx);
+    // On record before it is shown; the one writer is asked for when all is read.
+    let mut tx = app.db.write().await?;
     let detail = json!({"campaign": campaign, "week": week.to_string()});
     let entry = audit::Entry { stream: STREAM, actor: &actor.name, action: "preview.seen", target: &preview.home.code, detail };
     audit::record(&mut tx, municipality, now, entry).await?;
@@ -367,18 +377,21 @@ fn rule(words: &Words, preview: &Preview) -> Markup {
     }
 }
 
+/// A message that stands has its own hours, whatever the calendar says of its week since.
 fn hour(words: &Words, preview: &Preview) -> String {
-    match (&preview.draft.slot, &preview.draft.outcome) {
-        (Some(slot), _) => words.tell(
-            "norm-hour",
-            &[
-                ("weekday", weekday_name(slot.due_on).into()),
-                ("time", show_time(slot.send_after).into()),
-                ("collection", format!("{} {}", weekday_name(slot.collection), local(slot.expires_at).format("%d/%m/%Y %H:%M")).into()),
-            ],
-        ),
-        (None, Outcome::Text(_) | Outcome::Withheld(_)) => words.say("norm-hour-none"),
-    }
+    let stands = preview.stored.as_ref().filter(|stored| stored.body.is_some()).map(|stored| (stored.send_after, stored.expires_at));
+    let Some((send_after, expires_at)) = stands.or(preview.draft.slot.as_ref().map(|slot| (slot.send_after, slot.expires_at))) else {
+        return words.say("norm-hour-none");
+    };
+    let weekday = |at| weekday_name(local_day(at));
+    words.tell(
+        "norm-hour",
+        &[
+            ("weekday", weekday(send_after).into()),
+            ("time", show_time(send_after).into()),
+            ("collection", format!("{} {}", weekday(expires_at), local(expires_at).format("%d/%m/%Y %H:%M")).into()),
+        ],
+    )
 }
 
 fn why(words: &Words, why: &Why) -> String {

@@ -3,12 +3,13 @@
 use super::draft::{Draft, INJUNCTIVE_SOURCE, Outcome, WeekFacts};
 use super::record::Norm;
 use super::rule::Text;
-use crate::clock::Week;
+use crate::clock::{Week, local_day};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MessageId, MunicipalityId, NormId};
 use crate::opt;
 use crate::registry::Contact;
+use crate::territory::code::{self, Thing};
 use crate::territory::household;
 use crate::trial::{self, Trial};
 use chrono::{DateTime, Utc};
@@ -65,13 +66,13 @@ impl Preview {
         trial: Trial,
         municipality: MunicipalityId,
         campaign_id: &str,
-        code: &str,
+        text: &str,
         week: Week,
         now: DateTime<Utc>,
     ) -> Result<Preview> {
-        let (household, code) = household::find(tx, municipality, code).await?.ok_or_else(|| {
-            Error::not_found("household-unknown", format!("household {code}: there is none in {municipality}; write its code like SP-4821-K"))
-                .with("household", code)
+        let (household, named) = household::find(tx, municipality, text).await?.ok_or_else(|| {
+            Error::not_found("household-unknown", format!("household {text}: there is none in {municipality}; write its code as on the door"))
+                .with("household", text)
         })?;
         let step = trial.protocol.trial_week(week) as i32;
         let stored: Option<Stored> = opt!(
@@ -91,11 +92,13 @@ impl Preview {
         let outside = || {
             Error::refused(
                 "household-outside",
-                format!("household {code}: it is not a served home of an assigned segment in {week}; it gets no message"),
+                format!("household {named}: it is not a served home of an assigned segment in {week}; it gets no message"),
             )
-            .with("household", &code)
+            .with("household", &named)
         };
-        let home = facts.homes.first().cloned().ok_or_else(outside)?;
+        let mut home = facts.homes.first().cloned().ok_or_else(outside)?;
+        // As the door says today, whatever the home was called that week.
+        home.code = code::on(tx, municipality, Thing::Household, household.0, local_day(now)).await?.unwrap_or(home.code);
         let draft = facts.draft(&home).ok_or_else(outside)?;
         let arm_name = trial.protocol.arm(&draft.arm).map_or(draft.arm.clone(), |arm| arm.name.clone());
         Ok(Preview { campaign: campaign_id.to_owned(), trial, municipality, home, arm_name, facts, draft, stored })

@@ -2,7 +2,6 @@
 
 use super::known::Rows;
 use super::record::{Norm, Place, Windows, compute, places, select_norm};
-use super::rule::GroupKind;
 use crate::all;
 use crate::clock::{Week, show_time};
 use crate::db::Tx;
@@ -36,7 +35,8 @@ struct Made {
 impl Made {
     fn counts(&self, home: HouseholdId, norm: &Norm) -> bool {
         let place = self.homes.get(&home).and_then(|segment| self.places.get(segment));
-        GroupKind::parse(&norm.group_kind).is_ok_and(|kind| place.is_some_and(|place| place.key(kind) == (kind, norm.group_id)))
+        crate::trial::protocol::GroupKind::parse(&norm.group_kind)
+            .is_some_and(|kind| place.is_some_and(|place| place.key(kind) == (kind, norm.group_id)))
     }
 }
 

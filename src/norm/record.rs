@@ -4,13 +4,13 @@
 //! the segment to the route and neighbourhood of the window's last day. Figures
 //! are made for every group, whatever its arms, and before anybody asks which of them will be told.
 
-use super::rule::{GroupKind, SHARE_LEVEL};
+use super::rule::SHARE_LEVEL;
 use super::share::{Record, Rise, Share};
 use crate::clock::{Week, to_micros};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, NormId, SegmentId, derived};
-use crate::trial::protocol::NormRules;
+use crate::trial::protocol::{GroupKind, NormRules};
 use crate::{all, bulk};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use std::collections::BTreeMap;
@@ -242,11 +242,10 @@ pub fn compute(
     now: DateTime<Utc>,
 ) -> Vec<Norm> {
     let now = to_micros(now);
-    let kinds = [GroupKind::Segment, GroupKind::Route, GroupKind::Neighbourhood, GroupKind::Municipality];
     let mut groups: BTreeMap<GroupKey, Members<'_>> = BTreeMap::new();
     for seen in homes.values() {
         let Some(place) = seen.segment.and_then(|segment| places.get(&segment)) else { continue };
-        for kind in kinds {
+        for &kind in GroupKind::ALL {
             let members = groups.entry(place.key(kind)).or_insert_with(|| Members { name: place.name(kind), records: Vec::new() });
             members.records.push((seen.before, seen.now));
         }

@@ -2,43 +2,13 @@
 //! with every text that was not used and why. The arm is no argument: the same facts give the same choice to everybody.
 
 use super::share::{Record, Rise, Share};
-use crate::error::{Error, Result};
-use crate::trial::protocol::NormRules;
+use crate::trial::protocol::{GroupKind, NormRules};
 use serde::Serialize;
 
 /// Level of the interval a share of homes is judged by.
 pub const SHARE_LEVEL: f64 = 0.95;
 /// Observed collections from which a home's own record may be spoken of.
 pub const OWN_VISITS: i64 = 3;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GroupKind {
-    Segment,
-    Route,
-    Neighbourhood,
-    Municipality,
-}
-
-impl GroupKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            GroupKind::Segment => "segment",
-            GroupKind::Route => "route",
-            GroupKind::Neighbourhood => "neighbourhood",
-            GroupKind::Municipality => "municipality",
-        }
-    }
-
-    pub fn parse(name: &str) -> Result<GroupKind> {
-        [GroupKind::Segment, GroupKind::Route, GroupKind::Neighbourhood, GroupKind::Municipality]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| {
-                Error::refused("norm-group", format!("norm.groups: «{name}» is not a group; use segment, route, neighbourhood, municipality"))
-            })
-    }
-}
 
 /// A group the home belongs to, with what was seen of it. `share` is empty when nobody in it is known well enough.
 #[derive(Debug, Clone, Copy, PartialEq)]

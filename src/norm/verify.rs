@@ -4,12 +4,12 @@ use super::outbox::Event;
 use crate::account::audit::REMEDY;
 use crate::account::audit::findings::Findings;
 use crate::all;
-use crate::clock::Week;
+use crate::clock::{Week, show_time, to_micros};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId, PlanId};
-use crate::seal::Fields;
-use chrono::NaiveDate;
+use crate::seal::{Fields, RecordKeys};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -37,11 +37,19 @@ pub(super) struct Written {
     pub plan_id: Option<PlanId>,
     pub language: String,
     pub body: Option<String>,
+    pub septets: Option<i32>,
+    pub segments: Option<i16>,
+    pub expires_at: DateTime<Utc>,
 }
 
 impl Written {
-    /// `begins`: the state it was written in.
-    pub fn fields(&self, begins: &str) -> Fields {
+    /// `begins`: the state it was written in, `reason`: why in that one.
+    pub fn fields(&self, begins: &str, reason: Option<&str>) -> Fields {
+        self.first_fields(begins).text(reason).at(Some(self.expires_at)).number(self.septets.map(i64::from)).number(self.segments.map(i64::from))
+    }
+
+    /// What version 0.1.0 sealed of a message.
+    fn first_fields(&self, begins: &str) -> Fields {
         Fields::of("message")
             .number(Some(i64::from(self.municipality_id.0)))
             .id(Some(self.message_id.0))
@@ -68,7 +76,20 @@ struct Message {
     #[sqlx(flatten)]
     written: Written,
     state: String,
+    state_reason: Option<String>,
+    state_at: DateTime<Utc>,
     row_mac: Option<Vec<u8>>,
+}
+
+impl Message {
+    /// The state it was written in, by its seal.
+    fn begins(&self, keys: &RecordKeys) -> Option<&'static str> {
+        let is = |fields: Fields| self.row_mac.as_deref() == Some(&keys.row(&fields));
+        // A message that was written as queued had no reason; of the others the first state is the last.
+        let reason = |begins: &str| self.state_reason.as_deref().filter(|_| begins != "queued");
+        let found = BEGINS.into_iter().find(|begins| is(self.written.fields(begins, reason(begins))));
+        found.or_else(|| BEGINS.into_iter().find(|begins| is(self.written.first_fields(begins))))
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -93,7 +114,7 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
             let page: Vec<Message> = all!(
                 tx,
                 "SELECT municipality_id, message_id, household_id, trial_id, campaign_id, step, due_on, iso_week, channel, arm, wording, rule, norm_id,
-                        plan_id, language, body, state, row_mac
+                        plan_id, language, body, septets, segments, expires_at, state, state_reason, state_at, row_mac
                    FROM message WHERE municipality_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3",
                 municipality,
                 after,
@@ -116,8 +137,7 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
             for message in &page {
                 let id = message.written.message_id;
                 let place = || format!("message {municipality}/{id}");
-                let sealed = |begins: &&str| message.row_mac.as_deref() == Some(&keys.row(&message.written.fields(begins)));
-                let Some(begins) = BEGINS.iter().find(|begins| sealed(begins)) else {
+                let Some(begins) = message.begins(&keys) else {
                     found.add("message, seal", || format!("{}: it is not as it was written, so another hand changed or made it; {REMEDY}", place()));
                     continue;
                 };
@@ -131,9 +151,18 @@ pub async fn verify(tx: &mut Tx) -> Result<Vec<String>> {
                     });
                     continue;
                 }
-                let follows = log.iter().rfind(|logged| logged.event.applied).map_or(*begins, |logged| &logged.event.state);
+                let last = log.iter().rfind(|logged| logged.event.applied).map(|logged| &logged.event);
+                let follows = last.map_or(begins, |event| &event.state);
                 if message.state != follows {
                     found.add("message, state", || format!("{}: it stands as {}, and its log gives {follows}; {REMEDY}", place(), message.state));
+                } else if let Some(last) =
+                    last.filter(|last| (&last.detail, last.recorded_at) != (&message.state_reason, to_micros(message.state_at)))
+                {
+                    found.add("message, reason", || {
+                        let say = |reason: &Option<String>, at| format!("«{}» of {}", reason.as_deref().unwrap_or_default(), show_time(at));
+                        let (is, should) = (say(&message.state_reason, message.state_at), say(&last.detail, last.recorded_at));
+                        format!("{}: why it stands as {follows} is {is}, and its log gives {should}; {REMEDY}", place())
+                    });
                 }
             }
         }

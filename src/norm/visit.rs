@@ -49,18 +49,19 @@ pub async fn visits(State(app): State<App>, actor: Actor, reader: Reader) -> Res
             "SELECT m.message_id, m.household_id, ",
             code_on!("household", "h", "$3"),
             " AS code, v.hint, w.name AS route, m.body, m.wording, m.due_on, m.expires_at, m.state
-           FROM message m
-           JOIN household h ON h.municipality_id = m.municipality_id AND h.household_id = m.household_id
-           JOIN household_version v ON v.municipality_id = m.municipality_id AND v.household_id = m.household_id AND ",
+           FROM message m CROSS JOIN campaign c CROSS JOIN household h CROSS JOIN household_version v
+           CROSS JOIN segment_version s CROSS JOIN route r CROSS JOIN route_version w
+          WHERE m.municipality_id = $1 AND m.iso_week = $2 AND m.channel = 'paper' AND m.body IS NOT NULL
+            AND c.municipality_id = m.municipality_id AND c.campaign_id = m.campaign_id AND c.paused_at IS NULL
+            AND h.municipality_id = m.municipality_id AND h.household_id = m.household_id
+            AND v.municipality_id = m.municipality_id AND v.household_id = m.household_id AND ",
             in_force!("v", "$3"),
-            " JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
+            " AND s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
             in_force!("s", "$3"),
-            " JOIN route r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id
-           JOIN route_version w ON w.municipality_id = r.municipality_id AND w.route_id = r.route_id AND ",
+            " AND r.municipality_id = s.municipality_id AND r.route_id = s.route_id
+            AND w.municipality_id = r.municipality_id AND w.route_id = r.route_id AND ",
             in_force!("w", "$3"),
-            " JOIN campaign c ON c.municipality_id = m.municipality_id AND c.campaign_id = m.campaign_id
-          WHERE m.municipality_id = $1 AND m.iso_week = $2 AND m.channel = 'paper' AND m.body IS NOT NULL AND c.paused_at IS NULL
-          ORDER BY r.code, s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, h.household_id, m.message_id"
+            " ORDER BY r.code, s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, h.household_id, m.message_id"
         ),
         municipality,
         week,

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::clock::{local_day, show_day};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::id::{Mint, MunicipalityId, OperatorId, RouteId, sha256_hex};
+use crate::id::{Mint, MunicipalityId, OperatorId, sha256_hex};
 use crate::language::Words;
 use crate::opt;
 use crate::page::Reader;
@@ -19,7 +19,6 @@ use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 const WORKER: &str = include_str!("../../templates/sw.js");
@@ -80,18 +79,16 @@ async fn rounds_of(
     operator: Option<&str>,
     day: NaiveDate,
 ) -> Result<Vec<(Round, String, String, Vec<Stop>)>> {
-    let mut stops: BTreeMap<RouteId, Vec<Stop>> = BTreeMap::new();
-    for stop in collection::stops(tx, municipality, operator, day).await? {
-        stops.entry(stop.route_id).or_default().push(stop);
-    }
     let rounds = round::of_day(tx, municipality, day).await?;
     let mut names = round::names(tx, municipality, &rounds).await?;
-    let own = rounds.into_iter().filter_map(|round| {
-        let names = names.remove(&round.round_id).filter(|names| operator.is_none_or(|own| own == names.operator_code))?;
-        let stops = stops.remove(&round.route_id).unwrap_or_default();
-        Some((round, names.code, names.route, stops))
-    });
-    Ok(own.collect())
+    let mut own = Vec::new();
+    for round in rounds {
+        let named = names.remove(&round.round_id).filter(|names| operator.is_none_or(|own| own == names.operator_code));
+        let Some(names) = named else { continue };
+        let stops = collection::stops(tx, municipality, round.route_id, day).await?;
+        own.push((round, names.code, names.route, stops));
+    }
+    Ok(own)
 }
 
 fn day_json(day: &Day) -> Value {

@@ -73,12 +73,14 @@ async fn days(tx: &mut Tx, municipality: MunicipalityId) -> Result<Option<(Naive
     Ok(first.zip(last))
 }
 
-/// One line for each segment of a round whose due is not what the facts of its day give. A round that is missing is not: it is made by
-/// itself.
+/// One line for each round, and each segment of one, that is not as the facts of its day plan it. A round that is missing is not: it is made
+/// by itself.
 pub async fn due_differences(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<String>> {
     let Some((first, last)) = days(tx, municipality).await? else { return Ok(Vec::new()) };
     type Cell = (Option<i64>, Option<i64>);
     type Stored = (RoundId, Week, SegmentId, NeighbourhoodId, i32);
+    let plan = round::plan(tx, municipality, first, last).await?;
+    let mut lines = round::unplanned(tx, municipality, &plan).await?;
     let rounds: Vec<(RoundId, NaiveDate)> = all!(tx, "SELECT round_id, service_day FROM round WHERE municipality_id = $1", municipality)?;
     let rounds: BTreeMap<RoundId, NaiveDate> = rounds.into_iter().collect();
     let stored: Vec<Stored> =
@@ -87,7 +89,7 @@ pub async fn due_differences(tx: &mut Tx, municipality: MunicipalityId) -> Resul
     for (round, week, segment, neighbourhood, stops) in stored {
         cells.entry((round, week, segment, neighbourhood)).or_default().0 = Some(stops.into());
     }
-    for (round, due) in round::plan(tx, municipality, first, last).await? {
+    for (round, due) in plan {
         for due in due.into_iter().filter(|_| rounds.contains_key(&round.round_id)) {
             let week = Week::of(round.service_day);
             cells.entry((round.round_id, week, due.segment_id, due.neighbourhood_id)).or_default().1 = Some(due.homes);
@@ -96,15 +98,11 @@ pub async fn due_differences(tx: &mut Tx, municipality: MunicipalityId) -> Resul
     let codes: Vec<(SegmentId, String)> = all!(tx, "SELECT segment_id, code FROM segment WHERE municipality_id = $1", municipality)?;
     let codes: BTreeMap<SegmentId, String> = codes.into_iter().collect();
     let say = |homes: Option<i64>| homes.map_or_else(|| "nothing".to_owned(), |n| format!("{n} homes"));
-    let mut lines: Vec<String> = cells
-        .into_iter()
-        .filter(|(_, (stored, due))| stored != due)
-        .map(|((round, _, segment, _), (stored, due))| {
-            let day = rounds.get(&round).map(NaiveDate::to_string).unwrap_or_default();
-            let code = codes.get(&segment).cloned().unwrap_or_else(|| segment.to_string());
-            format!("round_segment {municipality}/{day}/{code}: due says {}, the facts of its day give {}", say(stored), say(due))
-        })
-        .collect();
+    lines.extend(cells.into_iter().filter(|(_, (stored, due))| stored != due).map(|((round, _, segment, _), (stored, due))| {
+        let day = rounds.get(&round).map(NaiveDate::to_string).unwrap_or_default();
+        let code = codes.get(&segment).cloned().unwrap_or_else(|| segment.to_string());
+        format!("round_segment {municipality}/{day}/{code}: due says {}, the facts of its day give {}", say(stored), say(due))
+    }));
     lines.sort();
     Ok(lines)
 }

@@ -4,6 +4,7 @@
 //! anew when the facts have changed. Reading makes none: a day whose rounds are not written yet is planned in memory.
 
 use super::Stream;
+use crate::account::audit::REMEDY;
 use crate::clock::{Week, at_local, local_day};
 use crate::db::Tx;
 use crate::error::{Error, Result};
@@ -181,6 +182,42 @@ async fn put(tx: &mut Tx, municipality: MunicipalityId, plan: &[(Round, Vec<Due>
     Ok(())
 }
 
+/// The rounds that are asked for what was seen beyond their due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// All, so it costs as much as there are observations.
+    Every,
+    /// Those on which nothing was due: few.
+    WithoutDue,
+}
+
+/// Collections that were observed on days on which their segment had none due (called off afterwards, or found by another route): week,
+/// segment, home, how many. A stop that was observed counts as due; what was due and not observed on other days stays missing.
+pub async fn beyond_due(
+    tx: &mut Tx,
+    municipality: MunicipalityId,
+    (first, last): (Week, Week),
+    asked: Asked,
+) -> Result<Vec<(Week, SegmentId, HouseholdId, i64)>> {
+    all!(
+        tx,
+        "SELECT o.iso_week, o.segment_id, o.household_id, COUNT(*) FROM round d CROSS JOIN observation o
+          WHERE d.municipality_id = $1 AND d.service_day BETWEEN $2 AND $3 AND ($4 OR d.planned_stops = 0)
+            AND o.municipality_id = d.municipality_id AND o.round_id = d.round_id
+            AND o.counted AND o.complied IS NOT NULL AND o.segment_id IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM round_segment s WHERE s.municipality_id = o.municipality_id AND s.iso_week = o.iso_week
+                               AND s.segment_id = o.segment_id AND s.round_id = o.round_id)
+            AND NOT EXISTS (SELECT 1 FROM round_segment s JOIN round r ON r.municipality_id = s.municipality_id AND r.round_id = s.round_id
+                             WHERE s.municipality_id = o.municipality_id AND s.iso_week = o.iso_week AND s.segment_id = o.segment_id
+                               AND r.service_day = o.service_day)
+          GROUP BY o.iso_week, o.segment_id, o.household_id ORDER BY o.iso_week, o.segment_id, o.household_id",
+        municipality,
+        first.monday(),
+        last.sunday(),
+        asked == Asked::Every
+    )
+}
+
 /// The routes and days up to tomorrow on which a round is due and not written, since the first home stands.
 pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate) -> Result<BTreeSet<(NaiveDate, RouteId)>> {
     let (first,): (Option<NaiveDate>,) =
@@ -200,6 +237,53 @@ pub async fn missing(tx: &mut Tx, municipality: MunicipalityId, today: NaiveDate
     )?;
     let stored: BTreeSet<(NaiveDate, RouteId)> = stored.into_iter().collect();
     Ok(running.into_iter().map(|running| (running.day, running.route_id)).filter(|due| !stored.contains(due)).collect())
+}
+
+/// One line for each stored round that is not as the facts of its day plan it: who drives it, what it takes, its hours, its stops. Of a round
+/// that is not due nothing is.
+pub(super) async fn unplanned(tx: &mut Tx, municipality: MunicipalityId, plan: &[(Round, Vec<Due>)]) -> Result<Vec<String>> {
+    let due: BTreeMap<RoundId, &Round> = plan.iter().map(|(round, _)| (round.round_id, round)).collect();
+    let stored = of_municipality(tx, municipality).await?;
+    let say = |round: &Round| {
+        let Round { operator_id, stream, window_start, window_end, planned_stops, .. } = round;
+        format!("{planned_stops} stops, {}, {window_start} to {window_end}, operator {operator_id}", stream.name())
+    };
+    let differing = stored.iter().filter_map(|round| {
+        let place = format!("round {municipality}/{}/{}", round.service_day, round.route_id);
+        match due.get(&round.round_id) {
+            Some(planned) => {
+                (say(round) != say(planned)).then(|| format!("{place}: it says {}, the facts of its day give {}", say(round), say(planned)))
+            }
+            None => (round.planned_stops != 0).then(|| format!("{place}: it says {} stops, and it is not due on its day", round.planned_stops)),
+        }
+    });
+    Ok(differing.collect())
+}
+
+/// One line for each round that is another route's or another day's than it was made for, or that whoever drives it never had: of no plan.
+pub(super) async fn foreign(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<String>> {
+    let had: Vec<(RouteId, OperatorId)> =
+        all!(tx, "SELECT DISTINCT route_id, operator_id FROM route_version WHERE municipality_id = $1", municipality)?;
+    let had: BTreeSet<(RouteId, OperatorId)> = had.into_iter().collect();
+    let mut lines = Vec::new();
+    for round in of_municipality(tx, municipality).await? {
+        let place = format!("round {municipality}/{}/{}", round.service_day, round.route_id);
+        if round.round_id != identity(municipality, round.route_id, round.service_day) {
+            lines.push(format!("{place}: its route or its day is not the one it was made for, so another hand changed it; {REMEDY}"));
+        } else if !had.contains(&(round.route_id, round.operator_id)) {
+            lines.push(format!("{place}: operator {} never had the route, so another hand changed it; {REMEDY}", round.operator_id));
+        }
+    }
+    Ok(lines)
+}
+
+async fn of_municipality(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Round>> {
+    all!(
+        tx,
+        "SELECT municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops, started_at, ended_at
+           FROM round WHERE municipality_id = $1 ORDER BY service_day, round_id",
+        municipality
+    )
 }
 
 /// Makes the rounds that are missing, up to tomorrow; answers how many.

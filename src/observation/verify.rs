@@ -164,13 +164,15 @@ pub struct Rows {
 
 pub async fn rows(tx: &mut Tx) -> Result<Rows> {
     let (mut found, mut places) = (Findings::default(), Findings::default());
-    let mut tallies = Vec::new();
+    let (mut altered, mut tallies) = (Vec::new(), Vec::new());
     for municipality in super::recount::places(tx).await? {
         let cells = rows_of(tx, municipality, &mut found, &mut places).await?;
+        altered.extend(super::round::foreign(tx, municipality).await?);
         tallies.extend(super::recount::due_differences(tx, municipality).await?);
         tallies.extend(tally::differences(tx, municipality, cells).await?);
     }
-    Ok(Rows { altered: found.lines(), tallies: places.bare().into_iter().chain(tallies).collect() })
+    altered.splice(0..0, found.lines());
+    Ok(Rows { altered, tallies: places.bare().into_iter().chain(tallies).collect() })
 }
 
 async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings, places: &mut Findings) -> Result<Cells> {

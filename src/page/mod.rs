@@ -93,6 +93,15 @@ impl Reader {
     }
 }
 
+/// Who acted, as the record names them: people and phones by their names, what nobody signed in did in the reader's words.
+pub fn who(words: &Words, actor: &str) -> String {
+    match actor {
+        "command line" => words.say("who-command-line"),
+        "practice" => words.say("who-practice"),
+        name => name.to_owned(),
+    }
+}
+
 /// `1,015`
 pub fn count(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();

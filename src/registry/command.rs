@@ -3,12 +3,14 @@
 use super::desk::file_number;
 use super::identify::Answers;
 use super::indicators::{self, Row};
+use super::person::Key;
 use super::{export, import, likeness, target};
 use crate::app::{Options, print, tell};
 use crate::clock::show_day;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
 use crate::sheet::Written;
+use crate::territory::municipality;
 use chrono::NaiveDate;
 use clap::Subcommand;
 use serde_json::json;
@@ -27,13 +29,14 @@ pub enum Command {
     /// windows-1252), empty rows and columns. Names of columns in any case and in Spanish (Nombres, Apellidos, DPI, Sexo, Fecha de
     /// nacimiento, Edad, Teléfono, Hogar …); any other with --column household=código. Yes is sí, si, x, 1 or verdadero.
     ///
-    /// A list is known again by what its rows say, however it was saved, longer or in another order: when at least half of an earlier list's
-    /// rows stand in the file, each of them means whom it meant, and changes nothing. A row that says something new is read as a new one.
-    /// If such a row is somebody else after all: --distinct ROW=PERSON.
+    /// A list is known again by what its rows say, however it was saved, longer or in another order: when a file and an earlier list hold at
+    /// least half of each other, in five rows or more (three where one holds the other whole, or three quarters agree), each of those rows means whom it meant, and
+    /// changes nothing. A row that says something new is read as a new one. If such a row is somebody else after all: --distinct ROW=PERSON.
     ///
     /// Two people are never made one in silence: the same are those with the same CUI and names, or with the same names and full birth
-    /// date. Anybody else who is like somebody on record, or like another row, is a question on standard error; both stay until it is
-    /// answered, here, with `vecino registry answer`, or on the registrar's page.
+    /// date; two CUIs are two people. Anybody else who is like somebody on record, or like another row, is a question on standard error; both
+    /// stay until it is answered, here, with `vecino registry answer`, or on the registrar's page. What a row tells of somebody known and
+    /// nobody knew (CUI, birth date, sex, language, migration status, relation) is filled in; what is known otherwise stays, with a warning.
     Import {
         file: PathBuf,
         /// Four digits of INE, such as 1202
@@ -123,9 +126,10 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
             } else {
                 told(&done.warnings, "warnings");
                 told(&done.asked, "questions; `vecino registry questions` lists them all");
+                let told = if done.told > 0 { format!("; {} on record told of", done.told) } else { String::new() };
                 let as_before = if done.as_before > 0 { format!("; {} rows as they came before", done.as_before) } else { String::new() };
                 print(&format!(
-                    "{name}: {}{} rows; {} people new, {} known; {} homes, {} contacts, {} consents; {} enrolled, {} candidates; {} questions{as_before}\n",
+                    "{name}: {}{} rows; {} people new, {} known; {} homes, {} contacts, {} consents; {} enrolled, {} candidates; {} questions{told}{as_before}\n",
                     if dry_run { "nothing written; it would be " } else { "" },
                     done.rows,
                     done.new_people,
@@ -142,6 +146,7 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Questions { municipality } => {
             let municipality = MunicipalityId::parse(&municipality)?;
             let mut tx = app.db.read().await?;
+            municipality::find(&mut tx, municipality).await?;
             let (rows, _) = likeness::open(&mut tx, municipality, i64::MAX).await?;
             if options.json {
                 let rows: Vec<_> = rows
@@ -156,7 +161,11 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
                 let lines: Vec<String> = rows
                     .iter()
                     .map(|row| {
-                        let why = if row.ground == "cui" { "the same CUI, counted once" } else { "the same names, counted as two" };
+                        let why = match row.ground.as_str() {
+                            "cui" => "the same CUI, counted once",
+                            "birth" => "the same names and birth date, counted once",
+                            _ => "the same names, counted as two",
+                        };
                         format!(
                             "{} {} of {} and {} {} of {}: {why}\n",
                             file_number(row.person_id),
@@ -181,9 +190,28 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
             let one = (municipality, likeness::named(&mut tx, municipality, &person).await?);
             let two = (other_municipality, likeness::named(&mut tx, other_municipality, &other).await?);
             likeness::answer(&mut tx, one, two, said, ACTOR, now).await?;
+            let joined = match said {
+                likeness::Answer::Distinct => likeness::joined(&mut tx, one, two).await?,
+                _ => Vec::new(),
+            };
             tx.commit().await?;
             let says = if said == likeness::Answer::Same { "one person, counted once" } else { "two people" };
-            print(&format!("{} and {}: {says}\n", file_number(one.1), file_number(two.1)))?;
+            let named = |key: &Key| match key.0 == municipality {
+                true => file_number(key.1),
+                false => format!("{} of {}", file_number(key.1), key.0),
+            };
+            let way: Vec<String> = joined.iter().map(named).collect();
+            let links: Vec<String> = way.windows(2).map(|pair| pair.join(" = ")).collect();
+            if options.json {
+                let links: Vec<_> = joined.windows(2).map(|pair| pair.iter().map(|key| key.1).collect::<Vec<_>>()).collect();
+                let answer = json!({"person": one.1, "other": two.1, "answer": said.name(), "still_joined_by": links});
+                print(&format!("{answer}\n"))?;
+            } else {
+                print(&format!("{} and {}: {says}\n", file_number(one.1), file_number(two.1)))?;
+            }
+            if !links.is_empty() {
+                tell(&format!("still counted as one, through {}: answer one of these anew if they are two", links.join(" and ")));
+            }
         }
         Command::Indicators { as_of, csv } => {
             let as_of = as_of.unwrap_or_else(|| app.clock.today());
@@ -203,6 +231,7 @@ pub async fn run(command: Command, options: &Options) -> Result<()> {
         Command::Export { municipality, out } => {
             let municipality = MunicipalityId::parse(&municipality)?;
             let mut tx = app.db.write().await?;
+            municipality::find(&mut tx, municipality).await?;
             let text = export::export(&mut tx, &app.keys, municipality, ACTOR, now).await?;
             tx.commit().await?;
             write(out, &text)?;

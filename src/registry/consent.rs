@@ -251,13 +251,27 @@ pub async fn give(
 pub async fn leaving_since(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(i64, i64)> {
     one!(
         tx,
-        "SELECT COUNT(DISTINCT household_id), COUNT(DISTINCT CASE WHEN withdrawn_at IS NOT NULL THEN household_id END) FROM consent
-         WHERE municipality_id = $1 AND purpose = 'messages' AND household_id IS NOT NULL AND given_on < $2
-           AND (withdrawn_at IS NULL OR withdrawn_at >= $3)",
+        "SELECT COUNT(*), COUNT(withdrawn) FROM (
+           SELECT household_id, MAX(withdrawn_at) AS withdrawn FROM consent
+            WHERE municipality_id = $1 AND purpose = 'messages' AND household_id IS NOT NULL AND given_on < $2
+              AND (withdrawn_at IS NULL OR withdrawn_at >= $3) GROUP BY household_id) AS home",
         municipality,
         day,
         at_local(day, 0, 0)
     )
+}
+
+/// Homes that withdrew from messages between two moments.
+pub async fn withdrew(tx: &mut Tx, municipality: MunicipalityId, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<HouseholdId>> {
+    let homes: Vec<(HouseholdId,)> = all!(
+        tx,
+        "SELECT DISTINCT household_id FROM consent
+          WHERE municipality_id = $1 AND withdrawn_at >= $2 AND withdrawn_at < $3 AND purpose = 'messages' AND household_id IS NOT NULL",
+        municipality,
+        from,
+        until
+    )?;
+    Ok(homes.into_iter().map(|(home,)| home).collect())
 }
 
 /// Withdraws a consent from this moment; `may_contact` says no from here on.

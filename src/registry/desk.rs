@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::clock::{local_day, show_day, show_time};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{MunicipalityId, PersonId};
+use crate::id::{HouseholdId, MunicipalityId, PersonId};
 use crate::page::{Page, Reader, count};
 use crate::territory::code::{self, Thing, code_on};
 use crate::territory::dated::in_force;
@@ -47,19 +47,19 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
         candidates.push((module.name, waiting));
     }
     macro_rules! homes {
-        ($missing:literal, $day:expr, $after:expr) => {{
-            // Every row carries how many there are: one pass counts and lists.
+        ($those_with:literal, $day:expr, $after:expr) => {{
+            // Two lists in the order of homes, read once beside each other. With a limit SQLite keeps that order; nothing is cut by it.
             let rows: Vec<(String, i64)> = all!(
                 tx,
                 concat!(
-                    "SELECT ",
-                    code_on!("household", "h", "$2"),
-                    ", COUNT(*) OVER () FROM household h
-                       JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+                    "WITH without AS MATERIALIZED (SELECT v.household_id FROM household_version v WHERE v.municipality_id = $1 AND v.service_status = 'served' AND ",
                     in_force!("v", "$2"),
-                    " WHERE h.municipality_id = $1 AND v.service_status = 'served' AND NOT EXISTS (",
-                    $missing,
-                    ") ORDER BY h.code LIMIT $4"
+                    " EXCEPT ",
+                    $those_with,
+                    " ORDER BY 1 LIMIT 1000000000) SELECT ",
+                    code_on!("household", "h", "$2"),
+                    ", (SELECT COUNT(*) FROM without) FROM without CROSS JOIN household h
+                      WHERE h.municipality_id = $1 AND h.household_id = without.household_id ORDER BY h.code LIMIT $4"
                 ),
                 id,
                 $day,
@@ -71,19 +71,19 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
     }
     let after = consent::day_after(today);
     let without_consent = homes!(
-        "SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.household_id = h.household_id AND c.purpose = 'messages' AND c.given_on <= $2 AND (c.withdrawn_at IS NULL OR c.withdrawn_at >= $3)",
+        "SELECT c.household_id FROM consent c WHERE c.municipality_id = $1 AND c.household_id IS NOT NULL AND c.purpose = 'messages' AND c.given_on <= $2 AND (c.withdrawn_at IS NULL OR c.withdrawn_at >= $3)",
         today,
         after
     );
     let without_contact = homes!(
-        "SELECT 1 FROM contact c WHERE c.municipality_id = $1 AND c.household_id = h.household_id AND c.valid_from <= $2 AND (c.valid_to IS NULL OR c.valid_to > $2) AND (c.channel = 'paper' OR c.address_sealed IS NOT NULL) AND $3 IS NOT NULL",
+        "SELECT c.household_id FROM contact c WHERE c.municipality_id = $1 AND c.valid_from <= $2 AND (c.valid_to IS NULL OR c.valid_to > $2) AND (c.channel = 'paper' OR c.address_sealed IS NOT NULL) AND $3 IS NOT NULL",
         today,
         after
     );
     macro_rules! enrolled { ($table:literal, $purpose:literal) => {{
         let (n,): (i64,) = one!(
             tx,
-            concat!("SELECT COUNT(*) FROM ", $table, " e JOIN person p ON p.municipality_id = e.municipality_id AND p.person_id = e.person_id WHERE e.municipality_id = $1 AND e.status = 'enrolled' AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.person_id = e.person_id AND c.purpose = '", $purpose, "' AND c.withdrawn_at IS NULL)"),
+            concat!("SELECT COUNT(*) FROM ", $table, " e WHERE e.municipality_id = $1 AND e.status = 'enrolled' AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.person_id = e.person_id AND c.purpose = '", $purpose, "' AND c.withdrawn_at IS NULL) AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = $1 AND p.person_id = e.person_id)"),
             id
         )?;
         n
@@ -259,7 +259,7 @@ async fn search(State(app): State<App>, reader: Reader, actor: Actor, Form(form)
         let entry = audit::Entry { stream: READS, actor: &actor.name, action: "people.searched", target: "search", detail };
         audit::record(&mut tx, place.0, now, entry).await?;
         for person in people {
-            let home = present_home(&mut tx, place.0, person.id).await?;
+            let home = present_home(&mut tx, place.0, person.id, local_day(now)).await?;
             found.push((place.clone(), person, home));
         }
     }
@@ -289,14 +289,15 @@ async fn search(State(app): State<App>, reader: Reader, actor: Actor, Form(form)
 }
 
 /// The code of the home where somebody lives at present.
-pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, person: PersonId) -> Result<Option<String>> {
+pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, person: PersonId, today: NaiveDate) -> Result<Option<String>> {
     let present = membership::of_person(tx, municipality, person).await?.into_iter().find(|row| row.valid_to.is_none());
     match present {
-        Some(row) => code_of(tx, row.home_municipality_id, row.household_id).await,
+        Some(row) => code_of(tx, row.home_municipality_id, row.household_id, today).await,
         None => Ok(None),
     }
 }
 
-pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: crate::id::HouseholdId) -> Result<Option<String>> {
-    code::newest(tx, municipality, Thing::Household, home.0).await
+/// What a home is called today.
+pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: HouseholdId, today: NaiveDate) -> Result<Option<String>> {
+    code::on(tx, municipality, Thing::Household, home.0, today).await
 }

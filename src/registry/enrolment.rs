@@ -127,7 +127,7 @@ macro_rules! statements {
                 $c,
                 " AS c FROM ",
                 $table,
-                " WHERE municipality_id = $1 AND person_id = $2 ORDER BY enrolment_id"
+                " WHERE municipality_id = $1 AND person_id = $2 ORDER BY started_on, enrolment_id"
             ),
             insert: concat!(
                 "INSERT INTO ",
@@ -145,14 +145,16 @@ macro_rules! statements {
                 " WHERE municipality_id = $1 AND enrolment_id = $2 AND status = $9"
             ),
             counts: concat!(
-                "SELECT status, COUNT(*) FROM ",
+                "SELECT COUNT(CASE WHEN status = 'candidate' THEN 1 END), COUNT(CASE WHEN status = 'enrolled' THEN 1 END),
+                        COUNT(CASE WHEN status = 'paused' THEN 1 END), COUNT(CASE WHEN status = 'exited' THEN 1 END) FROM ",
                 $table,
                 " WHERE municipality_id = $1",
-                " AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
+                // Without an import on its way everybody has a file.
+                " AND (NOT EXISTS (SELECT 1 FROM import_under_way i WHERE i.municipality_id = $1) OR EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
                 $table,
                 ".municipality_id AND p.person_id = ",
                 $table,
-                ".person_id) GROUP BY status"
+                ".person_id))"
             ),
         }
     };
@@ -248,8 +250,8 @@ pub async fn page(
 
 /// How many enrolments stand at each status.
 pub async fn counts(tx: &mut Tx, module: &Module, municipality: MunicipalityId) -> Result<Vec<(Status, i64)>> {
-    let rows: Vec<(String, i64)> = all!(tx, module.sql.counts, municipality)?;
-    Ok(Status::ALL.iter().map(|status| (*status, rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, n)| *n))).collect())
+    let (candidates, enrolled, paused, exited): (i64, i64, i64, i64) = one!(tx, module.sql.counts, municipality)?;
+    Ok(vec![(Status::Candidate, candidates), (Status::Enrolled, enrolled), (Status::Paused, paused), (Status::Exited, exited)])
 }
 
 /// A person's enrolments in one module: for the registrar's file of that person.

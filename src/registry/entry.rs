@@ -52,6 +52,8 @@ pub struct Entry {
     /// The registry number of a file on record, as an export writes it.
     pub number: Option<PersonId>,
     pub person: NewPerson,
+    /// The language is told, and not the one that stands where nobody says.
+    pub says_language: bool,
     /// Code of the home, in capitals; empty when not known.
     pub household: String,
     pub relation: Relation,
@@ -206,7 +208,22 @@ pub fn read<'a>(get: impl Fn(&str) -> &'a str, today: NaiveDate) -> Result<Entry
         return Err(problems);
     }
     let person = NewPerson { given_names, surnames, cui, sex, birth, language, migration_status };
-    let entry = Entry { number, person, household, relation, since, phone, channel, consent_messages, purposes, consent_on, guardian, enrolments };
+    let says_language = !get("language").trim().is_empty();
+    let entry = Entry {
+        number,
+        person,
+        says_language,
+        household,
+        relation,
+        since,
+        phone,
+        channel,
+        consent_messages,
+        purposes,
+        consent_on,
+        guardian,
+        enrolments,
+    };
     entry.within_life(&entry.person.birth).map_err(|problem| vec![problem])?;
     Ok(entry)
 }

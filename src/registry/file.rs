@@ -57,7 +57,7 @@ async fn load(tx: &mut Tx, app: &App, place: Place, id: PersonId) -> Result<File
     let person = person::find(tx, &app.keys, place.0, id).await?;
     let mut homes = Vec::new();
     for row in membership::of_person(tx, place.0, id).await? {
-        let code = code_of(tx, row.home_municipality_id, row.household_id).await?.unwrap_or_default();
+        let code = code_of(tx, row.home_municipality_id, row.household_id, app.clock.today()).await?.unwrap_or_default();
         homes.push((row, code));
     }
     let home = homes.iter().find(|(row, _)| row.valid_to.is_none()).map(|(row, code)| (row.home_municipality_id, row.household_id, code.clone()));
@@ -109,9 +109,11 @@ fn person_id(text: &str) -> Result<PersonId> {
     uuid::Uuid::parse_str(text).map(PersonId).map_err(|_| person::unknown())
 }
 
-/// Reads a file, on record that this person read it.
+/// Reads a file, on record that this person read it. The one writer is asked for when the file is read.
 async fn opened(mut tx: Tx, app: &App, actor: &Actor, place: Place, id: PersonId) -> Result<File> {
     let file = load(&mut tx, app, place, id).await?;
+    drop(tx);
+    let mut tx = app.db.write().await?;
     let target = id.to_string();
     let entry = audit::Entry { stream: READS, actor: &actor.name, action: "file.opened", target: &target, detail: json!({}) };
     audit::record(&mut tx, file.place.0, app.clock.now(), entry).await?;
@@ -120,7 +122,7 @@ async fn opened(mut tx: Tx, app: &App, actor: &Actor, place: Place, id: PersonId
 }
 
 async fn show(State(app): State<App>, reader: Reader, actor: Actor, Path((code, id)): Path<(String, String)>) -> Result<Page> {
-    let mut tx = app.db.write().await?;
+    let mut tx = app.db.read().await?;
     let place = place(&mut tx, &actor, &code).await?;
     let file = opened(tx, &app, &actor, place, person_id(&id)?).await?;
     Ok(page(&reader, &file, app.clock.today(), &Typed::new(), &[]))
@@ -147,7 +149,7 @@ async fn after(
         Err(error) if matches!(error.kind, Kind::Refused | Kind::Conflict) => {
             // The writer of SQLite is one: it is given back before it is asked for.
             drop(tx);
-            let file = opened(app.db.write().await?, app, actor, place, id).await?;
+            let file = opened(app.db.read().await?, app, actor, place, id).await?;
             let told = [(field, say(&reader.words, &error))];
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page(reader, &file, app.clock.today(), typed, &told)).into_response())
         }

@@ -207,7 +207,7 @@ async fn save(tx: &mut Tx, app: &App, place: &super::Place, entry: Entry, answer
     }
     let source = Source::default();
     let typed = [(0, entry)];
-    let plan = plan::decide(tx, &app.keys, &mut mint, place.0, &source, &typed, &answers, now).await.map_err(at(""))?;
+    let plan = plan::decide(tx, &app.keys, &mut mint, place.0, &source, &typed, &answers, now).await.map_err(unplaced).map_err(at(""))?;
     let shared = plan.summary.shared_numbers > 0;
     if answer.is_empty() && (!plan.doubts().is_empty() || shared || plan.people.is_empty()) {
         return Ok(Saved::Asked(plan.asked(), shared));
@@ -220,6 +220,12 @@ async fn save(tx: &mut Tx, app: &App, place: &super::Place, entry: Entry, answer
         likeness::answer(tx, key, like, likeness::Answer::Same, &actor.name, now).await.map_err(at(""))?;
     }
     Ok(Saved::File(key.1))
+}
+
+/// A form has no file and no rows that a problem could name.
+fn unplaced(error: Error) -> Error {
+    let lines = error.lines.iter().map(|line| line.strip_prefix(":0: ").unwrap_or(line).to_owned()).collect();
+    Error { lines, ..error }
 }
 
 /// Both choices for everybody who is like the person typed.

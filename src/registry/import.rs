@@ -22,6 +22,8 @@ pub struct Summary {
     pub rows: usize,
     pub new_people: usize,
     pub known_people: usize,
+    /// People on record of whom something was told that nobody knew: a CUI, a birth date, sex, language or migration status.
+    pub told: usize,
     /// Rows that came before just so, and change nothing.
     pub as_before: usize,
     pub homes: usize,

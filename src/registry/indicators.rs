@@ -165,16 +165,21 @@ struct Group {
 
 /// Every target in force on `as_of` (the last one when the programme has ended), with what was reached by then.
 pub async fn table(tx: &mut Tx, as_of: NaiveDate) -> Result<Vec<Row>> {
-    let targets: Vec<Target> = all!(
-        tx,
-        "SELECT t.indicator, t.valid_from, t.valid_to, t.value, t.unit, t.source FROM programme_target t
-         WHERE t.valid_from = (SELECT COALESCE(MAX(CASE WHEN l.valid_from <= $1 THEN l.valid_from END), MIN(l.valid_from))
-                               FROM programme_target l WHERE l.indicator = t.indicator)",
-        as_of
-    )?;
+    let targets = super::target::stored(tx).await?;
+    against(tx, &targets, as_of).await
+}
+
+/// The target of an indicator that holds on a day; before the first, the first.
+fn holding<'t>(targets: &'t [Target], indicator: &Indicator, as_of: NaiveDate) -> Option<&'t Target> {
+    let own = || targets.iter().filter(|target| target.indicator == indicator.code);
+    own().filter(|target| target.valid_from <= as_of).max_by_key(|target| target.valid_from).or(own().min_by_key(|target| target.valid_from))
+}
+
+/// The same against these targets.
+pub(super) async fn against(tx: &mut Tx, targets: &[Target], as_of: NaiveDate) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for indicator in ALL {
-        let Some(target) = targets.iter().find(|target| target.indicator == indicator.code) else { continue };
+        let Some(target) = holding(targets, indicator, as_of) else { continue };
         // Born after this day: not yet that old.
         let born = |years: u32| as_of.checked_sub_months(Months::new(years * 12)).unwrap_or(as_of);
         let groups: Vec<Group> = all!(tx, indicator.people, as_of, born(18), born(30), born(45), born(60))?;

@@ -1,8 +1,9 @@
 //! Who may be whom: two records are never made one in silence. A likeness is a question, and the answer is a link that can be undone.
 //!
-//! The same: equal CUI with equal names, or equal names as written with an equal full birth date. A question: equal CUI with other names
-//! or in another municipality, or equal name words and nothing that tells the two apart. A CUI is counted once until somebody says that
-//! two people carry it; likeness of names counts as two until somebody says that they are one.
+//! The same: equal CUI with equal names, or equal names as written with an equal full birth date. Two CUIs are two people. A question: equal
+//! CUI with other names or in another municipality, equal names and birth date in another municipality, or equal name words and nothing that
+//! tells the two apart. A CUI, or names with a full birth date, are counted once until somebody says that they are two people's; likeness of
+//! names alone counts as two until somebody says that they are one.
 
 use super::person::{Key, Print};
 use super::{STREAM, choice};
@@ -10,14 +11,15 @@ use crate::account::audit;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, PersonId};
-use crate::{all, bulk, opt, run};
+use crate::{all, among, bulk, opt, run};
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 choice!(
     /// Why somebody is asked about; `same` is asked by a form alone, before it adds to a file on record, and never stored.
-    Ground { Cui = "cui", Names = "names", Same = "same-person" }
+    Ground { Cui = "cui", Birth = "birth", Names = "names", Same = "same-person" }
 );
 choice!(
     /// What was said about two records.
@@ -31,7 +33,7 @@ pub(crate) enum Verdict {
     Others,
 }
 
-/// Compares two records; `near` when both stand in one municipality, since names are asked about only there.
+/// Compares two records; `near` when both stand in one municipality, since names without a birth date are asked about only there.
 pub(crate) fn judge(one: &Print, two: &Print, near: bool) -> Verdict {
     let (words, order) = (one.words == two.words, one.order == two.order);
     match (&one.cui, &two.cui) {
@@ -39,9 +41,12 @@ pub(crate) fn judge(one: &Print, two: &Print, near: bool) -> Verdict {
         (Some(_), Some(_)) => return Verdict::Others,
         _ => {}
     }
+    let born = one.birth.same_day(&two.birth);
     match () {
-        _ if !near || !words || !one.birth.fits(&two.birth) => Verdict::Others,
-        _ if order && one.birth.same_day(&two.birth) => Verdict::Same,
+        _ if !words || !one.birth.fits(&two.birth) => Verdict::Others,
+        _ if !near && born => Verdict::Ask(Ground::Birth),
+        _ if !near => Verdict::Others,
+        _ if order && born => Verdict::Same,
         _ => Verdict::Ask(Ground::Names),
     }
 }
@@ -89,20 +94,24 @@ pub(crate) async fn ask_holders(tx: &mut Tx, of: Key, cui: &str, now: DateTime<U
     recount(tx, of).await
 }
 
+/// The records that are one person with this one by what was said of the two, or not yet said of two with one CUI or one birth date.
+async fn beside(tx: &mut Tx, (municipality, person): Key) -> Result<Vec<Key>> {
+    all!(
+        tx,
+        "SELECT like_municipality_id, like_person_id FROM person_likeness
+         WHERE municipality_id = $1 AND person_id = $2 AND (answer = 'same' OR (ground IN ('cui', 'birth') AND answer = 'open'))
+         UNION SELECT municipality_id, person_id FROM person_likeness
+         WHERE like_municipality_id = $1 AND like_person_id = $2 AND (answer = 'same' OR (ground IN ('cui', 'birth') AND answer = 'open'))",
+        municipality,
+        person
+    )
+}
+
 /// The records that are one person with this one, as far as was said, this one among them.
 async fn component(tx: &mut Tx, of: Key) -> Result<BTreeSet<Key>> {
     let (mut met, mut next) = (BTreeSet::from([of]), vec![of]);
-    while let Some((municipality, person)) = next.pop() {
-        let beside: Vec<Key> = all!(
-            tx,
-            "SELECT like_municipality_id, like_person_id FROM person_likeness
-             WHERE municipality_id = $1 AND person_id = $2 AND (answer = 'same' OR (ground = 'cui' AND answer = 'open'))
-             UNION SELECT municipality_id, person_id FROM person_likeness
-             WHERE like_municipality_id = $1 AND like_person_id = $2 AND (answer = 'same' OR (ground = 'cui' AND answer = 'open'))",
-            municipality,
-            person
-        )?;
-        next.extend(beside.into_iter().filter(|key| met.insert(*key)));
+    while let Some(at) = next.pop() {
+        next.extend(beside(tx, at).await?.into_iter().filter(|key| met.insert(*key)));
     }
     Ok(met)
 }
@@ -124,6 +133,61 @@ pub(crate) async fn recount(tx: &mut Tx, of: Key) -> Result<()> {
     Ok(())
 }
 
+/// After a CUI or a birth date was told of records: what two CUIs answer is answered, and whoever is asked about is counted anew.
+pub(crate) async fn heard(tx: &mut Tx, of: &[Key], actor: &str, now: DateTime<Utc>) -> Result<()> {
+    let asked: Vec<Key> = among!(
+        tx,
+        "WITH asked (municipality_id, person_id) AS (",
+        of,
+        |of| [of.0, of.1],
+        ") SELECT asked.municipality_id, asked.person_id FROM asked CROSS JOIN person_likeness l
+            WHERE l.municipality_id = asked.municipality_id AND l.person_id = asked.person_id
+           UNION SELECT asked.municipality_id, asked.person_id FROM asked CROSS JOIN person_likeness l
+            WHERE l.like_municipality_id = asked.municipality_id AND l.like_person_id = asked.person_id"
+    )?;
+    for of in asked {
+        for question in of_person(tx, of.0, of.1).await?.into_iter().filter(|question| question.answer == Answer::Open.name()) {
+            let (one, two) = question.keys();
+            let (one_cui, two_cui) = (cui_of(tx, one).await?, cui_of(tx, two).await?);
+            if one_cui.is_some() && two_cui.is_some() && one_cui != two_cui {
+                answer(tx, one, two, Answer::Distinct, actor, now).await?;
+            }
+        }
+        recount(tx, of).await?;
+    }
+    Ok(())
+}
+
+async fn cui_of(tx: &mut Tx, of: Key) -> Result<Option<String>> {
+    let row: Option<(Option<String>,)> = opt!(tx, "SELECT cui_hash FROM person WHERE municipality_id = $1 AND person_id = $2", of.0, of.1)?;
+    Ok(row.and_then(|(cui,)| cui))
+}
+
+/// The records through which two that are said to be two people are still counted as one, both ends among them: nothing when they are two.
+pub async fn joined(tx: &mut Tx, one: Key, two: Key) -> Result<Vec<Key>> {
+    let mut from: BTreeMap<Key, Key> = BTreeMap::from([(one, one)]);
+    let mut next = VecDeque::from([one]);
+    while let Some(at) = next.pop_front() {
+        for beside in beside(tx, at).await? {
+            if let Entry::Vacant(new) = from.entry(beside) {
+                new.insert(at);
+                next.push_back(beside);
+            }
+        }
+    }
+    let mut way = Vec::new();
+    let mut at = two;
+    while let Some(before) = from.get(&at) {
+        way.push(at);
+        if *before == at {
+            way.reverse();
+            return Ok(way);
+        }
+        at = *before;
+    }
+    Ok(Vec::new())
+}
+
 /// A question of a municipality's records.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Question {
@@ -135,12 +199,19 @@ pub struct Question {
     pub answer: String,
 }
 
+impl Question {
+    /// Both records.
+    pub fn keys(&self) -> (Key, Key) {
+        ((self.municipality_id, self.person_id), (self.like_municipality_id, self.like_person_id))
+    }
+}
+
 /// Open questions in which a record of this municipality takes part, the oldest first, and how many there are.
 pub async fn open(tx: &mut Tx, municipality: MunicipalityId, limit: i64) -> Result<(Vec<Question>, i64)> {
     let found: Vec<Question> = all!(
         tx,
         "SELECT municipality_id, person_id, like_municipality_id, like_person_id, ground, answer FROM person_likeness
-         WHERE (municipality_id = $1 OR like_municipality_id = $1) AND answer = 'open' ORDER BY asked_at, person_id, like_person_id LIMIT $2",
+         WHERE answer = 'open' AND (municipality_id = $1 OR like_municipality_id = $1) ORDER BY asked_at, person_id, like_person_id LIMIT $2",
         municipality,
         limit
     )?;
@@ -184,7 +255,7 @@ pub async fn named(tx: &mut Tx, municipality: MunicipalityId, text: &str) -> Res
 pub(crate) async fn say(tx: &mut Tx, of: Key, like: Option<Key>, said: Answer, actor: &str, now: DateTime<Utc>) -> Result<()> {
     let Some(like) = like else {
         for question in of_person(tx, of.0, of.1).await?.into_iter().filter(|question| question.answer == Answer::Open.name()) {
-            let (one, two) = ((question.municipality_id, question.person_id), (question.like_municipality_id, question.like_person_id));
+            let (one, two) = question.keys();
             answer(tx, one, two, said, actor, now).await?;
         }
         return Ok(());
@@ -274,6 +345,8 @@ mod tests {
             Verdict::Ask(Ground::Cui),
             "another municipality's is asked about"
         );
-        assert_eq!(judge(&print(1, None, "14/03/1988"), &print(1, None, "14/03/1988"), false), Verdict::Others);
+        assert_eq!(judge(&print(1, None, "14/03/1988"), &print(1, None, "14/03/1988"), false), Verdict::Ask(Ground::Birth));
+        assert_eq!(judge(&print(1, None, "1988"), &print(1, None, "1988"), false), Verdict::Others, "names and a year are many people's");
+        assert_eq!(judge(&print(1, Some("a"), "14/03/1988"), &print(1, Some("b"), "14/03/1988"), false), Verdict::Others);
     }
 }

@@ -1,13 +1,13 @@
 //! Lists that come again: saved by another program, grown by a row, in another order. A row is known by what it says as it was read, as a
-//! keyed hash from which nobody reads a name; the list is the same when at least half of its rows stand in the file. One row alike in
-//! another list is nobody's yet: two lists may each have their María López.
+//! keyed hash from which nobody reads a name. A file is an earlier list when either holds at least half of the other; see [`again`]. Rows
+//! alike in another list are nobody's yet: two lists may each have their María López.
 
 use crate::among;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{Mint, MunicipalityId, PersonId};
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Whom a row meant when it came before.
@@ -57,6 +57,18 @@ impl List {
     }
 }
 
+/// So many rows alike are no chance: two offices do not write the same five people, with the same words in every cell, from two lists.
+const NO_CHANCE: i64 = 5;
+/// So few are none where little else stands in either, or one of the two holds the other whole: a short list that is mended, grows or is cut.
+const NO_CHANCE_WHOLE: i64 = 3;
+
+/// Whether a list of `list` rows may be meant by a file of `file` rows of which it holds `alike`. The same rows and no others are the same
+/// list, however short; half of a short list's names in another list are namesakes.
+fn again(alike: i64, list: i64, file: i64) -> bool {
+    let whole = alike == list || alike == file || alike * 4 >= list.max(file) * 3;
+    alike * 2 >= list && (alike >= NO_CHANCE || (whole && alike >= NO_CHANCE_WHOLE) || (alike == list && alike == file))
+}
+
 /// Finds the lists that the file is, and what its rows meant there. `said`: the hash of each row.
 pub(crate) async fn recognise(tx: &mut Tx, mint: &mut Mint, municipality: MunicipalityId, said: &[i64], now: DateTime<Utc>) -> Result<List> {
     let mut many: HashMap<i64, i32> = HashMap::new();
@@ -93,9 +105,17 @@ pub(crate) async fn recognise(tx: &mut Tx, mint: &mut Mint, municipality: Munici
              WHERE s.municipality_id = $1 GROUP BY s.list_id ORDER BY s.list_id",
             municipality
         )?;
-        lists = whole.into_iter().filter_map(|(list, rows)| here.get(&list).filter(|here| *here * 2 >= rows).map(|here| (list, *here))).collect();
+        let meant = |(list, many): (Uuid, i64)| here.get(&list).filter(|here| again(**here, many, rows.len() as i64)).map(|here| (list, *here));
+        lists = whole.into_iter().filter_map(meant).collect();
         // What two lists say alike, the one says of which more stands here.
         lists.sort_by_key(|(_, here)| -here);
+        // Several lists may have become one file; but they are a fair part of it, or it is another office's.
+        let of_lists = |list: &Uuid| lists.iter().any(|(own, _)| own == list);
+        let covered: HashSet<(i64, i32)> =
+            found.iter().filter(|(_, list, ..)| of_lists(list)).map(|(row, _, occurrence, ..)| (*row, *occurrence)).collect();
+        if covered.len() * 2 < rows.len() {
+            lists.clear();
+        }
     }
     let rank: HashMap<Uuid, usize> = lists.iter().enumerate().map(|(rank, (list, _))| (*list, rank)).collect();
     let mut meant: HashMap<(i64, i32), (usize, Before)> = HashMap::new();
@@ -109,4 +129,30 @@ pub(crate) async fn recognise(tx: &mut Tx, mint: &mut Mint, municipality: Munici
     let before = rows.iter().map(|key| meant.get(key).map(|(_, before)| *before)).collect();
     let id = lists.first().map_or_else(|| mint.id(now), |(list, _)| *list);
     Ok(List { id, rows, before })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::again;
+
+    #[test]
+    fn a_list_comes_again_grown_or_cut_and_a_few_namesakes_are_no_list() {
+        for (alike, list, file, same) in [
+            (1, 1, 1, true),
+            (1, 1, 2, false),
+            (1, 1, 31, false),
+            (2, 2, 3, false),
+            (2, 4, 6, false),
+            (3, 3, 4, true),
+            (3, 6, 3, true),
+            (3, 4, 4, true),
+            (3, 5, 5, false),
+            (4, 7, 7, false),
+            (5, 10, 9, true),
+            (5, 11, 9, false),
+            (0, 0, 3, false),
+        ] {
+            assert_eq!(again(alike, list, file), same, "{alike} of {list} in {file}");
+        }
+    }
 }

@@ -1,41 +1,63 @@
 //! Are we on track? The programme's targets beside the distinct people reached, on one landscape sheet.
 
+use super::STREAM;
 use super::command::as_csv;
 use super::indicators::{self, Breakdown, Row, Standing};
-use super::target;
+use super::target::{self, Target};
 use crate::account::access::Routes;
+use crate::all;
 use crate::app::App;
 use crate::clock::show_day;
 use crate::error::Result;
+use crate::id::MunicipalityId;
 use crate::language::Words;
 use crate::page::{Page, Reader, count, points};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use chrono::NaiveDate;
 use maud::{Markup, html};
+use std::sync::{Arc, Mutex};
 
 pub fn routes(routes: Routes) -> Routes {
-    routes.get("/registry/indicators", show).get("/registry/indicators.csv", download)
+    let counted = Counted::default();
+    let again = counted.clone();
+    routes
+        .get("/registry/indicators", async move |State(app): State<App>, reader: Reader| show(&app, &counted, reader).await)
+        .get("/registry/indicators.csv", async move |State(app): State<App>| download(&app, &again).await)
 }
 
+/// What was counted last, and what it stands on. Every person reached is counted for it, which takes long in a large town; and whatever
+/// changes a person, an enrolment or a consent is an entry of the registry's chain.
+#[derive(Clone, Default)]
+struct Counted(Arc<Mutex<Option<Last>>>);
+
+type Last = (Sources, Vec<Row>);
+
+/// The day, the targets, and the last entry of each municipality's chain.
+type Sources = (NaiveDate, Vec<Target>, Vec<(MunicipalityId, i64, String)>);
+
 /// Always as of today: two neighbouring days could tell one person's step by subtraction.
-async fn rows(app: &App) -> Result<Vec<Row>> {
+async fn rows(app: &App, counted: &Counted) -> Result<Vec<Row>> {
+    let today = app.clock.today();
     let mut tx = app.db.read().await?;
-    let rows = indicators::table(&mut tx, app.clock.today()).await?;
-    // The file of targets may have been changed since.
-    if target::stand(&mut tx).await? {
+    // The file of targets may have been changed since they were stored.
+    let targets = target::in_use()?;
+    let chains = all!(tx, "SELECT municipality_id, sequence, entry_hash FROM audit_head WHERE stream = $1 ORDER BY municipality_id", STREAM)?;
+    let sources: Sources = (today, targets, chains);
+    let last = counted.0.lock().ok().and_then(|last| last.clone());
+    if let Some((_, rows)) = last.filter(|(of, _)| *of == sources) {
         return Ok(rows);
     }
-    drop(tx);
-    let mut tx = app.db.write().await?;
-    indicators::ensure_targets(&mut tx).await?;
-    let rows = indicators::table(&mut tx, app.clock.today()).await?;
-    tx.commit().await?;
+    let rows = indicators::against(&mut tx, &sources.1, today).await?;
+    if let Ok(mut last) = counted.0.lock() {
+        *last = Some((sources, rows.clone()));
+    }
     Ok(rows)
 }
 
-async fn download(State(app): State<App>) -> Result<Response> {
-    let text = as_csv(app.clock.today(), &rows(&app).await?)?;
+async fn download(app: &App, counted: &Counted) -> Result<Response> {
+    let text = as_csv(app.clock.today(), &rows(app, counted).await?)?;
     let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, "attachment; filename=\"indicadores.csv\"")];
     Ok((headers, text).into_response())
 }
@@ -78,9 +100,9 @@ fn status(words: &Words, row: &Row) -> Markup {
     }
 }
 
-async fn show(State(app): State<App>, reader: Reader) -> Result<Page> {
+async fn show(app: &App, counted: &Counted, reader: Reader) -> Result<Page> {
     let (words, today) = (&reader.words, app.clock.today());
-    let rows = rows(&app).await?;
+    let rows = rows(app, counted).await?;
     let on_track = rows.iter().filter(|row| row.status == Standing::OnTrack).count() as i64;
     let ended = rows.first().and_then(|row| row.valid_to).filter(|last| *last < today);
     let body = html! {

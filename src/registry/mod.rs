@@ -3,12 +3,15 @@
 //! Names, phones and CUI are sealed; only this module opens them. A person's key municipality is where they were first registered;
 //! where they live is a dated fact. Other modules ask [`may_contact`]; only a gateway calls [`open_address`].
 
+pub mod answers;
 pub mod birth;
+mod candidate;
 pub mod command;
 pub mod consent;
 pub mod contact;
 pub mod cui;
 pub mod desk;
+pub mod doubt;
 pub mod enrolment;
 pub mod entry;
 pub mod export;
@@ -19,6 +22,7 @@ pub mod gender;
 pub mod identify;
 pub mod import;
 pub mod indicators;
+mod judged;
 pub mod likeness;
 mod list;
 pub mod logframe;

@@ -1,5 +1,6 @@
 //! A person: sealed names and CUI, keyed hashes to find them again, and the few facts counts are broken down by.
 
+use super::candidate::SealedCui;
 use super::cui::Cui;
 use super::{STREAM, choice, likeness, names};
 use crate::account::audit;
@@ -183,6 +184,11 @@ impl<'k> Sealer<'k> {
             cui: person.cui.as_ref().map(|cui| self.cui.of(cui.digits())),
             birth: person.birth,
         }
+    }
+
+    /// A number for the record of somebody: sealed, its look-up hash, and what should be looked at.
+    pub(crate) fn cui(&self, id: PersonId, cui: &Cui) -> Result<SealedCui> {
+        Ok((self.keys.seal_for(CUI, id.0.as_bytes(), cui.digits())?, self.cui.of(cui.digits()), cui.warning.map(super::cui::Warning::name)))
     }
 
     pub(crate) fn seal(&self, municipality: MunicipalityId, id: PersonId, person: &NewPerson, at: DateTime<Utc>) -> Result<Sealed> {

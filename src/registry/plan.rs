@@ -4,7 +4,7 @@
 mod facts;
 mod standing;
 
-use super::birth::Birth;
+use super::candidate::News;
 use super::consent::Purpose;
 use super::contact::{self, Channel};
 use super::enrolment::{Module, Status};
@@ -25,7 +25,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use facts::Facts;
 use standing::{Standing, homes};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 pub(super) struct NewMember {
     pub(super) person: PersonId,
@@ -70,11 +70,13 @@ pub(super) struct Plan<'a> {
     pub(super) who: People,
     /// Rows as they will be known when their list comes again.
     pub(super) noted: Vec<Noted>,
-    /// Birth dates told of people whose age was not known.
-    pub(super) births: Vec<(PersonId, Birth)>,
+    /// What was told of people on record and nobody knew.
+    pub(super) news: Vec<News>,
     /// Homes left: the person, and the day on which the next home begins.
     pub(super) left: Vec<(PersonId, NaiveDate)>,
     pub(super) members: Vec<NewMember>,
+    /// What people are in the homes they live in, where nobody knew.
+    pub(super) relations: Vec<(PersonId, Relation)>,
     /// Contacts replaced by a newer one of the same person and channel.
     pub(super) ended: Vec<(ContactId, NaiveDate)>,
     pub(super) ways: Vec<NewWay>,
@@ -131,9 +133,10 @@ pub(super) async fn decide<'a>(
         summary: Summary { rows: entries.len(), ..Summary::default() },
         people: Vec::with_capacity(who.made.len()),
         noted: Vec::new(),
-        births: Vec::new(),
+        news: Vec::new(),
         left: Vec::new(),
         members: Vec::new(),
+        relations: Vec::new(),
         ended: Vec::new(),
         ways: Vec::new(),
         consents: Vec::new(),
@@ -144,16 +147,22 @@ pub(super) async fn decide<'a>(
     };
     let sealer = Sealer::new(keys);
     for (index, place) in &plan.who.made {
-        let person = &entries[*index].1.person;
-        let sealed = sealer.seal(municipality, plan.who.all[*place].key.1, person, now)?;
+        let (first, known) = (&entries[*index].1.person, &plan.who.all[*place]);
+        let told = (!known.told().is_empty()).then(|| known.whole(first, entries));
+        let sealed = sealer.seal(municipality, known.key.1, told.as_ref().unwrap_or(first), now)?;
         plan.people.push(sealed.counted_as(plan.who.counted(*place)));
     }
     plan.summary.new_people = plan.people.len();
     plan.summary.known_people = entries.len() - plan.people.len();
-    let mut births: HashSet<PersonId> = HashSet::new();
+    for known in plan.who.all.iter().filter(|known| known.row.is_none() && !known.told().is_empty()) {
+        plan.news.push(known.news(&sealer, entries)?);
+    }
+    plan.summary.told = plan.news.len();
+    for (row, line) in &plan.who.otherwise {
+        plan.warnings.add(&row.to_string(), *line);
+    }
     for (index, (row, entry)) in entries.iter().enumerate() {
         let person = plan.who.all[plan.who.of_row[index]].key.1;
-        let known = plan.who.all[plan.who.of_row[index]].row.is_none();
         // What a row said when it came before is on record, with all that changed since: a move, a consent taken back.
         let before = plan.who.before(index);
         if before == Some(false) {
@@ -162,9 +171,6 @@ pub(super) async fn decide<'a>(
         }
         let mut facts =
             Facts { sealing: (keys, &lookup), mint: &mut *mint, standing: &mut standing, plan: &mut plan, now, row: *row, again: before.is_some() };
-        if known && facts.birth_unknown(index) && entry.person.birth != Birth::UNKNOWN && births.insert(person) {
-            facts.plan.births.push((person, entry.person.birth));
-        }
         let waits = match facts.row(index, person, entry) {
             Ok(waits) => waits,
             Err(error) if source.hash.is_none() => return Err(error),
@@ -189,7 +195,7 @@ pub(super) async fn decide<'a>(
     questions.sort_by_key(|(row, ..)| *row);
     plan.summary.asked = asked(source.name, &questions);
     plan.summary.questions = questions.into_iter().map(|(row, line, _)| format!("{}:{row}: question: {line}", source.name)).collect();
-    plan.summary.counted_once = plan.who.doubts.iter().filter(|doubt| doubt.ground == Ground::Cui).count();
+    plan.summary.counted_once = plan.who.doubts.iter().filter(|doubt| matches!(doubt.ground, Ground::Cui | Ground::Birth)).count();
     Ok(plan)
 }
 
@@ -225,6 +231,7 @@ pub(super) fn counts(plan: &Plan<'_>) -> BTreeMap<&'static str, usize> {
     BTreeMap::from([
         ("rows", plan.summary.rows),
         ("new_people", plan.people.len()),
+        ("told", plan.news.len()),
         ("homes", plan.members.len()),
         ("contacts", plan.ways.len()),
         ("consents", plan.consents.len()),

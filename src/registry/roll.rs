@@ -55,7 +55,7 @@ pub(crate) fn status_class(status: Status) -> &'static str {
 }
 
 async fn list(module: &'static Module, State(app): State<App>, reader: Reader, actor: Actor, Query(asked): Query<Asked>) -> Result<Page> {
-    let mut tx = app.db.write().await?;
+    let mut tx = app.db.read().await?;
     let reach = places(&mut tx, &actor).await?;
     let here = match asked.municipality.as_deref() {
         Some(code) => place(&mut tx, &actor, code).await?,
@@ -70,8 +70,9 @@ async fn list(module: &'static Module, State(app): State<App>, reader: Reader, a
             }
         },
     };
-    let page = draw(&mut tx, module, &app, &reader, &actor, &reach, here, &asked, &[]).await?;
-    tx.commit().await?;
+    let (page, opened) = draw(&mut tx, module, &app, &reader, &actor, &reach, &here, &asked, &[]).await?;
+    drop(tx);
+    viewed(&app, module, &actor, &here, opened).await?;
     Ok(page)
 }
 
@@ -101,6 +102,18 @@ async fn shown_name(tx: &mut Tx, app: &App, module: &Module, actor: &Actor, plac
     Ok(Some(person::find(tx, &app.keys, place.0, row.person_id).await?.name()))
 }
 
+/// Whose names a page opens goes on record before the page is shown; the one writer is asked for when the page is drawn.
+async fn viewed(app: &App, module: &Module, actor: &Actor, here: &Place, names: usize) -> Result<()> {
+    if names == 0 {
+        return Ok(());
+    }
+    let entry = audit::Entry { stream: READS, actor: &actor.name, action: "roll.viewed", target: module.name, detail: json!({ "names": names }) };
+    let mut tx = app.db.write().await?;
+    audit::record(&mut tx, here.0, app.clock.now(), entry).await?;
+    tx.commit().await
+}
+
+/// The page, and how many names it opens.
 #[expect(clippy::too_many_arguments, reason = "what is drawn, for whom")]
 async fn draw(
     tx: &mut Tx,
@@ -109,10 +122,10 @@ async fn draw(
     reader: &Reader,
     actor: &Actor,
     reach: &[Place],
-    here: Place,
+    here: &Place,
     asked: &Asked,
     problems: &[(&str, String)],
-) -> Result<Page> {
+) -> Result<(Page, usize)> {
     let words = &reader.words;
     let status = asked.status.as_deref().and_then(Status::parse);
     let after = asked.after.as_deref().and_then(|text| uuid::Uuid::parse_str(text).ok()).map(EnrolmentId);
@@ -120,14 +133,10 @@ async fn draw(
     let counts = enrolment::counts(tx, module, here.0).await?;
     let mut named = Vec::with_capacity(rows.len());
     for row in rows {
-        let name = shown_name(tx, app, module, actor, &here, &row).await?;
+        let name = shown_name(tx, app, module, actor, here, &row).await?;
         named.push((row, name));
     }
     let opened = named.iter().filter(|(_, name)| name.is_some()).count();
-    if opened > 0 {
-        let entry = audit::Entry { stream: READS, actor: &actor.name, action: "roll.viewed", target: module.name, detail: json!({"names": opened}) };
-        audit::record(tx, here.0, app.clock.now(), entry).await?;
-    }
     let here_path = |status: Option<Status>| {
         let status = status.map(|status| format!("&status={}", status.name())).unwrap_or_default();
         format!("/registry/{}?municipality={}{status}", module.name, here.0)
@@ -145,7 +154,7 @@ async fn draw(
         } }
         section {
             h2 { (words.say("registry-list")) }
-            @if named.is_empty() { p.vacio { (words.say("registry-list-empty")) } } @else { (table(reader, module, &here, &named, app, actor, asked)) }
+            @if named.is_empty() { p.vacio { (words.say("registry-list-empty")) } } @else { (table(reader, module, here, &named, app, actor, asked)) }
             @if let Some(next) = next { div.botones { a.boton href={ (here_path(status)) "&after=" (next) } { (words.say("registry-next-page")) } } }
         }
     };
@@ -154,10 +163,11 @@ async fn draw(
         ("candidates", count(of(Status::Candidate)).into()),
         ("paused", count(of(Status::Paused)).into()),
     ];
-    Ok(Page::new("registry", words.say(&format!("registry-question-{}", module.name)), body)
+    let page = Page::new("registry", words.say(&format!("registry-question-{}", module.name)), body)
         .place(here.1.clone())
         .eyebrow(html! { (words.say(&format!("registry-module-{}", module.name))) " · " (here.1) " · " a href="/registry/indicators" { (words.say("registry-indicators")) } })
-        .answer(html! { (words.tell("registry-roll-answer", &answer)) }))
+        .answer(html! { (words.tell("registry-roll-answer", &answer)) });
+    Ok((page, opened))
 }
 
 fn table(reader: &Reader, module: &Module, here: &Place, rows: &[(Enrolment, Option<String>)], app: &App, actor: &Actor, asked: &Asked) -> Markup {
@@ -254,11 +264,12 @@ async fn step(
         }
         Err(error) if matches!(error.kind, Kind::Refused | Kind::Conflict) => {
             drop(tx);
-            let mut tx = app.db.write().await?;
+            let mut tx = app.db.read().await?;
             let reach = places(&mut tx, &actor).await?;
             let told = [("", say(&reader.words, &error))];
-            let page = draw(&mut tx, module, &app, &reader, &actor, &reach, here, &asked, &told).await?;
-            tx.commit().await?;
+            let (page, opened) = draw(&mut tx, module, &app, &reader, &actor, &reach, &here, &asked, &told).await?;
+            drop(tx);
+            viewed(&app, module, &actor, &here, opened).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(error) => Err(error),

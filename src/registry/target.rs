@@ -118,12 +118,7 @@ pub fn written() -> Result<String> {
     String::from_utf8(bytes).map_err(|e| Error::internal(format!("csv: {e}")))
 }
 
-/// Whether the stored targets are those that hold here.
-pub async fn stand(tx: &mut Tx) -> Result<bool> {
-    Ok(stored(tx).await? == sorted(in_use()?))
-}
-
-async fn stored(tx: &mut Tx) -> Result<Vec<Target>> {
+pub(super) async fn stored(tx: &mut Tx) -> Result<Vec<Target>> {
     all!(tx, "SELECT indicator, valid_from, valid_to, value, unit, source FROM programme_target ORDER BY indicator, valid_from")
 }
 

@@ -12,7 +12,7 @@ use super::person::{Person, Precision};
 use crate::clock::{show_day, show_time};
 use crate::id::{MunicipalityId, PersonId};
 use crate::language::Words;
-use crate::page::Reader;
+use crate::page::{Reader, who};
 use chrono::{DateTime, NaiveDate, Utc};
 use maud::{Markup, html};
 use serde_json::Value;
@@ -42,7 +42,7 @@ pub(super) fn identity(words: &Words, person: &Person, today: NaiveDate) -> Mark
                 tr { th scope="row" { (words.say("registry-field-sex")) } td { (words.say(&format!("registry-sex-{}", person.sex.name()))) } }
                 tr { th scope="row" { (words.say("registry-field-language")) } td { (words.say(&format!("registry-language-{}", person.language))) } }
                 tr { th scope="row" { (words.say("registry-field-migration_status")) } td { (words.say(&format!("registry-migration-{}", person.migration_status.name()))) } }
-                tr { th scope="row" { (words.say("registry-recorded")) } td { (show_time(person.recorded_at)) span.sub { @if person.recorded_by == "practice" { (words.say("registry-recorded-practice")) } @else { (person.recorded_by) } } } }
+                tr { th scope="row" { (words.say("registry-recorded")) } td { (show_time(person.recorded_at)) span.sub { (who(words, &person.recorded_by)) } } }
             }
         }
     }
@@ -270,7 +270,7 @@ pub(super) fn history(words: &Words, rows: &[(DateTime<Utc>, String, String, Val
                         } }
                         @if let Some(purpose) = detail["purpose"].as_str() { span.sub { (words.say(&format!("registry-purpose-{purpose}"))) } }
                     }
-                    td { (actor) }
+                    td { (who(words, actor)) }
                 } } }
             }
         }

@@ -1,14 +1,13 @@
 //! Writes a plan: the rows of each table together, in the order of its key. The writer is held briefly: what is said of many new people is
 //! written ahead, where nobody sees it, and their files last, all at once.
 
-use super::STREAM;
 use super::consent::{Consent, Given, How, TEXT_VERSION};
 use super::enrolment::{Reason, Status};
 use super::import::Summary;
-use super::likeness;
 use super::list::Noted;
 use super::person::{self, Language};
 use super::plan::{NewConsent, NewEnrolment, NewMember, Plan, counts};
+use super::{STREAM, candidate, likeness};
 use crate::account::audit;
 use crate::db::{Db, Tx};
 use crate::error::Result;
@@ -16,7 +15,7 @@ use crate::id::{Mint, MunicipalityId, PersonId};
 use crate::{all, bulk, run};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::json;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -24,6 +23,8 @@ use uuid::Uuid;
 pub(super) const MANY: usize = 500;
 /// Rows of one transaction ahead: some ten milliseconds, which a phone does not notice.
 const SHORT: usize = 4_000;
+/// So many people of whom a file tells something have an entry each; more share entries.
+const ONE_BY_ONE: usize = 500;
 /// After this long an import on its way is one that was killed.
 const LOST: Duration = Duration::minutes(10);
 
@@ -166,18 +167,7 @@ pub(super) async fn write(
         person::store_words(tx, &person::words(&plan.people)).await?;
     }
     person::store_files(tx, &plan.people, actor).await?;
-    for (id, birth) in &plan.births {
-        run!(
-            tx,
-            "UPDATE person SET birth_date = $3, birth_precision = $4, birth_told_on = $5
-             WHERE municipality_id = $1 AND person_id = $2 AND birth_precision = 'unknown'",
-            municipality,
-            id,
-            birth.date,
-            birth.precision.name(),
-            birth.told_on
-        )?;
-    }
+    candidate::tell(tx, municipality, &plan.news).await?;
     for (person, from) in &plan.left {
         run!(
             tx,
@@ -185,6 +175,15 @@ pub(super) async fn write(
             municipality,
             person,
             from
+        )?;
+    }
+    for (person, relation) in &plan.relations {
+        run!(
+            tx,
+            "UPDATE household_member SET relation = $3 WHERE municipality_id = $1 AND person_id = $2 AND valid_to IS NULL AND relation = 'unknown'",
+            municipality,
+            person,
+            relation.name()
         )?;
     }
     ways(tx, municipality, &plan).await?;
@@ -196,6 +195,7 @@ pub(super) async fn write(
         enrolments(tx, municipality, &rows.enrolments, actor, now).await?;
     }
     likeness::ask(tx, &plan.who.asked, actor, now).await?;
+    likeness::heard(tx, &plan.who.recount, actor, now).await?;
     for settled in &plan.who.settled {
         likeness::say(tx, settled.of, settled.like, settled.answer, actor, now).await?;
     }
@@ -356,8 +356,15 @@ fn entries(municipality: MunicipalityId, plan: &Plan<'_>, given: Vec<(String, St
     for (row, person) in &plan.who.taken {
         tell("row.taken", person.to_string(), json!({"row": row, "file": source}));
     }
-    for (person, birth) in &plan.births {
-        tell("person.birth-told", person.to_string(), json!({"precision": birth.precision.name()}));
+    if plan.news.len() <= ONE_BY_ONE {
+        for news in &plan.news {
+            tell("person.told", news.person.to_string(), json!({"told": news.told, "file": source}));
+        }
+    } else {
+        for some in plan.news.chunks(ONE_BY_ONE) {
+            let people: BTreeMap<String, &[&str]> = some.iter().map(|news| (news.person.to_string(), news.told.as_slice())).collect();
+            tell("people.told", municipality.to_string(), json!({"people": people, "file": source}));
+        }
     }
     if source.is_some() {
         let mut detail = json!(counts(plan));

@@ -21,37 +21,67 @@ pub struct Randomised {
     pub spread: f64,
 }
 
-/// Compares `observed` with the statistic of each replayed assignment. `statistics` gives one value a draw, `None` where it does not
-/// exist (left out of the count); an infinite one is extreme. `exact`: the draws are all assignments, p = extreme / draws; otherwise p = (1 + extreme)/(1 + draws),
-/// which is never 0 (Phipson and Smyth 2010). Refuses an observed value that is not finite, and no draw.
+/// The draws of one statistic, counted as they come: any number of them takes the same memory.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    observed: f64,
+    tie: f64,
+    draws: u32,
+    extreme: u32,
+    greater: u32,
+    less: u32,
+    squares: f64,
+}
+
+impl Comparison {
+    /// Refuses an observed value that is not finite.
+    pub fn of(observed: f64) -> Option<Comparison> {
+        let tie = 1e-10 * observed.abs().max(1.0);
+        observed.is_finite().then_some(Comparison { observed, tie, draws: 0, extreme: 0, greater: 0, less: 0, squares: 0.0 })
+    }
+
+    /// One draw's statistic: `None` or NaN where it does not exist, which is left out of the count; an infinite one is extreme.
+    pub fn add(&mut self, value: Option<f64>) {
+        let Some(value) = value.filter(|v| !v.is_nan()) else { return };
+        self.draws += 1;
+        self.extreme += u32::from(value.abs() >= self.observed.abs() - self.tie);
+        self.greater += u32::from(value >= self.observed - self.tie);
+        self.less += u32::from(value <= self.observed + self.tie);
+        self.squares += value * value;
+    }
+
+    /// `exact`: the draws are all assignments, p = extreme / draws; otherwise p = (1 + extreme)/(1 + draws), which is never 0 (Phipson and
+    /// Smyth 2010). Refuses no draw.
+    pub fn answer(&self, exact: bool) -> Option<Randomised> {
+        let Comparison { draws, extreme, greater, less, .. } = *self;
+        if draws == 0 {
+            return None;
+        }
+        let share = |count: u32| if exact { f64::from(count) / f64::from(draws) } else { (1.0 + f64::from(count)) / (1.0 + f64::from(draws)) };
+        Some(Randomised {
+            p: share(extreme),
+            p_greater: share(greater),
+            p_less: share(less),
+            draws,
+            extreme,
+            greater,
+            less,
+            exact,
+            spread: (self.squares / f64::from(draws)).sqrt(),
+        })
+    }
+}
+
+/// Compares `observed` with the statistic of each replayed assignment; see [`Comparison`].
 pub fn compare(observed: f64, statistics: impl IntoIterator<Item = Option<f64>>, exact: bool) -> Option<Randomised> {
-    if !observed.is_finite() {
-        return None;
-    }
-    let tie = 1e-10 * observed.abs().max(1.0);
-    let (mut draws, mut extreme, mut greater, mut less, mut squares) = (0u32, 0u32, 0u32, 0u32, 0.0);
-    for value in statistics.into_iter().flatten().filter(|v| !v.is_nan()) {
-        draws += 1;
-        extreme += u32::from(value.abs() >= observed.abs() - tie);
-        greater += u32::from(value >= observed - tie);
-        less += u32::from(value <= observed + tie);
-        squares += value * value;
-    }
-    if draws == 0 {
-        return None;
-    }
-    let share = |count: u32| if exact { f64::from(count) / f64::from(draws) } else { (1.0 + f64::from(count)) / (1.0 + f64::from(draws)) };
-    Some(Randomised {
-        p: share(extreme),
-        p_greater: share(greater),
-        p_less: share(less),
-        draws,
-        extreme,
-        greater,
-        less,
-        exact,
-        spread: (squares / f64::from(draws)).sqrt(),
-    })
+    let mut comparison = Comparison::of(observed)?;
+    statistics.into_iter().for_each(|value| comparison.add(value));
+    comparison.answer(exact)
+}
+
+/// Standard error of a p of so many draws, as of any share: √(p (1 − p) ÷ draws).
+pub fn monte_carlo_error(p: f64, draws: u32) -> f64 {
+    (p * (1.0 - p) / f64::from(draws.max(1))).sqrt()
 }
 
 /// A design that keeps the number treated in each block.

@@ -9,6 +9,7 @@ use crate::{all, opt, run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 /// What has a code, and days on which it is there.
@@ -114,11 +115,15 @@ impl Codes {
         first.or_else(|| self.later.iter().find(|later| later.code == code).map(|later| later.thing_id))
     }
 
-    /// A code that differs from this one in capitals at most, with whose it is.
+    /// A code that looks like this one, with whose it is; see [`looks`].
     pub fn like(&self, code: &str) -> Option<(&str, Uuid)> {
-        let looks = code.to_lowercase();
-        let later = self.later.iter().map(|later| (later.code.as_str(), later.thing_id));
-        self.first.iter().map(|(id, own)| (own.as_str(), *id)).chain(later).find(|(own, _)| own.to_lowercase() == looks)
+        let own = looks(code);
+        self.every().find(|(other, _)| looks(other) == own)
+    }
+
+    /// Every code that was ever given, with whose it is.
+    pub fn every(&self) -> impl Iterator<Item = (&str, Uuid)> {
+        self.first.iter().map(|(id, own)| (own.as_str(), *id)).chain(self.later())
     }
 
     /// Later codes with whose they are.
@@ -130,6 +135,64 @@ impl Codes {
     pub fn first(&self) -> impl Iterator<Item = (Uuid, &str)> {
         self.first.iter().map(|(id, code)| (*id, code.as_str()))
     }
+}
+
+/// Letters of other alphabets that are drawn as one of the Latin ones: small Cyrillic and Greek first, since case is gone when they are met.
+const DRAWN_ALIKE: [(char, char); 33] = [
+    ('а', 'a'),
+    ('в', 'b'),
+    ('с', 'c'),
+    ('ԁ', 'd'),
+    ('е', 'e'),
+    ('һ', 'h'),
+    ('н', 'h'),
+    ('і', 'i'),
+    ('ј', 'j'),
+    ('к', 'k'),
+    ('м', 'm'),
+    ('о', 'o'),
+    ('р', 'p'),
+    ('ԛ', 'q'),
+    ('ѕ', 's'),
+    ('т', 't'),
+    ('у', 'y'),
+    ('ү', 'y'),
+    ('х', 'x'),
+    ('ԝ', 'w'),
+    ('α', 'a'),
+    ('β', 'b'),
+    ('ε', 'e'),
+    ('η', 'h'),
+    ('ι', 'i'),
+    ('κ', 'k'),
+    ('μ', 'm'),
+    ('ν', 'n'),
+    ('ο', 'o'),
+    ('ρ', 'p'),
+    ('τ', 't'),
+    ('υ', 'y'),
+    ('χ', 'x'),
+];
+
+/// A code as it looks: without case, in one Unicode form, every kind of hyphen one, no blanks beside a sign, and letters of other alphabets
+/// as the Latin ones they are drawn like. Two codes that share it are taken for one another at a door.
+pub fn looks(code: &str) -> String {
+    let folded: String = code.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+    let drawn = |c: char| match c {
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{2043}' | '\u{fe58}' | '\u{00af}' | '\u{02d7}' => '-',
+        c if c.is_ascii() => c,
+        c => DRAWN_ALIKE.iter().find(|(own, _)| *own == c).map_or(c, |(_, latin)| *latin),
+    };
+    let words: Vec<String> = folded.split_whitespace().map(|word| word.chars().map(drawn).collect()).collect();
+    let mut whole = String::with_capacity(code.len());
+    for word in words {
+        let joined = whole.is_empty() || whole.ends_with(|c: char| !c.is_alphanumeric()) || word.starts_with(|c: char| !c.is_alphanumeric());
+        if !joined {
+            whole.push(' ');
+        }
+        whole.push_str(&word);
+    }
+    whole
 }
 
 /// The thing of any of its codes.
@@ -158,15 +221,17 @@ pub async fn give(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, id: U
     Ok(())
 }
 
-/// The last code a thing was given.
-pub async fn newest(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, id: Uuid) -> Result<Option<String>> {
+/// What a thing is called on a day.
+pub async fn on(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, id: Uuid, day: NaiveDate) -> Result<Option<String>> {
     let kind = thing.name();
     let later: Option<(String,)> = opt!(
         tx,
-        "SELECT code FROM later_code WHERE municipality_id = $1 AND kind = $2 AND thing_id = $3 ORDER BY valid_from DESC, recorded_at DESC LIMIT 1",
+        "SELECT code FROM later_code WHERE municipality_id = $1 AND kind = $2 AND thing_id = $3 AND valid_from <= $4
+         ORDER BY valid_from DESC, recorded_at DESC LIMIT 1",
         municipality,
         kind,
-        id
+        id,
+        day
     )?;
     match later {
         Some((code,)) => Ok(Some(code)),
@@ -180,4 +245,19 @@ pub async fn first(tx: &mut Tx, municipality: MunicipalityId, thing: Thing, id: 
     let sql = format!("SELECT code FROM {kind} WHERE municipality_id = $1 AND {kind}_id = $2");
     let code: Option<(String,)> = opt!(tx, sqlx::AssertSqlSafe(sql), municipality, id)?;
     Ok(code.map(|(code,)| code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks;
+
+    #[test]
+    fn codes_that_look_alike_at_a_door_are_alike() {
+        for alike in ["Q-1", "q-1", "Q‐1", "Q–1", "Q −1", "Q - 1", " Q-1 ", "Ｑ-1"] {
+            assert_eq!(looks(alike), "q-1", "{alike}");
+        }
+        assert_eq!((looks("С-1"), looks("Μ 2")), ("c-1".into(), "m 2".into()), "Cyrillic and Greek");
+        assert_ne!(looks("1 11"), looks("11 1"));
+        assert_ne!(looks("Ñ-1"), looks("N-1"));
+    }
 }

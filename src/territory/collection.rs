@@ -135,7 +135,6 @@ impl Served {
 /// One home of a round, as a crew needs it: no name, no phone, no arm, no segment.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Stop {
-    pub route_id: RouteId,
     pub household_id: HouseholdId,
     pub code: String,
     pub lon: f64,
@@ -143,29 +142,27 @@ pub struct Stop {
     pub hint: Option<String>,
 }
 
-/// The served homes on the routes of one operator (or of all) on a day, route by route in the order they are driven by. A stop is a home
-/// with service: the truck passes the others without a bag to look at.
-pub async fn stops(tx: &mut Tx, municipality: MunicipalityId, operator: Option<&str>, day: NaiveDate) -> Result<Vec<Stop>> {
+/// The served homes on a route on a day, in the order it is driven by. A stop is a home with service: the truck passes the others without
+/// a bag to look at. The joins stand in the order in which they are made.
+pub async fn stops(tx: &mut Tx, municipality: MunicipalityId, route: RouteId, day: NaiveDate) -> Result<Vec<Stop>> {
     all!(
         tx,
         concat!(
-            "SELECT s.route_id, h.household_id, ",
+            "SELECT h.household_id, ",
             code_on!("household", "h", "$2"),
-            " AS code, v.lon, v.lat, v.hint
-               FROM segment_version s
-               JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
-            in_force!("r", "$2"),
-            " JOIN operator a ON a.municipality_id = r.municipality_id AND a.operator_id = r.operator_id
-               JOIN household_version v ON v.municipality_id = s.municipality_id AND v.segment_id = s.segment_id AND ",
-            in_force!("v", "$2"),
-            " JOIN household h ON h.municipality_id = v.municipality_id AND h.household_id = v.household_id
-              WHERE s.municipality_id = $1 AND v.service_status = 'served' AND (CAST($3 AS TEXT) IS NULL OR a.code = $3) AND ",
+            " AS code, v.lon, v.lat, v.hint FROM segment_version s CROSS JOIN household_version v CROSS JOIN household h
+              WHERE s.municipality_id = $1 AND s.route_id = $3 AND ",
             in_force!("s", "$2"),
-            " ORDER BY s.route_id, s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, h.household_id"
+            " AND EXISTS (SELECT 1 FROM route_version r WHERE r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            in_force!("r", "$2"),
+            ") AND v.municipality_id = s.municipality_id AND v.segment_id = s.segment_id AND v.service_status = 'served' AND ",
+            in_force!("v", "$2"),
+            " AND h.municipality_id = v.municipality_id AND h.household_id = v.household_id
+              ORDER BY s.begins_m, s.segment_id, CASE WHEN s.reversed THEN -v.along_m ELSE v.along_m END, h.household_id"
         ),
         municipality,
         day,
-        operator
+        route
     )
 }
 

@@ -225,7 +225,7 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
             let kind = kind.name();
             let (new, changed, unchanged) = (outcome.new, outcome.changed, outcome.unchanged);
             if options.json {
-                let mut document = json!({"file": name, "kind": kind, "new": new, "changed": changed, "unchanged": unchanged, "dry_run": dry_run, "warnings": outcome.warnings});
+                let mut document = json!({"file": name, "kind": kind, "new": new, "changed": changed, "unchanged": unchanged, "renamed_operators": outcome.renamed, "dry_run": dry_run, "warnings": outcome.warnings});
                 if dry_run {
                     document["changes"] = json!(outcome.changes);
                     document["by_field"] = json!(by_field(&outcome.changes));
@@ -234,7 +234,11 @@ pub async fn run(command: Command, options: &Options, after: After) -> Result<()
                 return print(&format!("{document}\n"));
             }
             let would = if dry_run { "would be " } else { "" };
-            let line = if new + changed == 0 {
+            let renamed = outcome.renamed;
+            let line = if new + changed == 0 && renamed > 0 {
+                let operators = if renamed == 1 { "operator" } else { "operators" };
+                format!("{name}: {kind}: all {unchanged} as they were; {renamed} {operators} {would}called otherwise\n")
+            } else if new + changed == 0 {
                 format!("{name}: nothing {would}changed; all {unchanged} {kind} are there already\n")
             } else {
                 format!("{name}: {kind}: {new} {would}new, {changed} {would}changed, {unchanged} unchanged\n")

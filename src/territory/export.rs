@@ -121,7 +121,7 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
             segment::of(tx, id, day).await?.into_iter().map(|s| row(columns(&s), s.properties, Some(s.geometry))).collect()
         }
         Kind::Routes => {
-            let operators: BTreeMap<_, _> = route::operators(tx, id, day).await?.into_iter().map(|o| (o.operator_id, o.code)).collect();
+            let operators: BTreeMap<_, _> = route::operators(tx, id, day).await?.into_iter().map(|o| (o.operator_id, o)).collect();
             // A route is told with its opening and its end, ended ones too: what was imported comes back.
             let mut routes: BTreeMap<String, (NaiveDate, Version<route::Planned>)> = BTreeMap::new();
             for version in route::history(tx, id).await? {
@@ -139,7 +139,16 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
                 vec![
                     ("code", json!(ways.on(r.route_id.0, day))),
                     ("name", json!(r.name)),
-                    ("operator", json!(operators.get(&r.operator_id))),
+                    ("operator", json!(operators.get(&r.operator_id).map(|o| &o.code))),
+                    (
+                        "operator_name",
+                        json!(
+                            operators
+                                .get(&r.operator_id)
+                                .map(|o| &o.name)
+                                .filter(|name| Some(*name) != operators.get(&r.operator_id).map(|o| &o.code))
+                        ),
+                    ),
                     ("stream", json!(written_streams(&own))),
                     ("weekdays", json!(names.join(","))),
                     ("window_start", json!(own.first().map(|d| &d.window_start))),
@@ -149,7 +158,15 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
                     ("approximate", json!(r.approximate)),
                 ]
             };
-            routes.into_values().map(|(opened, v)| row(columns(opened, &v), v.facts.0.properties, Some(v.facts.0.geometry))).collect()
+            let own = |properties: Value| match properties {
+                // What its operator is called is the operator's to say, whoever drives the route now.
+                Value::Object(mut properties) => {
+                    properties.remove("operator_name");
+                    Value::Object(properties)
+                }
+                other => other,
+            };
+            routes.into_values().map(|(opened, v)| row(columns(opened, &v), own(v.facts.0.properties), Some(v.facts.0.geometry))).collect()
         }
         Kind::Points => {
             let routes: BTreeSet<_> = route::of(tx, id, day).await?.into_iter().map(|r| r.route_id).collect();
@@ -172,8 +189,8 @@ async fn of(tx: &mut Tx, kind: Kind, id: MunicipalityId, day: NaiveDate) -> Resu
             let lies: BTreeMap<_, _> = segment::of(tx, id, day).await?.into_iter().map(|s| (s.segment_id, s.route_id)).collect();
             let columns = |h: &household::Household| {
                 let on = h.segment_id.and_then(|s| lies.get_key_value(&s));
-                // Who serves a home is its route's to say; a home without service has nobody.
-                let server = on.filter(|_| h.service_status == "served").and_then(|(_, route)| driven.get(route).copied());
+                // Whose a home on a segment is, is its route's to say; a home elsewhere has its own contract.
+                let server = on.and_then(|(_, route)| driven.get(route).copied());
                 vec![
                     ("code", json!(own.on(h.household_id.0, day))),
                     ("segment", json!(on.map(|(segment, _)| segments.on(segment.0, day)))),

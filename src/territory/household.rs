@@ -1,15 +1,17 @@
 //! Homes: a code with a check character, and what is true of it from day to day: place, service, and the one segment it stands on, through
 //! which it belongs to one route, operator and neighbourhood.
 
-use super::code::{self as codes_of, Thing};
+use super::code::{Codes, Thing};
 use super::dated::{Fields, Span, Version, field, in_force, properties};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, Mint, MunicipalityId, OperatorId, SegmentId};
-use crate::{all, bulk};
+use crate::{all, among, bulk};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+use uuid::Uuid;
 
 /// A home as it was on a day.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
@@ -125,18 +127,61 @@ pub fn told(text: &str, letters: &str, known: impl Fn(&str) -> bool) -> String {
     spelled(text).filter(|code| code.starts_with(letters)).unwrap_or_else(|| as_labelled(text))
 }
 
-/// The home somebody names by its code in any spelling, and the code as it stands in the register.
-pub async fn find(tx: &mut Tx, municipality: MunicipalityId, text: &str) -> Result<Option<(HouseholdId, String)>> {
-    let mut asked = String::new();
-    for code in spellings(text) {
-        if code != asked
-            && let Some(id) = codes_of::find(tx, municipality, Thing::Household, &code).await?
-        {
-            return Ok(Some((HouseholdId(id), code)));
-        }
-        asked = code;
+/// A code without the signs between and without case: what is left of «PAC-1» in «pac 1».
+fn bare(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+}
+
+/// Homes by their codes without the signs between; nothing where two homes share one.
+fn without_signs(codes: &Codes) -> HashMap<String, Option<(Uuid, &str)>> {
+    let mut without: HashMap<String, Option<(Uuid, &str)>> = HashMap::new();
+    for (code, id) in codes.every() {
+        let one = without.entry(bare(code)).or_insert(Some((id, code)));
+        *one = one.filter(|(known, _)| *known == id);
     }
-    Ok(None)
+    without
+}
+
+/// The one home whose code is this text but for the signs between and case.
+pub(super) fn meant(codes: &Codes, text: &str) -> Option<Uuid> {
+    without_signs(codes).get(&bare(text)).copied().flatten().map(|(id, _)| id)
+}
+
+/// The homes that texts name, by any code a home was ever given and in any spelling, with that code as the register has it. Signs between
+/// may be left out of a municipality's own codes too, as long as one home alone can be meant.
+pub async fn named(tx: &mut Tx, municipality: MunicipalityId, texts: &BTreeSet<&str>) -> Result<HashMap<String, (HouseholdId, String)>> {
+    let asked: BTreeSet<String> = texts.iter().flat_map(|text| spellings(text)).collect();
+    let asked: Vec<String> = asked.into_iter().collect();
+    let found: Vec<(String, HouseholdId)> = among!(
+        tx,
+        "WITH asked (municipality_id, code) AS (",
+        asked,
+        |code| [municipality, code.clone()],
+        ") SELECT h.code, h.household_id FROM asked CROSS JOIN household h WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code
+           UNION ALL SELECT c.code, c.thing_id FROM asked CROSS JOIN later_code c
+           WHERE c.municipality_id = asked.municipality_id AND c.kind = 'household' AND c.code = asked.code"
+    )?;
+    let known: HashMap<String, HouseholdId> = found.into_iter().collect();
+    let mut homes = HashMap::with_capacity(texts.len());
+    let mut missed: Vec<&str> = Vec::new();
+    for text in texts {
+        match spellings(text).into_iter().find_map(|code| known.get(&code).map(|home| (*home, code))) {
+            Some(home) => drop(homes.insert((*text).to_owned(), home)),
+            None => missed.push(text),
+        }
+    }
+    if !missed.is_empty() {
+        let codes = Codes::read(tx, municipality, Thing::Household).await?;
+        let without = without_signs(&codes);
+        let meant = |text: &str| without.get(&bare(text)).copied().flatten().map(|(id, code)| (HouseholdId(id), code.to_owned()));
+        homes.extend(missed.into_iter().filter_map(|text| Some((text.to_owned(), meant(text)?))));
+    }
+    Ok(homes)
+}
+
+/// The home somebody names, and the code they mean; see [`named`].
+pub async fn find(tx: &mut Tx, municipality: MunicipalityId, text: &str) -> Result<Option<(HouseholdId, String)>> {
+    Ok(named(tx, municipality, &BTreeSet::from([text])).await?.remove(text))
 }
 
 /// The columns of a home `h` and its version `v`, in the order of the struct.
@@ -177,7 +222,7 @@ pub async fn add(tx: &mut Tx, mint: &mut Mint, now: DateTime<Utc>, rows: &[(Span
         |row| [
             row.1.municipality_id,
             row.1.household_id,
-            mint.id::<uuid::Uuid>(now),
+            mint.id::<Uuid>(now),
             row.0.from,
             row.0.to,
             now,

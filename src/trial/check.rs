@@ -1,14 +1,7 @@
 //! What a protocol must be before it may be frozen: every inconsistency, one line, with its key and the remedy.
 
-use super::protocol::Protocol;
+use super::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Outcomes, contrasts, adjustments, strata and norm groups this version can carry out.
-pub const OUTCOMES: [&str; 1] = ["complied"];
-pub const CONTRASTS: [&str; 6] = ["norm", "plan", "norm:plan", "norm_alone", "plan_alone", "norm_and_plan"];
-pub const ADJUSTMENTS: [&str; 2] = ["holm", "none"];
-pub const STRATA: [&str; 2] = ["municipality", "baseline_tercile"];
-pub const GROUPS: [&str; 4] = ["segment", "route", "neighbourhood", "municipality"];
 
 /// Below this many homes no share is ever told.
 const FEWEST_HOMES: i64 = 20;
@@ -17,22 +10,13 @@ const FEWEST_HOMES: i64 = 20;
 struct Lines(Vec<String>);
 
 impl Lines {
-    fn say(&mut self, key: &str, problem: impl AsRef<str>) {
+    fn doubt(&mut self, key: &str, problem: impl AsRef<str>) {
         self.0.push(format!("{key}: {}", problem.as_ref()));
     }
 
     fn unless(&mut self, right: bool, key: &str, problem: impl AsRef<str>) {
         if !right {
-            self.say(key, problem);
-        }
-    }
-
-    /// Names out of a known list, none twice.
-    fn known(&mut self, key: &str, names: &[String], known: &[&str]) {
-        let mut seen = BTreeSet::new();
-        for name in names {
-            self.unless(known.contains(&name.as_str()), key, format!("«{name}» is not known; choose from {}", known.join(", ")));
-            self.unless(seen.insert(name), key, format!("«{name}» stands twice; name it once"));
+            self.doubt(key, problem);
         }
     }
 }
@@ -41,20 +25,19 @@ fn is_name(text: &str, more: char) -> bool {
     !text.is_empty() && text.len() <= 60 && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == more)
 }
 
-impl Protocol {
-    /// Every inconsistency, in the order of the file; empty when the protocol may be frozen.
-    /// `known_wording` says whether a message text of that name exists.
-    pub fn problems(&self, known_wording: &dyn Fn(&str) -> bool) -> Vec<String> {
-        let mut lines = Lines(Vec::new());
-        self.head(&mut lines);
-        self.phases(&mut lines);
-        self.arms_and_contrasts(&mut lines);
-        self.planned_looks(&mut lines);
-        self.norm_rules(&mut lines);
-        self.dose(&mut lines, known_wording);
-        lines.0
-    }
+/// Every inconsistency of numbers, names and dates, in the order of the text; words that mean nothing are told where they are read.
+pub(super) fn problems(text: &Text, known_wording: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut lines = Lines(Vec::new());
+    text.head(&mut lines);
+    text.phases(&mut lines);
+    text.arms_and_contrasts(&mut lines);
+    text.planned_looks(&mut lines);
+    text.norm_rules(&mut lines);
+    text.dose(&mut lines, known_wording);
+    lines.0
+}
 
+impl Text {
     fn head(&self, lines: &mut Lines) {
         lines.unless(is_name(&self.id, '-'), "id", format!("«{}» is not a name; use lower-case letters, digits and hyphens", self.id));
         lines.unless(!self.title.trim().is_empty(), "title", "is empty; say in a few words what the trial is called");
@@ -62,24 +45,26 @@ impl Protocol {
         lines.unless(!self.municipalities.is_empty(), "municipalities", "is empty; name at least one INE code");
         let mut seen = BTreeSet::new();
         for code in &self.municipalities {
-            let digits = code.len() == 4 && code.bytes().all(|b| b.is_ascii_digit());
-            let department = code.get(..2).and_then(|d| d.parse::<u8>().ok()).unwrap_or(0);
-            let place = code.get(2..).and_then(|d| d.parse::<u8>().ok()).unwrap_or(0);
-            lines.unless(
-                digits && (1..=22).contains(&department) && place > 0,
-                "municipalities",
-                format!("«{code}» is not a municipality code; use the four digits of INE, such as 1202"),
-            );
             lines.unless(seen.insert(code), "municipalities", format!("«{code}» stands twice; name it once"));
         }
         lines.unless(self.seed > 0, "seed", "is 0; write the seed that was drawn or agreed on before the freeze");
         lines.unless(self.population.minimum_homes >= 1, "population.minimum_homes", "must be at least 1");
-        lines.unless(
-            self.assignment.unit == "segment",
-            "assignment.unit",
-            format!("«{}» is not known; only segments are assigned", self.assignment.unit),
-        );
-        lines.known("assignment.strata", &self.assignment.strata, &STRATA);
+        let assignment = &self.assignment;
+        for (arm, share) in &assignment.ratio {
+            lines.unless((1..=20).contains(share), "assignment.ratio", format!("{share} of «{arm}» is not a share; use whole numbers from 1 to 20"));
+        }
+        if let Some(block) = assignment.block {
+            lines.unless((2..=100).contains(&block), "assignment.block", format!("{block} is not a size; use 2 (matched pairs) to 100"));
+        }
+        if let Some(rule) = &assignment.rerandomise {
+            let key = "assignment.rerandomise";
+            lines.unless(!rule.covariates.is_empty(), key, "names no covariate; name baseline, homes or both");
+            lines.unless(
+                rule.largest_difference > 0.0 && rule.largest_difference.is_finite(),
+                key,
+                format!("{} is not a largest difference; write one in standard deviations, such as 0.25", rule.largest_difference),
+            );
+        }
     }
 
     fn phases(&self, lines: &mut Lines) {
@@ -108,55 +93,45 @@ impl Protocol {
 
     fn arms_and_contrasts(&self, lines: &mut Lines) {
         lines.unless(self.arms.len() >= 2, "arms", "fewer than two arms; a trial compares");
-        let (mut ids, mut cells) = (BTreeSet::new(), BTreeSet::new());
+        lines.unless(self.arms.len() <= 12, "arms", format!("there are {}; use at most 12", self.arms.len()));
+        let mut ids = BTreeSet::new();
         for arm in &self.arms {
             let name = is_name(&arm.id, '_') && arm.id != "week";
             lines.unless(name, "arms.id", format!("«{}» is not a name; use lower-case letters, digits and underscores, and not «week»", arm.id));
             lines.unless(ids.insert(&arm.id), "arms.id", format!("«{}» stands twice; every arm has its own id", arm.id));
             lines.unless(!arm.name.trim().is_empty(), "arms.name", format!("is empty for «{}»; pages show it", arm.id));
-            lines.unless(
-                cells.insert((arm.norm, arm.plan)),
-                "arms",
-                format!("«{}» is the same as another arm (norm = {}, plan = {}); every arm differs in norm or plan", arm.id, arm.norm, arm.plan),
-            );
+            let same = |other: &&super::text::ArmText| other.id != arm.id && !arm.factors.is_empty() && other.factors == arm.factors;
+            if let Some(other) = self.arms.iter().take_while(|other| other.id != arm.id).find(same) {
+                lines.doubt("arms.factors", format!("«{}» has the same factors as «{}»; arms differ in a factor, or declare none", arm.id, other.id));
+            }
         }
         let analysis = &self.analysis;
-        lines.unless(
-            OUTCOMES.contains(&self.outcome.id.as_str()),
-            "outcome.id",
-            format!("«{}» is not known; choose from {}", self.outcome.id, OUTCOMES.join(", ")),
-        );
         lines.unless(!self.outcome.definition.trim().is_empty(), "outcome.definition", "is empty; say when a collection counts as 1, 0 or missing");
-        lines.unless(
-            ["messages", "after"].contains(&self.estimand.phase.as_str()),
-            "estimand.phase",
-            format!("«{}» is not known; choose messages or after", self.estimand.phase),
-        );
         lines.unless(!analysis.primary.is_empty(), "analysis.primary", "is empty; name at least one contrast");
-        lines.known("analysis.primary", &analysis.primary, &CONTRASTS);
-        lines.known("analysis.secondary", &analysis.secondary, &CONTRASTS);
         for contrast in &analysis.secondary {
             lines.unless(!analysis.primary.contains(contrast), "analysis.secondary", format!("«{contrast}» is primary already; name it once"));
         }
-        for (key, names) in [("analysis.primary", &analysis.primary), ("analysis.secondary", &analysis.secondary)] {
-            for contrast in names {
-                let needed: &[(bool, bool)] = match contrast.as_str() {
-                    "norm" | "plan" | "norm:plan" => &[(false, false), (true, false), (false, true), (true, true)],
-                    "norm_alone" => &[(false, false), (true, false)],
-                    "plan_alone" => &[(false, false), (false, true)],
-                    "norm_and_plan" => &[(false, false), (true, true)],
-                    _ => &[],
-                };
-                for (norm, plan) in needed.iter().filter(|cell| !cells.contains(cell)) {
-                    lines.say(key, format!("«{contrast}» needs an arm with norm = {norm}, plan = {plan}; add the arm or drop the contrast"));
-                }
-            }
+        let used = |id: &String| {
+            analysis.primary.contains(id) || analysis.secondary.contains(id) || analysis.families.iter().any(|family| family.contrasts.contains(id))
+        };
+        for id in analysis.contrasts.keys() {
+            lines.unless(
+                used(id),
+                "analysis.contrasts",
+                format!("«{id}» is in no family; name it in analysis.primary, secondary or a family, or drop it"),
+            );
+            let name = !id.is_empty() && id.len() <= 60 && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == ':');
+            lines.unless(name, "analysis.contrasts", format!("«{id}» is not a name; use lower-case letters, digits, underscores and colons"));
         }
-        lines.unless(
-            ADJUSTMENTS.contains(&analysis.adjust.as_str()),
-            "analysis.adjust",
-            format!("«{}» is not known; choose from {}", analysis.adjust, ADJUSTMENTS.join(", ")),
-        );
+        for family in &analysis.families {
+            lines.unless(
+                is_name(&family.id, '-'),
+                "analysis.families.id",
+                format!("«{}» is not a name; use lower-case letters, digits and hyphens", family.id),
+            );
+            lines.unless(!family.contrasts.is_empty(), "analysis.families.contrasts", format!("«{}» names no contrast", family.id));
+            lines.unless(!family.outcomes.is_empty(), "analysis.families.outcomes", format!("«{}» names no outcome", family.id));
+        }
         lines.unless(
             analysis.level > 0.5 && analysis.level < 1.0,
             "analysis.level",
@@ -235,7 +210,6 @@ impl Protocol {
         );
         lines.unless((2..=10).contains(&norm.ceiling_tenth), "norm.ceiling_tenth", format!("{} is not a tenth; use 2 to 10", norm.ceiling_tenth));
         lines.unless(!norm.groups.is_empty(), "norm.groups", "is empty; name at least one group, smallest first");
-        lines.known("norm.groups", &norm.groups, &GROUPS);
     }
 
     /// One message a week in every arm, of texts that exist, and never more than a home may get.
@@ -252,13 +226,6 @@ impl Protocol {
             "messages.cap_per_28_days",
             "is below four weeks of messages.per_week; planned messages would be held back",
         );
-        for (key, [from, to]) in [("messages.weekday_hours", &messages.weekday_hours), ("messages.saturday_hours", &messages.saturday_hours)] {
-            let read = |text: &String| chrono::NaiveTime::parse_from_str(text, "%H:%M").ok();
-            match (read(from), read(to)) {
-                (Some(start), Some(end)) => lines.unless(start < end, key, format!("{from} is not before {to}; write opening, then closing")),
-                _ => lines.say(key, format!("«{from}» to «{to}» are not hours; write them like 08:00")),
-            }
-        }
         let [first, last] = self.calendar.messages;
         let mut in_week: BTreeMap<i64, i64> = BTreeMap::new();
         let mut unknown = BTreeSet::new();
@@ -283,12 +250,12 @@ impl Protocol {
                 }
                 for (arm, wording) in &step.wording {
                     lines.unless(
-                        self.arm(arm).is_some(),
+                        self.arms.iter().any(|known| known.id == *arm),
                         &key,
                         format!("week {week} names «{arm}», which is not an arm; use the ids under [[arms]]"),
                     );
                     if !known_wording(wording) && unknown.insert((name, wording)) {
-                        lines.say(
+                        lines.doubt(
                             &key,
                             format!("week {week}: there is no wording «{wording}»; put it under templates/messages/es/ or correct the name"),
                         );

@@ -1,6 +1,6 @@
 //! `vecino trial check|freeze|assign|amend|status EXPERIMENT.toml`
 
-use super::freeze::{entry, municipalities_exist, unchanged};
+use super::freeze::{can_begin, entry, municipalities_exist, over, unchanged};
 use super::protocol::Protocol;
 use super::{Trial, amend, assign, find_if_any, freeze, status};
 use crate::account::audit;
@@ -124,17 +124,16 @@ pub async fn as_laid(app: &App, tx: &mut Tx, text: String, place: &str) -> Resul
         return Ok(text);
     }
     match find_if_any(tx, &Protocol::parse(&text, place)?.id).await? {
-        Some(trial) => Protocol::laid(&text, trial.protocol.week(1), trial.protocol.calendar.weeks),
+        Some(trial) => super::text::laid(&text, trial.protocol.week(1), trial.protocol.calendar.weeks),
         None => Ok(text),
     }
 }
 
 /// Reads and checks a text, texts of messages included.
 pub fn sound(text: &str, place: &str, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<Protocol> {
-    let protocol = Protocol::parse(text, place)?;
-    let problems = protocol.problems(&known_wording);
+    let problems = Protocol::problems(text, place, &known_wording)?;
     if problems.is_empty() {
-        return Ok(protocol);
+        return Protocol::parse(text, place);
     }
     Err(Error::refused_lines("protocol", problems.into_iter().map(|line| format!("{place}: {line}")).collect()))
 }
@@ -160,6 +159,11 @@ async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> 
         let mut tx = app.db.read().await?;
         municipalities_exist(&mut tx, &protocol, &place).await?;
         frozen = Some(find_if_any(&mut tx, &protocol.id).await?.map(|trial| trial.sha256));
+        if frozen == Some(None) {
+            can_begin(&mut tx, &protocol, app.clock.today(), &place).await?;
+        }
+    } else if let Some(line) = over(&protocol, options.clock().today(), &place) {
+        return Err(Error::refused("protocol", line));
     }
     let steps: usize = protocol.campaigns.values().map(|campaign| campaign.steps.len()).sum();
     if options.json {

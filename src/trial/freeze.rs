@@ -3,7 +3,7 @@
 use super::protocol::{PlannedLook, Protocol};
 use super::{Trial, find, find_if_any, looks};
 use crate::account::audit;
-use crate::clock::{local_day, to_micros};
+use crate::clock::{local_day, show_day, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Kind, Result};
 use crate::id::MunicipalityId;
@@ -22,6 +22,7 @@ pub async fn freeze(tx: &mut Tx, text: &str, place: &str, now: DateTime<Utc>) ->
         return Ok(trial);
     }
     municipalities_exist(tx, &protocol, place).await?;
+    can_begin(tx, &protocol, local_day(now), place).await?;
     let sha256 = Protocol::sha256(text);
     let seed =
         i64::try_from(protocol.seed).map_err(|_| Error::refused("protocol", format!("{place}: seed: is too large; use at most {}", i64::MAX)))?;
@@ -125,11 +126,10 @@ fn same(trial: &Trial, text: &str, place: &str) -> Result<()> {
 }
 
 fn sound(text: &str, place: &str) -> Result<Protocol> {
-    let protocol = Protocol::parse(text, place)?;
     // Whether wordings exist is asked by the command, which is told where they are.
-    let problems = protocol.problems(&|_| true);
+    let problems = Protocol::problems(text, place, &|_| true)?;
     if problems.is_empty() {
-        return Ok(protocol);
+        return Protocol::parse(text, place);
     }
     Err(Error::refused_lines("protocol", problems.into_iter().map(|line| format!("{place}: {line}")).collect()))
 }
@@ -138,12 +138,37 @@ fn sound(text: &str, place: &str) -> Result<Protocol> {
 pub(crate) async fn municipalities_exist(tx: &mut Tx, protocol: &Protocol, place: &str) -> Result<()> {
     let mut lines = Vec::new();
     for code in &protocol.municipalities {
-        let known: Option<(MunicipalityId,)> = opt!(tx, "SELECT municipality_id FROM municipality WHERE code = $1", code)?;
+        let known: Option<(MunicipalityId,)> = opt!(tx, "SELECT municipality_id FROM municipality WHERE municipality_id = $1", *code)?;
         if known.is_none() {
             lines.push(format!("{place}: municipalities: «{code}» is not among the municipalities of this database; correct the code, or import it with `vecino geo import municipalities`"));
         }
     }
     if lines.is_empty() { Ok(()) } else { Err(Error::refused_lines("municipality-unknown", lines)) }
+}
+
+/// Refuses a trial whose calendar is over, and a campaign that another trial has the name of.
+pub(crate) async fn can_begin(tx: &mut Tx, protocol: &Protocol, today: NaiveDate, place: &str) -> Result<()> {
+    let mut lines: Vec<String> = over(protocol, today, place).into_iter().collect();
+    for other in super::all(tx).await?.into_iter().filter(|other| other.id != protocol.id) {
+        for name in protocol.campaigns.keys().filter(|name| other.protocol.campaigns.contains_key(*name)) {
+            lines.push(format!(
+                "{place}: campaigns.{name}: trial {} has a campaign of that name, and commands find it by its name; give this one another",
+                other.id
+            ));
+        }
+    }
+    if lines.is_empty() { Ok(()) } else { Err(Error::refused_lines("protocol", lines)) }
+}
+
+/// What is wrong with a trial that would begin after its end.
+pub(crate) fn over(protocol: &Protocol, today: NaiveDate, place: &str) -> Option<String> {
+    let last = protocol.week(protocol.calendar.weeks).sunday();
+    (last < today).then(|| {
+        format!(
+            "{place}: calendar: its last day was {}, so nothing of it can be observed any more; write a first_week that is still to come",
+            show_day(last)
+        )
+    })
 }
 
 /// What an amendment may not touch: one line each, empty when it may be recorded.
@@ -157,8 +182,7 @@ fn unchangeable(trial: &Trial, new: &Protocol, today: NaiveDate) -> Vec<String> 
     };
     keep(old.seed == new.seed, "seed", "the draw follows from it");
     keep(old.municipalities == new.municipalities, "municipalities", "the trial was registered for them");
-    let assignment = old.assignment.unit == new.assignment.unit && old.assignment.strata == new.assignment.strata;
-    keep(assignment, "assignment", "the draw follows from it");
+    keep(old.assignment == new.assignment, "assignment", "the draw follows from it");
     keep(old.arms == new.arms, "arms", "segments are drawn into them");
     if trial.assigned_at.is_some() {
         let why = "the segments are drawn already";

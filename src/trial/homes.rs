@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Homes of one arm since the draw, as the report's flow tells them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Since {
     /// Homes of the draw that moved to another segment. Whose segment was cut, or became part of another, moved nowhere.
     pub moved: i64,
@@ -50,6 +50,7 @@ pub struct Carried {
     pub observed: f64,
     pub set_out: f64,
     pub complied: f64,
+    pub contaminated: f64,
 }
 
 impl Homes {
@@ -132,10 +133,10 @@ impl Homes {
             return Ok(Vec::new());
         }
         let mut carried = Vec::new();
-        let mut carry = |away: &Away, at: Week, [due, observed, set_out, complied]: [f64; 4]| {
+        let mut carry = |away: &Away, at: Week, [due, observed, set_out, complied, contaminated]: [f64; 5]| {
             for (segment, sign) in [(away.lies_in, -1.0), (away.counts_in, 1.0)] {
-                let [due, observed, set_out, complied] = [due, observed, set_out, complied].map(|n| sign * n);
-                carried.push(Carried { segment, week: at, due, observed, set_out, complied });
+                let [due, observed, set_out, complied, contaminated] = [due, observed, set_out, complied, contaminated].map(|n| sign * n);
+                carried.push(Carried { segment, week: at, due, observed, set_out, complied, contaminated });
             }
         };
         // Stays of a home come oldest first: of several on one segment the first tells from when to ask.
@@ -151,18 +152,18 @@ impl Homes {
                 at = at.plus(1);
             }
         }
-        let cells: Vec<(Week, HouseholdId, SegmentId, i32, i32, i32)> = among!(
+        let cells: Vec<(Week, HouseholdId, SegmentId, i32, i32, i32, i32)> = among!(
             tx,
             "WITH asked (municipality_id, iso_week, household_id, segment_id) AS (",
             asked,
             |row| [municipality, row.0, row.1, row.2],
-            ") SELECT w.iso_week, w.household_id, w.segment_id, w.observed, w.set_out, w.complied FROM asked CROSS JOIN home_week w
+            ") SELECT w.iso_week, w.household_id, w.segment_id, w.observed, w.set_out, w.complied, w.contaminated FROM asked CROSS JOIN home_week w
                 WHERE w.municipality_id = asked.municipality_id AND w.iso_week = asked.iso_week AND w.household_id = asked.household_id
                   AND w.segment_id = asked.segment_id"
         )?;
-        for (at, home, segment, observed, set_out, complied) in cells {
+        for (at, home, segment, observed, set_out, complied, contaminated) in cells {
             if let Some(away) = by_home.get(&(home, segment)) {
-                carry(away, at, [0.0, f64::from(observed), f64::from(set_out), f64::from(complied)]);
+                carry(away, at, [0.0, f64::from(observed), f64::from(set_out), f64::from(complied), f64::from(contaminated)]);
             }
         }
         let rounds: Vec<(SegmentId, NaiveDate)> = all!(
@@ -176,7 +177,7 @@ impl Homes {
         )?;
         for away in &self.away {
             for (_, day) in rounds.iter().filter(|(segment, day)| *segment == away.lies_in && away.days.holds(*day)) {
-                carry(away, Week::of(*day), [1.0, 0.0, 0.0, 0.0]);
+                carry(away, Week::of(*day), [1.0, 0.0, 0.0, 0.0, 0.0]);
             }
         }
         Ok(carried)

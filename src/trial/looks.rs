@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
 use crate::{all, run};
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -20,6 +20,8 @@ pub struct Look {
     /// When its report was first made; empty until then.
     pub opened_at: Option<DateTime<Utc>>,
     pub opened_by: Option<String>,
+    /// The report it was opened with.
+    pub source_hash: Option<String>,
 }
 
 /// A request for a look outside the plan. It opens nothing.
@@ -32,7 +34,7 @@ pub struct Request {
 
 /// The planned looks, in order.
 pub async fn all(tx: &mut Tx, trial_id: &str) -> Result<Vec<Look>> {
-    all!(tx, "SELECT look, opens_on, data_through, opened_at, opened_by FROM trial_look WHERE trial_id = $1 ORDER BY look", trial_id)
+    all!(tx, "SELECT look, opens_on, data_through, opened_at, opened_by, source_hash FROM trial_look WHERE trial_id = $1 ORDER BY look", trial_id)
 }
 
 /// The last look whose day has come.
@@ -45,8 +47,8 @@ pub fn next(looks: &[Look], today: NaiveDate) -> Option<&Look> {
     looks.iter().find(|look| look.opens_on > today)
 }
 
-/// Marks a look as opened, once; refuses one whose day has not come.
-pub async fn open(tx: &mut Tx, trial_id: &str, look: &Look, now: DateTime<Utc>, actor: &str) -> Result<()> {
+/// Opens a look, once, with the report and the data it will stand on for ever; refuses one whose day has not come.
+pub async fn open(tx: &mut Tx, trial_id: &str, look: &Look, (source_hash, data): (&str, Value), now: DateTime<Utc>, actor: &str) -> Result<()> {
     if look.opens_on > local_day(now) {
         return Err(Error::refused(
             "look-closed",
@@ -56,14 +58,16 @@ pub async fn open(tx: &mut Tx, trial_id: &str, look: &Look, now: DateTime<Utc>, 
     }
     let opened = run!(
         tx,
-        "UPDATE trial_look SET opened_at = $3, opened_by = $4 WHERE trial_id = $1 AND look = $2 AND opened_at IS NULL",
+        "UPDATE trial_look SET opened_at = $3, opened_by = $4, source_hash = $5 WHERE trial_id = $1 AND look = $2 AND opened_at IS NULL",
         trial_id,
         look.look,
         to_micros(now),
-        actor
+        actor,
+        source_hash
     )?;
     if opened > 0 {
-        let detail = json!({"look": look.look, "data_through": look.data_through});
+        run!(tx, "INSERT INTO trial_look_data (trial_id, look, data) VALUES ($1, $2, $3)", trial_id, look.look, data)?;
+        let detail = json!({"look": look.look, "data_through": look.data_through, "source_hash": source_hash});
         audit::record(tx, MunicipalityId::NONE, now, audit::Entry { stream: "trial", actor, action: "look opened", target: trial_id, detail })
             .await?;
     }
@@ -133,6 +137,7 @@ mod tests {
                 data_through: protocol.week(look.data_through),
                 opened_at: None,
                 opened_by: None,
+                source_hash: None,
             })
             .collect();
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();

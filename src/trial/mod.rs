@@ -3,7 +3,8 @@
 //! A frozen protocol is kept byte for byte. What counts is the newest amendment's text, or the frozen one when there is none.
 
 pub mod assign;
-pub mod check;
+pub(crate) mod check;
+pub mod contrast;
 pub mod command;
 pub mod freeze;
 pub mod homes;
@@ -13,6 +14,7 @@ pub mod page;
 pub mod protocol;
 pub mod randomise;
 pub mod status;
+pub mod text;
 pub mod verify;
 
 pub use assign::assign;
@@ -20,12 +22,13 @@ pub use freeze::{amend, freeze};
 pub use page::routes;
 
 use crate::db::Tx;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::id::{MunicipalityId, SegmentId};
 use crate::territory::change::Drawn;
 use crate::{all, opt};
 use chrono::{DateTime, NaiveDate, Utc};
 use protocol::Protocol;
+use randomise::LeftOver;
 use std::collections::BTreeSet;
 
 /// A protocol that is frozen in this database.
@@ -46,6 +49,8 @@ pub struct Trial {
     pub seed: u64,
     pub frozen_at: Option<DateTime<Utc>>,
     pub assigned_at: Option<DateTime<Utc>>,
+    /// By which rule the arms are, or will be, drawn.
+    pub left_over: LeftOver,
     pub amendments: Vec<Amendment>,
 }
 
@@ -74,6 +79,8 @@ pub struct TrialSegment {
     pub baseline_complied: i32,
     /// `1202/2`: municipality and baseline tercile.
     pub stratum: Option<String>,
+    /// Segments of like baseline within the stratum that were dealt together, from 1; the rule may have none.
+    pub block: Option<i32>,
     pub arm: Option<String>,
     pub left_out: Option<String>,
 }
@@ -86,6 +93,7 @@ struct Row {
     seed: i64,
     frozen_at: Option<DateTime<Utc>>,
     assigned_at: Option<DateTime<Utc>>,
+    draw_rule: i16,
 }
 
 /// The trial of that name; refuses a name that was never frozen here.
@@ -98,19 +106,28 @@ pub async fn find(tx: &mut Tx, trial_id: &str) -> Result<Trial> {
 
 pub(crate) async fn find_if_any(tx: &mut Tx, trial_id: &str) -> Result<Option<Trial>> {
     let row: Option<Row> =
-        opt!(tx, "SELECT trial_id, protocol, protocol_sha256, seed, frozen_at, assigned_at FROM trial WHERE trial_id = $1", trial_id)?;
+        opt!(tx, "SELECT trial_id, protocol, protocol_sha256, seed, frozen_at, assigned_at, draw_rule FROM trial WHERE trial_id = $1", trial_id)?;
     match row {
         Some(row) => read(tx, row).await.map(Some),
         None => Ok(None),
     }
 }
 
-/// Every trial of this database, by name.
+/// Every trial of this database whose protocol can be read, by name.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Trial>> {
-    let rows: Vec<Row> = all!(tx, "SELECT trial_id, protocol, protocol_sha256, seed, frozen_at, assigned_at FROM trial ORDER BY trial_id")?;
+    let rows: Vec<Row> =
+        all!(tx, "SELECT trial_id, protocol, protocol_sha256, seed, frozen_at, assigned_at, draw_rule FROM trial ORDER BY trial_id")?;
     let mut trials = Vec::with_capacity(rows.len());
     for row in rows {
-        trials.push(read(tx, row).await?);
+        let id = row.trial_id.clone();
+        match read(tx, row).await {
+            Ok(trial) => trials.push(trial),
+            // One text that cannot be read stops no other trial; `find` and `verify` say what is wrong with it.
+            Err(error) if error.kind == Kind::Refused => {
+                tracing::error!(trial = id, code = error.code, line = %error, "a stored protocol cannot be read")
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(trials)
 }
@@ -138,6 +155,7 @@ async fn read(tx: &mut Tx, row: Row) -> Result<Trial> {
         seed: row.seed.unsigned_abs(),
         frozen_at: row.frozen_at,
         assigned_at: row.assigned_at,
+        left_over: assign::left_over(row.draw_rule),
         amendments,
     })
 }
@@ -154,6 +172,17 @@ fn parsed(trial_id: &str, text: &str, sha256: &str) -> Result<Protocol> {
 }
 
 impl Trial {
+    /// The protocol that has this hash, frozen or amended, and its amendment.
+    pub fn of_hash(&self, sha256: &str) -> Result<Option<(Protocol, Option<&Amendment>)>> {
+        if let Some(amendment) = self.amendments.iter().find(|amendment| amendment.sha256 == sha256) {
+            return Ok(Some((parsed(&self.id, &amendment.text, &amendment.sha256)?, Some(amendment))));
+        }
+        if self.frozen_sha256 == sha256 {
+            return Ok(Some((parsed(&self.id, &self.frozen_text, &self.frozen_sha256)?, None)));
+        }
+        Ok(None)
+    }
+
     /// What counted at a moment: the newest amendment until then, or what was frozen first.
     pub fn in_force(&self, at: DateTime<Utc>) -> Result<Protocol> {
         match self.amendments.iter().rfind(|amendment| amendment.dated_at <= at) {
@@ -165,8 +194,7 @@ impl Trial {
 
 /// The frozen trials that run in a municipality, by name, each as it is in force.
 pub async fn of(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Trial>> {
-    let code = municipality.to_string();
-    let own = |trial: &Trial| trial.frozen_at.is_some() && trial.protocol.municipalities.contains(&code);
+    let own = |trial: &Trial| trial.frozen_at.is_some() && trial.protocol.municipalities.contains(&municipality);
     Ok(all(tx).await?.into_iter().filter(own).collect())
 }
 
@@ -191,7 +219,7 @@ pub async fn drawn(tx: &mut Tx, municipality: MunicipalityId, among: &BTreeSet<S
 pub async fn segments(tx: &mut Tx, trial_id: &str) -> Result<Vec<TrialSegment>> {
     let mut segments: Vec<TrialSegment> = all!(
         tx,
-        "SELECT t.municipality_id, t.segment_id, s.code, t.homes, t.baseline_observed, t.baseline_complied, t.stratum, t.arm, t.left_out
+        "SELECT t.municipality_id, t.segment_id, s.code, t.homes, t.baseline_observed, t.baseline_complied, t.stratum, t.block, t.arm, t.left_out
            FROM trial_segment t
            JOIN segment s ON s.municipality_id = t.municipality_id AND s.segment_id = t.segment_id
           WHERE t.trial_id = $1",

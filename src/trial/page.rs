@@ -1,6 +1,6 @@
 //! The protocol in words, with its hash, amendments and text; and the form to ask for a look outside the plan.
 
-use super::protocol::{Protocol, published_on};
+use super::protocol::{Contrast, Family, Protocol, published_on};
 use super::{Trial, find, looks, status};
 use crate::account::Actor;
 use crate::account::access::Routes;
@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::clock::{Week, show_day, show_time};
 use crate::db::Tx;
 use crate::error::{Error, Kind, Result};
-use crate::id::{Mint, MunicipalityId};
+use crate::id::Mint;
 use crate::language::Words;
 use crate::opt;
 use crate::page::{Page, Reader, count};
@@ -32,8 +32,7 @@ async fn within_reach(tx: &mut Tx, actor: &Actor, trial_id: &str) -> Result<Tria
     let unknown =
         || Error::not_found("trial-unknown", format!("trial «{trial_id}» is not among those you may see; check its name")).with("trial", trial_id);
     let trial = find(tx, trial_id).await.map_err(|error| if error.kind == Kind::NotFound { unknown() } else { error })?;
-    let codes = &trial.protocol.municipalities;
-    let reached = codes.iter().any(|code| MunicipalityId::parse(code).is_ok_and(|municipality| actor.reaches(municipality)));
+    let reached = trial.protocol.municipalities.iter().any(|municipality| actor.reaches(*municipality));
     if reached { Ok(trial) } else { Err(unknown()) }
 }
 
@@ -43,9 +42,9 @@ async fn protocol_page(State(app): State<App>, reader: Reader, actor: Actor, Pat
     let status = status::status(&mut tx, &trial, app.clock.today()).await?;
     let asked = looks::requests(&mut tx, &trial.id).await?;
     let mut places = Vec::new();
-    for code in &trial.protocol.municipalities {
-        let name: Option<(String,)> = opt!(tx, "SELECT name FROM municipality WHERE code = $1", code)?;
-        places.push(name.map_or_else(|| code.clone(), |(name,)| name));
+    for municipality in &trial.protocol.municipalities {
+        let name: Option<(String,)> = opt!(tx, "SELECT name FROM municipality WHERE municipality_id = $1", *municipality)?;
+        places.push(name.map_or_else(|| municipality.to_string(), |(name,)| name));
     }
     let words = &reader.words;
     let (protocol, today) = (&trial.protocol, app.clock.today());
@@ -106,7 +105,7 @@ fn the_question(words: &Words, protocol: &Protocol) -> Markup {
                     tr { th scope="row" { (words.say("trial-outcome")) } td lang="es-GT" { (protocol.outcome.definition) } }
                     tr { th scope="row" { (words.say("trial-population")) } td lang="es-GT" { (protocol.estimand.population) } }
                     tr { th scope="row" { (words.say("trial-effect")) } td lang="es-GT" { (protocol.estimand.effect) } }
-                    tr { th scope="row" { (words.say("trial-phase")) } td { (words.say(&format!("trial-phase-{}", protocol.estimand.phase))) } }
+                    tr { th scope="row" { (words.say("trial-phase")) } td { (words.say(&format!("trial-phase-{}", protocol.estimand.phase.name()))) } }
                 }
             }
         }
@@ -117,20 +116,32 @@ fn the_arms(words: &Words, trial: &Trial, status: &status::Status) -> Markup {
     let protocol = &trial.protocol;
     let yes = |given: bool| words.say(if given { "trial-yes" } else { "trial-no" });
     let strata: Vec<String> =
-        protocol.assignment.strata.iter().map(|stratum| words.say(&format!("trial-stratum-{}", stratum.replace('_', "-")))).collect();
+        protocol.assignment.strata.iter().map(|stratum| words.say(&format!("trial-stratum-{}", stratum.name().replace('_', "-")))).collect();
+    let factors: std::collections::BTreeSet<&String> = protocol.arms.iter().flat_map(|arm| arm.factors.keys()).collect();
+    let factors: Vec<&str> = factors.into_iter().map(String::as_str).collect();
+    let shares = protocol.assignment.ratio.iter().any(|share| *share != protocol.assignment.ratio[0]);
     let counts = |at: usize| -> usize { status.draw.iter().flat_map(|draw| &draw.strata).map(|(_, row)| row.get(at).copied().unwrap_or(0)).sum() };
     html! {
         section {
             h2 { (words.say("trial-arms")) }
+            @if let Some(size) = protocol.assignment.block { p { (words.tell("trial-draw-blocks", &[("size", (size as i64).into())])) } }
+            @if let Some(rule) = &protocol.assignment.rerandomise {
+                @let names: Vec<String> = rule.covariates.iter().map(|covariate| words.say(&format!("trial-covariate-{}", covariate.name()))).collect();
+                p { (words.tell("trial-draw-again", &[("names", names.join(words.say("trial-and").as_str()).into()), ("difference", rule.largest_difference.to_string().into())])) }
+            }
             p { (words.tell("trial-draw", &[("strata", strata.join(words.say("trial-and").as_str()).into()), ("homes", protocol.population.minimum_homes.into())])) }
             table.tabla {
                 caption { (words.say("trial-arms-caption")) }
                 thead { tr {
-                    th scope="col" { (words.say("trial-arm")) } th scope="col" { (words.say("trial-tells-norm")) } th scope="col" { (words.say("trial-asks-plan")) }
+                    th scope="col" { (words.say("trial-arm")) }
+                    @for factor in &factors { th scope="col" { (words.find(&format!("trial-factor-{factor}"), &[]).unwrap_or_else(|| (*factor).to_owned())) } }
+                    @if shares { th.num scope="col" { (words.say("trial-ratio")) } }
                     @if status.draw.is_some() { th.num scope="col" { (words.say("trial-segments")) } }
                 } }
                 tbody { @for (at, arm) in protocol.arms.iter().enumerate() { tr {
-                    th scope="row" lang="es-GT" { (arm.name) } td { (yes(arm.norm)) } td { (yes(arm.plan)) }
+                    th scope="row" lang="es-GT" { (arm.name) }
+                    @for factor in &factors { td { (arm.factors.get(*factor).map_or(String::new(), |given| yes(*given))) } }
+                    @if shares { td.num { (protocol.assignment.ratio.get(at).copied().unwrap_or(1)) } }
                     @if status.draw.is_some() { td.num { (count(counts(at) as i64)) } }
                 } } }
             }
@@ -146,7 +157,16 @@ fn the_arms(words: &Words, trial: &Trial, status: &status::Status) -> Markup {
 
 fn the_analysis(words: &Words, protocol: &Protocol) -> Markup {
     let analysis = &protocol.analysis;
-    let name = |contrast: &String| words.say(&format!("trial-contrast-{}", contrast.replace([':', '_'], "-")));
+    let standing = |at: usize, family: &Family| match at {
+        0 => format!("{}, {}", words.say("trial-primary"), words.say(&format!("trial-adjust-{}", family.adjust.name()))),
+        1 => words.say("trial-secondary"),
+        _ => {
+            let measures: Vec<String> =
+                family.measures.iter().map(|measure| words.say(&format!("trial-measure-{}", measure.name().replace('_', "-")))).collect();
+            let phase = words.say(&format!("trial-phase-{}", family.phase.name()));
+            format!("{} · {} · {}", measures.join(", "), phase, words.say(&format!("trial-adjust-{}", family.adjust.name())))
+        }
+    };
     html! {
         section {
             h2 { (words.say("trial-contrasts")) }
@@ -156,13 +176,22 @@ fn the_analysis(words: &Words, protocol: &Protocol) -> Markup {
                 caption { (words.say("trial-contrasts-caption")) }
                 thead { tr { th scope="col" { (words.say("trial-contrast")) } th scope="col" { (words.say("trial-standing")) } } }
                 tbody {
-                    @for contrast in &analysis.primary { tr { th scope="row" { (name(contrast)) }
-                        td { (words.say("trial-primary")) ", " (words.say(&format!("trial-adjust-{}", analysis.adjust))) } } }
-                    @for contrast in &analysis.secondary { tr { th scope="row" { (name(contrast)) } td.suave { (words.say("trial-secondary")) } } }
+                    @for (at, family) in analysis.families.iter().enumerate() {
+                        @for contrast in &family.contrasts { tr {
+                            th scope="row" { (contrast_name(words, contrast)) }
+                            td.suave[at > 0] { (standing(at, family)) }
+                        } }
+                    }
                 }
             }
         }
     }
+}
+
+/// What the protocol calls a contrast; those of the earliest format are known by name.
+pub fn contrast_name(words: &Words, contrast: &Contrast) -> String {
+    let known = || words.find(&format!("trial-contrast-{}", contrast.id.replace([':', '_'], "-")), &[]);
+    contrast.name.clone().or_else(known).unwrap_or_else(|| contrast.id.clone())
 }
 
 /// Numbers of ISO weeks; the days beside them say the year.
@@ -250,12 +279,13 @@ fn the_stop_rules(words: &Words, protocol: &Protocol) -> Markup {
 }
 
 fn the_messages(words: &Words, protocol: &Protocol) -> Markup {
+    let clock = |minutes: u32| format!("{:02}:{:02}", minutes / 60, minutes % 60);
     html! {
         section {
             h2 { (words.say("trial-messages")) }
-            p { (words.tell("trial-dose", &[("n", protocol.messages.per_week.into()), ("from", protocol.messages.weekday_hours[0].clone().into()),
-                ("until", protocol.messages.weekday_hours[1].clone().into()),
-                ("sfrom", protocol.messages.saturday_hours[0].clone().into()), ("suntil", protocol.messages.saturday_hours[1].clone().into())])) }
+            p { (words.tell("trial-dose", &[("n", protocol.messages.per_week.into()), ("from", clock(protocol.messages.weekday_hours[0]).into()),
+                ("until", clock(protocol.messages.weekday_hours[1]).into()),
+                ("sfrom", clock(protocol.messages.saturday_hours[0]).into()), ("suntil", clock(protocol.messages.saturday_hours[1]).into())])) }
             p { (words.tell("trial-norm-rule", &[("definition", protocol.norm.definition.clone().into()), ("weeks", protocol.norm.window_weeks.into()),
                 ("homes", protocol.norm.minimum_homes.into()), ("group", protocol.norm.group_homes.into())])) }
             @for (campaign, steps) in &protocol.campaigns {

@@ -1,29 +1,79 @@
-//! The protocol as its authors wrote it: one TOML file, read strictly, hashed byte for byte.
+//! A protocol as it is obeyed: typed, whatever format its text was written in. `text` reads it, `check` doubts it before the freeze.
 
+use super::text;
 use crate::clock::Week;
-use crate::error::{Error, Result};
-use crate::id::sha256_hex;
+use crate::error::Result;
+use crate::id::{MunicipalityId, sha256_hex};
 use chrono::{Duration, NaiveDate};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The protocol that ships with the house, `experiments/norma-y-plan-2026.toml`.
 pub const DEFAULT: &str = include_str!("../../experiments/norma-y-plan-2026.toml");
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A list of words a protocol may use for one thing, each with what it means.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+
+            /// `None` for a word that is not of the list.
+            pub fn parse(word: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|it| it.name() == word)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+    };
+}
+
+words!(Phase { Baseline = "baseline", Messages = "messages", After = "after" });
+words!(
+    /// What segments are alike in before they are drawn.
+    Stratum { Municipality = "municipality", BaselineTercile = "baseline_tercile" }
+);
+words!(
+    /// What a segment is known by before the draw, for a rule of re-randomisation.
+    Covariate {
+        /// Share of the baseline's observed collections that complied.
+        Baseline = "baseline",
+        /// Served homes.
+        Homes = "homes"
+    }
+);
+words!(
+    /// What is measured of an observed collection, 0 or 1.
+    Measure { Complied = "complied", SetOut = "set_out", Contaminated = "contaminated" }
+);
+words!(Adjust { Holm = "holm", None = "none" });
+words!(
+    /// A group of neighbours a norm may be told of.
+    GroupKind { Segment = "segment", Route = "route", Neighbourhood = "neighbourhood", Municipality = "municipality" }
+);
+
+#[derive(Debug, Clone)]
 pub struct Protocol {
     pub id: String,
     pub title: String,
     pub question: String,
     pub registry_number: String,
     pub ethics_approval: String,
-    /// INE codes, four digits.
-    pub municipalities: Vec<String>,
+    pub municipalities: Vec<MunicipalityId>,
     pub seed: u64,
     pub calendar: Calendar,
     pub population: Population,
-    pub assignment: AssignmentRule,
+    pub assignment: Assignment,
     pub arms: Vec<Arm>,
     pub outcome: Outcome,
     pub estimand: Estimand,
@@ -35,83 +85,120 @@ pub struct Protocol {
     pub campaigns: BTreeMap<String, Campaign>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Trial weeks are counted from 1; a phase is its first and last week.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendar {
-    /// `2026-W29`
-    pub first_week: String,
+    pub first_week: Week,
     pub weeks: i64,
     pub baseline: [i64; 2],
     pub messages: [i64; 2],
     pub after: [i64; 2],
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    Baseline,
-    Messages,
-    After,
-}
-
-impl Phase {
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Baseline => "baseline",
-            Phase::Messages => "messages",
-            Phase::After => "after",
+impl Calendar {
+    pub fn of(&self, phase: Phase) -> [i64; 2] {
+        match phase {
+            Phase::Baseline => self.baseline,
+            Phase::Messages => self.messages,
+            Phase::After => self.after,
         }
+    }
+
+    /// The phase of a trial week, if it lies in one.
+    pub fn phase(&self, trial_week: i64) -> Option<Phase> {
+        Phase::ALL.iter().copied().find(|phase| {
+            let [from, to] = self.of(*phase);
+            (from..=to).contains(&trial_week)
+        })
     }
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Population {
+    /// Homes of a segment that must have been observed in the baseline for it to enter.
     pub minimum_homes: i64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AssignmentRule {
-    pub unit: String,
-    pub strata: Vec<String>,
+/// How segments are drawn into arms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    pub strata: Vec<Stratum>,
+    /// Segments of each arm in a round of dealing, in the order of the arms; 1 each when the allocation is equal.
+    pub ratio: Vec<u32>,
+    /// Segments of like baseline that are dealt together within a stratum; 2 makes matched pairs.
+    pub block: Option<usize>,
+    pub rerandomise: Option<Rerandomise>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Draws are made until no two arms differ in the mean of a covariate by more than so many of its standard deviations over segments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rerandomise {
+    pub covariates: Vec<Covariate>,
+    pub largest_difference: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arm {
     pub id: String,
     pub name: String,
-    pub norm: bool,
-    pub plan: bool,
+    /// What the arm gets, factor by factor; empty where the design is not factorial.
+    pub factors: BTreeMap<String, bool>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    pub id: String,
+    pub measure: Measure,
     pub definition: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Estimand {
     pub population: String,
     pub effect: String,
-    pub phase: String,
+    pub phase: Phase,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
-    pub primary: Vec<String>,
-    pub secondary: Vec<String>,
-    pub adjust: String,
+    /// The primary family first, the secondary one second.
+    pub families: Vec<Family>,
     pub level: f64,
     pub randomisation_draws: u32,
     pub wild_draws: u32,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+impl Analysis {
+    /// Every contrast that is asked of the primary outcome in the estimand's phase: the primary ones, then the secondary ones.
+    pub fn contrasts(&self) -> impl Iterator<Item = &Contrast> {
+        self.families.iter().take(2).flat_map(|family| &family.contrasts)
+    }
+
+    /// A registered contrast by its name, whatever family it stands in.
+    pub fn contrast(&self, id: &str) -> Option<&Contrast> {
+        self.families.iter().flat_map(|family| &family.contrasts).find(|contrast| contrast.id == id)
+    }
+}
+
+/// Contrasts that are told together, and how their p are adjusted for being several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    pub id: String,
+    pub contrasts: Vec<Contrast>,
+    pub measures: Vec<Measure>,
+    pub phase: Phase,
+    pub adjust: Adjust,
+}
+
+/// Σ weight × mean over the arms, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contrast {
+    pub id: String,
+    /// What pages call it; the earliest format has no names.
+    pub name: Option<String>,
+    pub weights: Vec<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedLook {
     pub look: i32,
@@ -119,8 +206,7 @@ pub struct PlannedLook {
     pub data_through: i64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NormRules {
     pub definition: String,
     pub window_weeks: i64,
@@ -133,81 +219,67 @@ pub struct NormRules {
     pub dynamic_rise: f64,
     pub dynamic_level: f64,
     pub ceiling_tenth: i16,
-    pub groups: Vec<String>,
+    pub groups: Vec<GroupKind>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Hours are minutes after midnight in Guatemala, first and last.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRules {
     pub per_week: i64,
-    pub weekday_hours: [String; 2],
-    pub saturday_hours: [String; 2],
+    pub weekday_hours: [u32; 2],
+    pub saturday_hours: [u32; 2],
     pub cap_per_week: i64,
     pub cap_per_28_days: i64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StopRules {
+    /// Opt-outs of an arm in a week, as a share of its homes that were written to.
     pub opt_out_per_week: f64,
+    /// Homes that complained, as a share of those that were written to.
     pub complaints: f64,
+    /// Arm minus first arm, as a fraction, below which the arm is harmed.
     pub harm_points: f64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Campaign {
     pub steps: Vec<Step>,
 }
 
 /// One week's message: the wording each arm gets, by arm id.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct Step {
     pub week: i64,
     #[serde(flatten)]
     pub wording: BTreeMap<String, String>,
 }
 
+/// Whether an arm is told norms, and whether it is asked for a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Treatment {
+    pub norm: bool,
+    pub plan: bool,
+}
+
+impl Treatment {
+    pub fn any(self) -> bool {
+        self.norm || self.plan
+    }
+}
+
 impl Protocol {
-    /// Reads a protocol's text; `place` names it in errors.
+    /// Reads a protocol's text, in any format that was ever released; `place` names it in errors.
     pub fn parse(text: &str, place: &str) -> Result<Protocol> {
-        let protocol: Protocol = toml::from_str(text).map_err(|e| {
-            let line = e.span().map(|s| text[..s.start.min(text.len())].lines().count().max(1)).unwrap_or(1);
-            Error::refused("protocol", format!("{place}: line {line}: {}; mend the protocol", e.message().replace('\n', " ")))
-        })?;
-        Week::parse(&protocol.calendar.first_week).map_err(|_| {
-            Error::refused(
-                "protocol",
-                format!("{place}: calendar.first_week «{}» is not a week; write it like 2026-W29", protocol.calendar.first_week),
-            )
-        })?;
-        Ok(protocol)
+        text::read(text, place)
     }
 
-    /// The same protocol on another calendar: how a practice town lays it back. The first week moves, and when the trial gets another
-    /// length so do its last phase and its last look; every other byte stays.
-    pub fn laid(text: &str, first_week: Week, weeks: i64) -> Result<String> {
-        let own = Protocol::parse(text, "the protocol")?;
-        let (was, after) = (own.calendar.weeks, own.calendar.after);
-        let line = |line: &str| match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some(("first_week", _)) => format!("first_week = \"{first_week}\""),
-            Some(("weeks", _)) if weeks != was => format!("weeks = {weeks}"),
-            Some(("after", _)) if weeks != was => format!("after = [{}, {weeks}]", after[0]),
-            Some(("data_through", value)) if weeks != was && value == was.to_string() => format!("data_through = {weeks}"),
-            _ => line.to_owned(),
-        };
-        Ok(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
-    }
-
-    /// The phase of a trial week, if it lies in one.
-    pub fn phase(&self, trial_week: i64) -> Option<Phase> {
-        let within = |[from, to]: [i64; 2]| (from..=to).contains(&trial_week);
-        match () {
-            _ if within(self.calendar.baseline) => Some(Phase::Baseline),
-            _ if within(self.calendar.messages) => Some(Phase::Messages),
-            _ if within(self.calendar.after) => Some(Phase::After),
-            _ => None,
-        }
+    /// Every inconsistency of a text that can be read, one line each; empty when the protocol may be frozen.
+    /// `known_wording` says whether a message text of that name exists.
+    pub fn problems(text: &str, place: &str, known_wording: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
+        text::problems(text, place, known_wording)
     }
 
     pub fn sha256(text: &str) -> String {
@@ -216,26 +288,55 @@ impl Protocol {
 
     /// The ISO week of a trial week counted from 1.
     pub fn week(&self, trial_week: i64) -> Week {
-        let first = Week::parse(&self.calendar.first_week).unwrap_or(Week(197001));
-        first.plus(trial_week - 1)
+        self.calendar.first_week.plus(trial_week - 1)
     }
 
     /// The trial week of an ISO week; below 1 or above `weeks` outside the trial.
     pub fn trial_week(&self, week: Week) -> i64 {
-        week.since(self.week(1)) + 1
+        week.since(self.calendar.first_week) + 1
+    }
+
+    pub fn phase(&self, trial_week: i64) -> Option<Phase> {
+        self.calendar.phase(trial_week)
     }
 
     pub fn phase_weeks(&self, phase: Phase) -> (Week, Week) {
-        let [from, to] = match phase {
-            Phase::Baseline => self.calendar.baseline,
-            Phase::Messages => self.calendar.messages,
-            Phase::After => self.calendar.after,
-        };
+        let [from, to] = self.calendar.of(phase);
         (self.week(from), self.week(to))
     }
 
     pub fn arm(&self, id: &str) -> Option<&Arm> {
         self.arms.iter().find(|arm| arm.id == id)
+    }
+
+    /// Which arm, in their order.
+    pub fn arm_at(&self, id: &str) -> Option<usize> {
+        self.arms.iter().position(|arm| arm.id == id)
+    }
+
+    /// What an arm's messages do: as its factors norm and plan say, or, where it has neither, as its wordings do.
+    pub fn treatment(&self, arm: &str) -> Treatment {
+        let factors = self.arm(arm).map(|arm| &arm.factors);
+        let declared = |factor: &str| factors.and_then(|factors| factors.get(factor)).copied();
+        let worded = |does: fn(&str) -> bool| {
+            self.campaigns.values().flat_map(|campaign| &campaign.steps).any(|step| step.wording.get(arm).is_some_and(|wording| does(wording)))
+        };
+        match (declared("norm"), declared("plan")) {
+            (None, None) => Treatment {
+                norm: worded(|wording| matches!(wording, "norm" | "norm_and_plan")),
+                plan: worded(|wording| wording.starts_with("plan") || wording == "norm_and_plan"),
+            },
+            (norm, plan) => Treatment { norm: norm.unwrap_or(false), plan: plan.unwrap_or(false) },
+        }
+    }
+
+    /// The factors of a full factorial design; empty for every other design.
+    pub fn factors(&self) -> Vec<&str> {
+        let names: Vec<&str> = self.arms.first().map_or(Vec::new(), |arm| arm.factors.keys().map(String::as_str).collect());
+        let same = self.arms.iter().all(|arm| arm.factors.keys().map(String::as_str).eq(names.iter().copied()));
+        let cells: std::collections::BTreeSet<Vec<bool>> = self.arms.iter().map(|arm| arm.factors.values().copied().collect()).collect();
+        let full = !names.is_empty() && names.len() < 8 && same && cells.len() == self.arms.len() && self.arms.len() == 1 << names.len();
+        if full { names } else { Vec::new() }
     }
 
     /// The day a look opens: the Wednesday on which its last week is published.

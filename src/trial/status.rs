@@ -160,8 +160,7 @@ async fn pooled(tx: &mut Tx, trial: &Trial, through: i64) -> Result<Vec<Pooled>>
     let protocol = &trial.protocol;
     let mut by_phase: Vec<Pooled> =
         [Phase::Baseline, Phase::Messages, Phase::After].map(|phase| Pooled { phase: phase.name(), observed: 0, set_out: 0, complied: 0 }).into();
-    for code in &protocol.municipalities {
-        let municipality = MunicipalityId::parse(code)?;
+    for &municipality in &protocol.municipalities {
         let weeks: Vec<(Week, i64, i64, i64)> = if trial.assigned_at.is_some() {
             of_the_draw(tx, trial, municipality, through).await?
         } else {

@@ -145,8 +145,8 @@ fn of_kind(standing: &BTreeMap<String, Standing>, kind: &str) -> BTreeMap<String
 /// The arms that protocol, seed and stored baseline give, beside those that stand.
 async fn draw_again(tx: &mut Tx, trial_id: &str) -> Result<Vec<String>> {
     let rows = drawn(tx, trial_id).await?;
-    let protocol = match find(tx, trial_id).await {
-        Ok(trial) => trial.protocol,
+    let trial = match find(tx, trial_id).await {
+        Ok(trial) => trial,
         Err(error) if error.kind == crate::error::Kind::Refused => return Ok(error.lines),
         Err(error) => return Err(error),
     };
@@ -160,12 +160,16 @@ async fn draw_again(tx: &mut Tx, trial_id: &str) -> Result<Vec<String>> {
             baseline_observed: row.baseline_observed,
             baseline_complied: row.baseline_complied,
             stratum: None,
+            block: None,
             arm: None,
             left_out: None,
         },
     });
+    let Some(again) = draw(&trial.protocol, assessed.collect(), trial.left_over) else {
+        return Ok(vec![format!("trial {trial_id}: protocol, seed and baseline give no draw that is balanced enough; {REMEDY}")]);
+    };
     let again: BTreeMap<(MunicipalityId, SegmentId), TrialSegment> =
-        draw(&protocol, assessed.collect()).into_iter().map(|segment| ((segment.municipality_id, segment.segment_id), segment)).collect();
+        again.into_iter().map(|segment| ((segment.municipality_id, segment.segment_id), segment)).collect();
     let say = |arm: &Option<String>, left_out: &Option<String>| match (arm, left_out) {
         (Some(arm), _) => format!("in arm {arm}"),
         (None, Some(reason)) => format!("left out ({reason})"),

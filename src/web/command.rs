@@ -3,6 +3,7 @@
 use super::{duties, serve};
 use crate::account::admission::Transport;
 use crate::account::command::{ACTOR, tell};
+use crate::account::installation;
 use crate::account::user::{self, NewAccount};
 use crate::account::{Role, audit, password};
 use crate::app::{self, App, Options};
@@ -59,14 +60,14 @@ pub async fn init(arguments: Init, options: &Options) -> Result<()> {
         rand::fill(&mut root);
         Keys::create(&options.data_dir, root)?
     };
-    let known = options.own_key(&db, &keys).await?;
+    let step = options.own_key(&db, &keys).await?;
     let db = db.keyed(&keys);
     let now = Clock::system().now();
     let first = password::one_time();
     let hash = password::hash(&first).await?;
     let mut tx = db.write().await?;
-    if !known {
-        app::claim(&mut tx, &keys, now).await?;
+    if step.is_none() {
+        installation::claim(&mut tx, &keys, now).await?;
     }
     territory::municipality::ensure_catalogue(&mut tx).await?;
     let new =

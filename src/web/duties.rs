@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::observation::{restate, round};
 use crate::territory::change::Changed;
 use crate::{analysis, map, norm, registry, territory, trial};
+use chrono::{DateTime, Utc};
 
 /// Why a published week is revised when nobody asked for it.
 const LATE: &str = "operations received after it was published";
@@ -23,14 +24,10 @@ pub async fn facts_changed(tx: &mut Tx, changed: Changed<'_>) -> Result<()> {
 /// Every duty is idempotent, so a minute that is missed or done twice changes nothing.
 pub async fn every_minute(app: App) -> Result<()> {
     keep_rounds(&app).await?;
+    // Before anything is sent.
+    analysis::stop_rules::every_minute(&app).await?;
     norm::every_minute(&app).await?;
-    let now = app.clock.now();
-    let mut tx = app.db.write().await?;
-    for municipality in territory::municipality::pilots(&mut tx).await? {
-        map::revision::revise(&mut tx, municipality.municipality_id, "vecino", LATE, now, &map::revision::What::Rewritten).await?;
-        map::publication::publish_due(&mut tx, municipality.municipality_id, now).await?;
-    }
-    tx.commit().await?;
+    publish(&app).await?;
     keep_reports(&app).await?;
     take_out_killed(&app).await?;
     keep_heads(&app).await
@@ -58,23 +55,55 @@ async fn keep_heads(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Reports are there of what was published last. Only one that is behind takes the writer.
+/// What is due is published, each municipality by itself: one that fails keeps none of the others.
+async fn publish(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.read().await?;
+    let pilots = territory::municipality::pilots(&mut tx).await?;
+    drop(tx);
+    for place in pilots {
+        let done = async {
+            let mut tx = app.db.write().await?;
+            map::revision::revise(&mut tx, place.municipality_id, "vecino", LATE, now, &map::revision::What::Rewritten).await?;
+            map::publication::publish_due(&mut tx, place.municipality_id, now).await?;
+            tx.commit().await
+        };
+        if let Err(error) = done.await {
+            tracing::error!(municipality = %place.municipality_id, code = error.code, line = %error, context = error.context.as_deref(), "publishing failed");
+        }
+    }
+    Ok(())
+}
+
+/// Reports are there of what was published last, and looks are opened when their day has come; each trial by itself, computed without the
+/// writer. Only what is new takes it.
 async fn keep_reports(app: &App) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.read().await?;
-    let mut behind = Vec::new();
-    for trial in trial::all(&mut tx).await? {
-        if analysis::report::is_behind(&mut tx, &trial, now).await? {
-            behind.push(trial);
+    let trials = trial::all(&mut tx).await?;
+    drop(tx);
+    for trial in trials {
+        if let Err(error) = keep_report(app, &trial, now).await {
+            tracing::error!(trial = trial.id, code = error.code, line = %error, context = error.context.as_deref(), "a report could not be made");
         }
     }
-    drop(tx);
-    for trial in behind {
-        let mut tx = app.db.write().await?;
-        analysis::report::refresh(&mut tx, &trial, now).await?;
-        tx.commit().await?;
-    }
     Ok(())
+}
+
+async fn keep_report(app: &App, trial: &trial::Trial, now: DateTime<Utc>) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let made = analysis::report::make(&mut tx, trial, now).await?;
+    let opens = analysis::report::opens(&mut tx, trial, now).await?;
+    drop(tx);
+    if made.is_empty() && !opens {
+        return Ok(());
+    }
+    let mut tx = app.db.write().await?;
+    analysis::report::keep(&mut tx, trial, made, now).await?;
+    if opens {
+        analysis::report::open(&mut tx, trial, now, "vecino").await?;
+    }
+    tx.commit().await
 }
 
 /// Rounds are there for every day due up to tomorrow, also for days on which nobody served. Only a gap takes the writer.

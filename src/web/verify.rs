@@ -97,8 +97,9 @@ async fn rest(app: &App, expected: &[Expected]) -> Result<Verified> {
 /// Checks the record: one line for each difference, exit 1 if there is one; otherwise the heads, which are kept in the data folder too.
 pub async fn verify(arguments: Verify, options: &Options) -> Result<()> {
     let expected = arguments.expect.as_deref().map(heads::given).transpose()?.unwrap_or_default();
-    let app = options.open().await?;
-    let verified = check(&app, expected).await?;
+    let (app, foreign) = options.open_as_it_is().await?;
+    let mut verified = check(&app, expected).await?;
+    verified.differences.splice(0..0, foreign);
     if verified.differences.is_empty()
         && let Err(error) = Outside::of(&app.data_dir).keep(&app.keys.record(), app.clock.now(), &verified.heads, false)
     {

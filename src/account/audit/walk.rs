@@ -21,12 +21,19 @@ macro_rules! streams { ($($stream:literal <- $table:literal),+ $(,)?) => {
         $("SELECT m.municipality_id, CAST('", $stream, "' AS TEXT) AS stream, CAST('", $table, "' AS TEXT) AS rows_of FROM municipality m
             WHERE EXISTS (SELECT 1 FROM ", $table, " r WHERE r.municipality_id = m.municipality_id) UNION ALL ",)+
         "SELECT CAST(0 AS SMALLINT), 'account', 'account' FROM (SELECT 1 AS one) x WHERE EXISTS (SELECT 1 FROM account WHERE municipality_id IS NULL)
+         UNION ALL SELECT CAST(0 AS SMALLINT), 'account', 'installation' FROM (SELECT 1 AS one) x
+                    WHERE EXISTS (SELECT 1 FROM installation WHERE sealed_at IS NOT NULL)
+         UNION ALL SELECT CAST(0 AS SMALLINT), 'territory', 'municipality' FROM (SELECT 1 AS one) x
+                    WHERE EXISTS (SELECT 1 FROM municipality WHERE geometry IS NOT NULL)
+         UNION ALL SELECT CAST(0 AS SMALLINT), 'territory', 'holiday' FROM (SELECT 1 AS one) x WHERE EXISTS (SELECT 1 FROM holiday WHERE municipality_id = 0)
          UNION ALL SELECT CAST(0 AS SMALLINT), 'trial', 'trial' FROM (SELECT 1 AS one) x WHERE EXISTS (SELECT 1 FROM trial)"
     );
 } }
 
 streams! {
-    "account" <- "account", "territory" <- "household", "territory" <- "route", "territory" <- "segment", "registry" <- "person",
+    "account" <- "account", "territory" <- "household", "territory" <- "route", "territory" <- "segment", "territory" <- "neighbourhood",
+    "territory" <- "point", "territory" <- "street", "territory" <- "calendar_day", "territory" <- "holiday", "territory" <- "holiday_rule",
+    "territory" <- "household_code_given", "registry" <- "person",
     "registry" <- "contact", "registry" <- "consent", "observation" <- "observation", "observation" <- "round_event",
     "campaign" <- "message", "publication" <- "publication",
 }

@@ -1,6 +1,6 @@
 //! Designs made from a design: fewer rows, covariates centred and interacted, the treatment taken out.
 
-use super::{Design, Grouping, Piece, Term, refused};
+use super::{Absent, Design, Grouping, Piece, Term, refused};
 use crate::error::Result;
 use crate::estimate::formula::Quantity;
 use crate::estimate::table::{Codes, Column, Levels};
@@ -39,13 +39,25 @@ impl Design {
             if term.pieces.len() != 1 {
                 self.columns.push(Arc::new(Column::Numbers(values)));
             }
-            centred.push(Term { name, parts, pieces: vec![piece] });
+            centred.push(Term { name, parts, pieces: vec![piece], empty: false });
         }
         let treatment: Vec<Term> = self.treatment.iter().map(|at| self.terms[*at].clone()).collect();
         for (at, term) in covariates.iter().zip(&centred) {
             self.terms[*at] = term.clone();
         }
-        self.terms.extend(centred.iter().flat_map(|x| treatment.iter().map(move |t| t.times(x))));
+        // What is centred of a level that no row has is as empty as it is.
+        let lost = |of_treatment: bool| self.absent.iter().filter(move |absent| absent.treatment == of_treatment).map(|absent| &absent.term);
+        let bare = |term: &Term| Term { name: format!("center({})", term.name), ..term.clone() };
+        let (arms, others): (Vec<Term>, Vec<Term>) = (lost(true).cloned().collect(), lost(false).map(bare).collect());
+        self.absent.iter_mut().filter(|absent| !absent.treatment).for_each(|absent| absent.term = bare(&absent.term));
+        for x in centred.iter().chain(&others) {
+            for t in treatment.iter().chain(&arms) {
+                match t.times(x) {
+                    term if term.empty => self.absent.push(Absent { before: self.terms.len(), treatment: false, term }),
+                    term => self.terms.push(term),
+                }
+            }
+        }
         Ok(())
     }
 
@@ -109,7 +121,7 @@ impl Design {
             let column = out.columns.len();
             out.columns.push(Arc::new(Column::Coded { levels: Levels::Texts(effect.names.clone()), codes }));
             for code in 1..=effect.count() as u32 {
-                terms.push(Term { name: String::new(), parts: Vec::new(), pieces: vec![Piece::Level { column, code }] });
+                terms.push(Term { name: String::new(), parts: Vec::new(), pieces: vec![Piece::Level { column, code }], empty: false });
             }
         }
         terms.extend(self.terms.iter().enumerate().filter(|(at, _)| !own.contains(at)).map(|(_, term)| term.clone()));

@@ -36,6 +36,16 @@ pub struct Term {
     /// The variables it is made of, by text and by the columns they name: for `terms` and `joint`.
     pub parts: Vec<(String, BTreeSet<String>)>,
     pub(super) pieces: Vec<Piece>,
+    /// No row has its level, or one of them.
+    pub(super) empty: bool,
+}
+
+/// A term of a level without rows, and how many terms of the design stand before it.
+#[derive(Debug, Clone)]
+pub struct Absent {
+    pub before: usize,
+    pub treatment: bool,
+    pub term: Term,
 }
 
 impl Design {
@@ -50,9 +60,13 @@ impl Design {
                     let values = std::iter::once(f64::NAN).chain(values.iter().map(|value| (value - shift) * scale)).collect();
                     Piece::Look { column, values }
                 }
+                Column::Coded { levels: Levels::Spelt(values), .. } => {
+                    let values = std::iter::once(f64::NAN).chain(values.iter().map(|level| (level.value - shift) * scale)).collect();
+                    Piece::Look { column, values }
+                }
                 _ => Piece::Number { column, shift, scale },
             };
-            Ok(Term { name: name.to_string(), parts: vec![part(name, x)], pieces: vec![piece] })
+            Ok(Term { name: name.to_string(), parts: vec![part(name, x)], pieces: vec![piece], empty: false })
         };
         match variable {
             Variable::Plain(x) if self.columns[at(&x.text)].is_text() => self.levels(x, at, reference.get(&x.text).map(String::as_str), true),
@@ -94,7 +108,8 @@ impl Design {
         let out = match reference {
             Some(name) => {
                 let text = matches!(levels, Levels::Texts(_));
-                let found = order.iter().copied().find(|level| is_level(text, &levels.name(*level), name));
+                let same = order.iter().copied().find(|level| levels.name(*level) == *name);
+                let found = same.or_else(|| order.iter().copied().find(|level| is_level(text, &levels.name(*level), name)));
                 if found.is_none() {
                     let known: Vec<String> = order.iter().take(20).map(|level| levels.name(*level)).collect();
                     return Err(refused(format!("{}: no row has the reference level {name}; there are {}", x.text, known.join(", "))));
@@ -104,16 +119,42 @@ impl Design {
             None if default => order.first().copied(),
             None => None,
         };
-        Ok(order
-            .into_iter()
-            .filter(|level| Some(*level) != out)
-            .map(|level| Term {
-                name: format!("{}[{}]", x.text, levels.name(level)),
-                parts: vec![part(&x.text, x)],
-                pieces: vec![Piece::Level { column, code: level as u32 + 1 }],
-            })
-            .collect())
+        let term = |name: &str, pieces: Vec<Piece>| {
+            let empty = pieces.is_empty();
+            Term { name: format!("{}[{name}]", x.text), parts: vec![part(&x.text, x)], pieces, empty }
+        };
+        let here = |level: usize| term(&levels.name(level), vec![Piece::Level { column, code: level as u32 + 1 }]);
+        let chosen = order.into_iter().filter(|level| Some(*level) != out);
+        let Some(emptied) = self.emptied.iter().find(|emptied| emptied.text == x.text) else { return Ok(chosen.map(here).collect()) };
+        let chosen: BTreeMap<String, usize> = chosen.map(|level| (levels.name(level), level)).collect();
+        let whole = emptied.levels.iter();
+        Ok(whole.filter_map(|level| if level.empty { Some(term(&level.name, Vec::new())) } else { Some(here(*chosen.get(&level.name)?)) }).collect())
     }
+
+    /// Whether a term belongs wholly to these columns; any does to none.
+    pub fn is_asked(&self, term: &Term, columns: &[String]) -> bool {
+        columns.is_empty() || columns.contains(&term.name) || !term.parts.is_empty() && term.parts.iter().all(|part| is_among(part, columns))
+    }
+
+    /// Terms all of whose variables are among these columns (all terms for an empty list); for `joint`, where there is none, terms with any
+    /// of them. Refuses a list that names nothing.
+    pub fn chosen(&self, columns: &[String], key: &str) -> Result<Vec<usize>> {
+        let all = |term: &Term| self.is_asked(term, columns);
+        let some = |term: &Term| term.parts.iter().any(|part| is_among(part, columns));
+        let find = |rule: &dyn Fn(&Term) -> bool| (0..self.terms.len()).filter(|at| rule(&self.terms[*at])).collect::<Vec<usize>>();
+        let found = find(&all);
+        let found = if found.is_empty() && key == "joint" { find(&some) } else { found };
+        // Where no row has the levels asked for, there is nothing to choose and nothing to refuse.
+        if found.is_empty() && !columns.is_empty() && !self.absent.iter().any(|absent| all(&absent.term) || key == "joint" && some(&absent.term)) {
+            return Err(refused(format!("{key} {}: no term of the formula belongs to it", columns.join(" "))));
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a part of a term belongs to these columns: by its text, or by the columns it reads.
+fn is_among((text, reads): &(String, BTreeSet<String>), columns: &[String]) -> bool {
+    columns.contains(text) || columns.iter().any(|column| reads.len() == 1 && reads.contains(column)) || reads.iter().all(|own| columns.contains(own))
 }
 
 fn part(text: &str, x: &Quantity) -> (String, BTreeSet<String>) {
@@ -126,7 +167,8 @@ impl Term {
     pub(super) fn times(&self, right: &Term) -> Term {
         let name = if self.name.is_empty() { right.name.clone() } else { format!("{}:{}", self.name, right.name) };
         let parts = self.parts.iter().chain(&right.parts).cloned().collect();
-        Term { name, parts, pieces: self.pieces.iter().chain(&right.pieces).cloned().collect() }
+        let empty = self.empty || right.empty;
+        Term { name, parts, empty, pieces: self.pieces.iter().chain(&right.pieces).cloned().collect() }
     }
 }
 
@@ -134,8 +176,8 @@ impl Term {
 pub fn is_level(text: bool, level: &str, name: &str) -> bool {
     match name {
         _ if text => level == name,
-        "TRUE" => level == "1",
-        "FALSE" => level == "0",
+        name if name.eq_ignore_ascii_case("TRUE") => level == "1",
+        name if name.eq_ignore_ascii_case("FALSE") => level == "0",
         _ => level.parse::<f64>().is_ok_and(|level| name.parse::<f64>().is_ok_and(|name| level == name)),
     }
 }

@@ -20,6 +20,7 @@ impl<'a> Values<'a> {
         match levels {
             levels if levels.is_empty() => Values::Missing,
             Levels::Numbers(values) => Values::Numbers(codes.map(|code| if code == 0 { f64::NAN } else { values[code as usize - 1] }).collect()),
+            Levels::Spelt(values) => Values::Numbers(codes.map(|code| if code == 0 { f64::NAN } else { values[code as usize - 1].value }).collect()),
             Levels::Texts(values) => Values::Texts(codes.map(|code| (code as usize).checked_sub(1).map(|level| values[level].as_str())).collect()),
         }
     }

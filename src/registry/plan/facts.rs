@@ -11,6 +11,7 @@ use crate::registry::contact::{self, Channel};
 use crate::registry::cui::Warning;
 use crate::registry::enrolment::{self, Status};
 use crate::registry::entry::Entry;
+use crate::registry::membership::Relation;
 use crate::seal::{Keys, Lookup, short};
 use chrono::{DateTime, Utc};
 use std::borrow::Cow;
@@ -29,10 +30,6 @@ pub(super) struct Facts<'a, 'e> {
 }
 
 impl<'e> Facts<'_, 'e> {
-    pub fn birth_unknown(&self, index: usize) -> bool {
-        self.plan.who.birth(index) == Birth::UNKNOWN
-    }
-
     fn warn(&mut self, line: impl Into<String>) {
         self.plan.warnings.add(&self.row.to_string(), line);
     }
@@ -89,8 +86,18 @@ impl<'e> Facts<'_, 'e> {
 
     /// A file names a home, not a move: somebody already recorded there stays as recorded.
     fn lives(&mut self, person: PersonId, home: HouseholdId, entry: &Entry) -> Result<()> {
-        match self.standing.present.get(&person) {
-            Some(present) if present.home == home => return Ok(()),
+        match self.standing.present.get_mut(&person) {
+            Some(present) if present.home == home => {
+                match (present.relation, entry.relation) {
+                    (known, told) if known == told || told == Relation::Unknown => {}
+                    (Relation::Unknown, told) => {
+                        present.relation = told;
+                        self.plan.relations.push((person, told));
+                    }
+                    _ => self.warn("relation: another one is on record in this home, and stays; compare both with the person"),
+                }
+                return Ok(());
+            }
             Some(present) if entry.since <= present.from => {
                 let line = format!("since: this person's present home counts from {}; give a later day for the move", show_day(present.from));
                 return Err(Error::refused("membership-order", line).with("from", show_day(present.from)));
@@ -98,7 +105,7 @@ impl<'e> Facts<'_, 'e> {
             Some(_) => self.plan.left.push((person, entry.since)),
             None => {}
         }
-        self.standing.present.insert(person, Present { home, from: entry.since });
+        self.standing.present.insert(person, Present { home, from: entry.since, relation: entry.relation });
         self.plan.members.push(NewMember { person, home, relation: entry.relation, from: entry.since });
         self.plan.summary.homes += 1;
         Ok(())

@@ -7,7 +7,9 @@ use crate::id::{ContactId, HouseholdId, MunicipalityId, PersonId, SegmentId};
 use crate::registry::consent::Purpose;
 use crate::registry::entry::Entry;
 use crate::registry::identify::People;
+use crate::registry::membership::Relation;
 use crate::seal::{Lookup, short};
+use crate::territory::code::code_on;
 use crate::territory::dated::in_force;
 use crate::territory::household;
 use chrono::NaiveDate;
@@ -17,6 +19,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub(super) struct Present {
     pub home: HouseholdId,
     pub from: NaiveDate,
+    pub relation: Relation,
 }
 
 /// A contact that holds, on record or of an earlier row.
@@ -44,21 +47,11 @@ pub(super) struct Standing<'a> {
     pub codes: HashMap<HouseholdId, String>,
 }
 
-/// The homes that the rows name, by the code as it is written there, in any spelling.
+/// The homes that the rows name, by the code as it is written there: any code of a home, in any spelling.
 pub(super) async fn homes(tx: &mut Tx, municipality: MunicipalityId, entries: &[(u64, Entry)]) -> Result<HashMap<String, HouseholdId>> {
     let written: BTreeSet<&str> = entries.iter().map(|(_, entry)| entry.household.as_str()).filter(|code| !code.is_empty()).collect();
-    let asked: BTreeSet<String> = written.iter().flat_map(|code| household::spellings(code)).collect();
-    let asked: Vec<String> = asked.into_iter().collect();
-    let found: Vec<(String, HouseholdId)> = among!(
-        tx,
-        "WITH asked (municipality_id, code) AS (",
-        asked,
-        |code| [municipality, code.clone()],
-        ") SELECT h.code, h.household_id FROM asked CROSS JOIN household h WHERE h.municipality_id = asked.municipality_id AND h.code = asked.code"
-    )?;
-    let stored: HashMap<String, HouseholdId> = found.into_iter().collect();
-    let home = |code: &str| household::spellings(code).iter().find_map(|spelled| stored.get(spelled).copied());
-    Ok(written.into_iter().filter_map(|code| Some((code.to_owned(), home(code)?))).collect())
+    let found = household::named(tx, municipality, &written).await?;
+    Ok(found.into_iter().map(|(written, (home, _))| (written, home)).collect())
 }
 
 impl Standing<'_> {
@@ -76,15 +69,18 @@ impl Standing<'_> {
         let known: Vec<PersonId> = known.into_iter().collect();
         let homes: BTreeSet<HouseholdId> = entries.iter().filter_map(|(_, entry)| self.homes.get(&entry.household)).copied().collect();
         let mut homes: Vec<HouseholdId> = homes.into_iter().collect();
-        let present: Vec<(PersonId, HouseholdId, NaiveDate)> = among!(
+        let present: Vec<(PersonId, HouseholdId, NaiveDate, String)> = among!(
             tx,
             "WITH asked (municipality_id, person_id) AS (",
             known,
             |person| [municipality, *person],
-            ") SELECT m.person_id, m.household_id, m.valid_from FROM asked CROSS JOIN household_member m
+            ") SELECT m.person_id, m.household_id, m.valid_from, m.relation FROM asked CROSS JOIN household_member m
                WHERE m.municipality_id = asked.municipality_id AND m.person_id = asked.person_id AND m.valid_to IS NULL"
         )?;
-        self.present = present.into_iter().map(|(person, home, from)| (person, Present { home, from })).collect();
+        let lives = |(person, home, from, relation): (PersonId, HouseholdId, NaiveDate, String)| {
+            (person, Present { home, from, relation: Relation::parse(&relation).unwrap_or(Relation::Unknown) })
+        };
+        self.present = present.into_iter().map(lives).collect();
         macro_rules! given {
             ($of:literal, $keys:expr) => {{
                 let given = among!(
@@ -171,7 +167,9 @@ impl Standing<'_> {
             homes,
             |home| [municipality, *home, today],
             concat!(
-                ") SELECT h.household_id, h.code, v.segment_id FROM asked CROSS JOIN household h
+                ") SELECT h.household_id, ",
+                code_on!("household", "h", "asked.today"),
+                ", v.segment_id FROM asked CROSS JOIN household h
                    LEFT JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
                 in_force!("v", "asked.today"),
                 " WHERE h.municipality_id = asked.municipality_id AND h.household_id = asked.household_id"

@@ -16,6 +16,7 @@ pub use super::code::Thing;
 use super::dated::{self, Change, Span, Version, recast};
 use super::household::{self, Household};
 use super::import::FieldChange;
+use super::municipality;
 use super::neighbourhood::{self, Neighbourhood};
 use super::point::{self, Place};
 use super::route::{self, Planned};
@@ -53,6 +54,8 @@ struct Town {
     points: Histories<Place>,
     homes: Histories<Household>,
     codes: BTreeMap<Thing, Codes>,
+    /// How its household codes begin.
+    letters: String,
     operators: BTreeMap<OperatorId, String>,
 }
 
@@ -79,6 +82,7 @@ impl Town {
             points: grouped(point::history(tx, municipality).await?, |point| point.point_id.0),
             homes: grouped(household::history(tx, municipality).await?, |home| home.household_id.0),
             codes,
+            letters: municipality::find(tx, municipality).await?.letters(),
             operators: operators.into_iter().map(|version| (version.facts.operator_id, version.facts.code)).collect(),
         })
     }
@@ -86,7 +90,11 @@ impl Town {
     /// The thing of any of its codes.
     fn find(&self, thing: Thing, code: &str) -> Result<Uuid, String> {
         let (kind, municipality) = (thing.name(), self.municipality);
-        self.codes.get(&thing).and_then(|codes| codes.whose(code)).ok_or_else(|| {
+        let codes = self.codes.get(&thing);
+        // A home's code is taken as people write it, here as everywhere.
+        let spelled = || household::spellings(code).iter().find_map(|code| codes?.whose(code)).or_else(|| household::meant(codes?, code));
+        let found = codes.and_then(|codes| codes.whose(code)).or_else(|| if thing == Thing::Household { spelled() } else { None });
+        found.ok_or_else(|| {
             format!(
                 "{kind} «{code}» does not exist in {municipality}: see `vecino geo export {kind}s --municipality {municipality}` or mend the code"
             )

@@ -2,7 +2,8 @@
 
 use super::{Act, FieldChange, Span, Thing, Town, Writing, dated, refused};
 use crate::error::Result;
-use crate::territory::household::{has_shape, is_code, is_own};
+use crate::territory::household::{has_shape, is_code, is_own, told};
+use crate::territory::import::unfit_name;
 use crate::territory::neighbourhood::Neighbourhood;
 use crate::territory::point::Place;
 use crate::territory::route::Route;
@@ -24,6 +25,9 @@ pub(super) fn rename(town: &Town, act: &Act<'_>, thing: Thing, code: &str, name:
     }
     if name == Some("") {
         lines.push(format!("{kind} «{code}»: the new name is empty; write one"));
+    }
+    if let Some(line) = name.and_then(unfit_name) {
+        lines.push(format!("{kind} «{code}»: {line}"));
     }
     if let Some(name) = name {
         macro_rules! renamed {
@@ -53,7 +57,11 @@ pub(super) fn rename(town: &Town, act: &Act<'_>, thing: Thing, code: &str, name:
             }
         }
     }
-    if let Some(new) = new.map(str::trim) {
+    let new = new.map(|new| match thing {
+        Thing::Household => told(new, &town.letters, |_| false),
+        _ => new.trim().to_owned(),
+    });
+    if let Some(new) = new.as_deref() {
         match fits(town, act, thing, new) {
             Ok(()) => {
                 writing.changes.push(coded(town, act, thing, id, new));

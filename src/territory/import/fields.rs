@@ -15,6 +15,20 @@ pub(crate) struct Item {
     pub properties: Map<String, Value>,
     /// The geometry as GeoJSON, rings rewound, and parsed.
     pub shape: Option<(Value, Geometry)>,
+    /// The file has columns for the position, and they are empty here: nothing that has a place can lose it.
+    pub placeless: bool,
+}
+
+impl Item {
+    /// Where what stands stays, since the row says nothing of a position.
+    pub fn stays_in_place(&self) -> bool {
+        self.shape.is_none() && !self.placeless
+    }
+
+    /// Whether the row has a cell of this column; a value that a feature does not have is no cell.
+    pub fn says(&self, column: &str) -> bool {
+        self.properties.get(column).is_some_and(|value| !value.is_null())
+    }
 }
 
 /// What a file says of a column: nothing at all, that it is empty, or a text.
@@ -71,6 +85,17 @@ pub(super) const SERVICE: [Known; 3] = [
 /// The longest code and the longest text of a column, in letters: more is a slip, or another file.
 const LONGEST_CODE: usize = 80;
 pub(super) const LONGEST_TEXT: usize = 2_000;
+
+/// A name stands on every page and map: a longer one is a slip, or a text that belongs elsewhere.
+pub(super) const LONGEST_NAME: usize = 120;
+
+/// Why a text cannot be the name of a place, if it cannot.
+pub(crate) fn unfit_name(name: &str) -> Option<String> {
+    if name.chars().nth(LONGEST_NAME).is_some() {
+        return Some(format!("the name has {} letters; write at most {LONGEST_NAME}", name.chars().count()));
+    }
+    words::unseen(name).map(|c| format!("the name holds a sign that nobody sees (U+{:04X}); write it anew", u32::from(c)))
+}
 
 /// Columns that hold yes or no.
 pub(super) const FLAGS: [&str; 2] = ["pilot", "approximate"];

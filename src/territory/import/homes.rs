@@ -54,6 +54,12 @@ impl Streets {
         dated::latest(route, day).map(|version| version.facts.0.operator_id)
     }
 
+    /// The operator of the route on which a segment lay last, on a day or before.
+    fn driver(&self, segment: SegmentId, day: NaiveDate) -> Option<OperatorId> {
+        let known = self.by_id.get(&segment).and_then(|code| self.segments.get(code))?;
+        self.operator_of(&dated::latest(known, day)?.facts, day)
+    }
+
     /// A home on its segment as that lies on a day: where it is met, and by whose operator.
     fn met(&self, home: Household, day: NaiveDate) -> Household {
         let Some(segment) = home.segment_id else { return Household { along_m: 0.0, ..home } };
@@ -92,9 +98,9 @@ pub(super) async fn households(
         let history = stored.get(&code);
         let days = days(&mut item, &code, history, request, lines);
         let before = stands(history, days);
-        let place = match (&item.shape, before) {
-            (None, Some(home)) => Some(Coord { x: home.lon, y: home.lat }),
-            _ => {
+        let place = match before.filter(|_| item.stays_in_place()) {
+            Some(home) => Some(Coord { x: home.lon, y: home.lat }),
+            None => {
                 let place = places::position(&item, lines);
                 if let Some(c) = place {
                     ground.place(c, &item, &format!("household «{code}»"), false, lines);
@@ -155,8 +161,19 @@ fn home(
         }
     }
     let operator_id = operator(item, streets, ground, on.map(|version| &version.facts), day, before, lines);
-    let default = || if on.is_some() { "served".into() } else { "no_route".into() };
-    let service_status = item.kept("service_status", before.map(|home| home.service_status.clone())).unwrap_or_else(default);
+    let default = if on.is_some() { "served" } else { "no_route" };
+    let says_status = item.says("service_status");
+    // Every home has a status: an empty cell cannot empty it, and what is taken for a new home is said.
+    let service_status = match before {
+        Some(home) if says_status => item.needed("service_status", lines).unwrap_or_else(|| home.service_status.clone()),
+        Some(home) => home.service_status.clone(),
+        None => item.text("service_status").unwrap_or_else(|| {
+            if says_status {
+                lines.warn(&item.place, format!("«service_status» is missing; {default} is taken"));
+            }
+            default.to_owned()
+        }),
+    };
     let service_status = words::word(&SERVICE, &service_status).map_or(service_status, str::to_owned);
     if !STATUSES.contains(&service_status.as_str()) {
         lines.refuse(&item.place, format!("service_status «{service_status}» is not one of {}; mend it", STATUSES.join(", ")));
@@ -224,7 +241,8 @@ fn operator(
             None
         }
         None if says => known,
-        None => before.and_then(|home| home.operator_id),
+        // A home that leaves its segment keeps its contract.
+        None => before.and_then(|home| home.operator_id.or_else(|| streets.driver(home.segment_id?, day))),
     }
 }
 

@@ -9,7 +9,7 @@ mod settle;
 mod table;
 mod ways;
 
-pub(crate) use fields::{LAT, LON, WEEKDAYS};
+pub(crate) use fields::{LAT, LON, WEEKDAYS, unfit_name};
 pub use listing::FieldChange;
 pub(crate) use listing::{Listed, held};
 pub(crate) use settle::{Days, Stored, Told, by_code, days, settle, sort, stands, there_on};
@@ -83,6 +83,8 @@ pub struct Outcome {
     pub new: usize,
     pub changed: usize,
     pub unchanged: usize,
+    /// Operators that have another name: of routes only.
+    pub renamed: usize,
     pub warnings: Vec<String>,
     /// The first day on which something is other than before, by municipality.
     #[serde(skip)]
@@ -206,7 +208,7 @@ async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Opt
                 ));
             }
             elsewhere(request.kind, &ground, &items, &mut lines);
-            let (new, changed) = (outcome.new, outcome.changed);
+            let (new, changed, renamed) = (outcome.new, outcome.changed, outcome.renamed);
             match request.kind {
                 Kind::Neighbourhoods => places::neighbourhoods(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
                 Kind::Points => places::points(tx, mint, request, &ground, items, &mut lines, &mut outcome).await?,
@@ -217,7 +219,8 @@ async fn brought(tx: &mut Tx, mint: &mut Mint, request: &Request<'_>, whole: Opt
                 Kind::Municipalities => {}
             }
             let (new, changed) = if whole.is_some() { (0, 0) } else { (outcome.new - new, outcome.changed - changed) };
-            let done = Outcome { new, changed, since: outcome.since.clone(), ..Outcome::default() };
+            let renamed = outcome.renamed - renamed;
+            let done = Outcome { new, changed, renamed, since: outcome.since.clone(), ..Outcome::default() };
             finish(tx, request, id, &done, &mut lines).await?;
         }
         finish(tx, request, MunicipalityId::NONE, &Outcome::default(), &mut lines).await?;
@@ -299,11 +302,14 @@ async fn finish(tx: &mut Tx, request: &Request<'_>, municipality: MunicipalityId
         let refused = std::mem::take(&mut lines.refused);
         return Err(Error::refused_lines("import-refused", lines.said(&refused)));
     }
-    if done.new + done.changed > 0 {
+    if done.new + done.changed + done.renamed > 0 {
         let mut detail =
             json!({"kind": request.kind.name(), "new": done.new, "changed": done.changed, "sha256": crate::id::sha256_hex(request.bytes)});
         if let Some(reason) = request.reason {
             detail["reason"] = json!(reason);
+        }
+        if done.renamed > 0 {
+            detail["renamed_operators"] = json!(done.renamed);
         }
         if let Some(since) = done.since.get(&municipality) {
             detail["since"] = json!(since);

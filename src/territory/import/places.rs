@@ -207,9 +207,9 @@ pub(super) async fn points(
         if let Some(odd) = kind.as_deref().filter(|k| !KINDS.contains(k)) {
             lines.warn(&item.place, format!("kind «{odd}» is not one the pages know ({}); it is kept", KINDS.join(", ")));
         }
-        let place = match (&item.shape, before) {
-            (None, Some(point)) => Some(Coord { x: point.lon, y: point.lat }),
-            _ => {
+        let place = match before.filter(|_| item.stays_in_place()) {
+            Some(point) => Some(Coord { x: point.lon, y: point.lat }),
+            None => {
                 let place = position(&item, lines);
                 if let Some(c) = place {
                     ground.place(c, &item, &format!("point «{code}»"), kind.as_deref() == Some("dump"), lines);

@@ -45,6 +45,12 @@ fn doubts(request: &Request<'_>, items: &[Item], lines: &mut Lines) {
                 lines.refuse(&item.place, format!("«{name}» is «{text}»; write at most {} letters", fields::LONGEST_TEXT));
                 continue;
             }
+            if matches!(name.as_str(), "name" | "operator_name") && request.kind != Kind::Streets && text.chars().nth(fields::LONGEST_NAME).is_some()
+            {
+                let (letters, most) = (text.chars().count(), fields::LONGEST_NAME);
+                lines.refuse(&item.place, format!("«{name}» has {letters} letters; write at most {most}"));
+                continue;
+            }
             if text.contains('\u{FFFD}') {
                 lines.refuse(&item.place, format!("«{name}» is «{text}»: letters were lost on the way (U+FFFD); export the file again as UTF-8"));
             } else if let Some(meant) = words::mojibake(text) {
@@ -163,7 +169,7 @@ fn features(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item>> {
             Value::Object(shape) => read(shape, &place, request, lines),
             _ => None,
         };
-        items.push(Item { place, properties, shape });
+        items.push(Item { place, properties, shape, placeless: false });
     }
     renamed(request, &mut items, lines)?;
     Ok(items)

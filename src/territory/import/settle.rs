@@ -6,13 +6,12 @@ use super::{Lines, Outcome, Request};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::MunicipalityId;
-use crate::territory::code::{Codes, Thing};
+use crate::territory::code::{Codes, Thing, looks};
 use crate::territory::dated::{self, Change, Fields, Span, Version};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
-use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 /// The days a row asks for.
@@ -329,31 +328,27 @@ pub(crate) fn sort<T: PartialEq>(
     sorted
 }
 
-/// Codes by what they look like, whatever their case and Unicode form: the code itself, and where it stands.
+/// Codes by what they look like: the code itself, and where it stands.
 struct Forms(HashMap<String, (String, String)>);
 
 impl Forms {
     fn of<'a>(stored: impl Iterator<Item = &'a String>) -> Forms {
-        Forms(stored.map(|code| (form(code), (code.clone(), "stored here".to_owned()))).collect())
+        Forms(stored.map(|code| (looks(code), (code.clone(), "stored here".to_owned()))).collect())
     }
 
     /// Refuses a code that looks like another.
     fn compare(&mut self, place: &str, code: &str, lines: &mut Lines) {
-        match self.0.get(&form(code)) {
+        match self.0.get(&looks(code)) {
             Some((other, whose)) if other != code => {
-                let line =
-                    format!("code «{code}» differs from «{other}» ({whose}) only in capitals or in how its accents are stored; write it one way");
+                let line = format!(
+                    "code «{code}» looks like «{other}» ({whose}): only capitals, blanks, hyphens, accents or letters of another alphabet differ; write it one way"
+                );
                 lines.refuse(place, line);
             }
             Some(_) => {}
             None => {
-                self.0.insert(form(code), (code.to_owned(), place.to_owned()));
+                self.0.insert(looks(code), (code.to_owned(), place.to_owned()));
             }
         }
     }
-}
-
-/// A code without case and in one Unicode form: two codes that share it look alike.
-fn form(code: &str) -> String {
-    if code.is_ascii() { code.to_ascii_lowercase() } else { code.nfkc().flat_map(char::to_lowercase).nfkc().collect() }
 }

@@ -109,7 +109,8 @@ pub(super) fn items(request: &Request<'_>, lines: &mut Lines) -> Result<Vec<Item
             }
             properties.insert((*name).to_owned(), Value::String(value.to_owned()));
         }
-        items.push(Item { place, properties, shape });
+        let placeless = shape.is_none() && (lon.is_some() || lat.is_some() || wkt.is_some());
+        items.push(Item { place, properties, shape, placeless });
     }
     Ok(items)
 }

@@ -145,19 +145,48 @@ fn week(item: &mut Item, route_id: RouteId, before: Option<&Vec<RouteDay>>, line
 struct Operators {
     stored: Stored<Operator>,
     told: BTreeMap<String, Told<Operator>>,
+    /// What each is called in the file, and in which row first.
+    named: BTreeMap<String, (String, String)>,
 }
 
 impl Operators {
-    fn find(&mut self, code: &str, item: &Item, days: Days, ground: &Ground, request: &Request<'_>, mint: &mut Mint) -> OperatorId {
-        let told = item.properties.get("operator_name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty());
+    /// Takes the name of its operator out of a row: it is the operator's, and none of the route's own properties.
+    #[expect(clippy::too_many_arguments, reason = "a row, its days, and what it may refer to")]
+    fn find(
+        &mut self,
+        code: &str,
+        item: &mut Item,
+        days: Days,
+        ground: &Ground,
+        request: &Request<'_>,
+        mint: &mut Mint,
+        lines: &mut Lines,
+    ) -> OperatorId {
+        let told = item.text("operator_name");
+        let says_name = told.is_some();
+        if let Some(name) = &told {
+            match self.named.get(code) {
+                Some((other, place)) if other != name => lines.refuse(
+                    &item.place,
+                    format!("operator «{code}» is called «{name}» here and «{other}» in {place}; write one name, or leave operator_name out"),
+                ),
+                _ => drop(self.named.insert(code.to_owned(), (name.clone(), item.place.clone()))),
+            }
+        }
         let known = self.stored.get(code).and_then(|known| known.last()).map(|version| &version.facts);
         let asked = self.told.get(code).map(|told| told.facts.operator_id);
         let id = asked.or(known.map(|operator| operator.operator_id)).unwrap_or_else(|| mint.id::<OperatorId>(request.now));
-        let name = told.or(known.map(|operator| operator.name.as_str())).unwrap_or(code).to_owned();
+        let name = told.or(known.map(|operator| operator.name.clone())).unwrap_or_else(|| code.to_owned());
         let facts = Operator { municipality_id: ground.id(), operator_id: id, code: code.to_owned(), name };
         // A new operator is there from the first day one of its routes runs; a new name holds from the day the route's row does.
         match self.told.get_mut(code) {
-            Some(row) => row.days.from = row.days.from.min(days.from),
+            Some(row) => {
+                row.days.from = row.days.from.min(days.from);
+                // A row that is silent about the name says nothing against one that tells it.
+                if says_name {
+                    row.facts.name = facts.name;
+                }
+            }
             None => {
                 let days = Days::since(days.from, true);
                 self.told.insert(code.to_owned(), Told { place: item.place.clone(), code: code.to_owned(), days, facts });
@@ -178,7 +207,7 @@ pub(super) async fn routes(
 ) -> Result<()> {
     let id = ground.id();
     let known = by_code(route::operator_history(tx, id).await?, |operator| &operator.code);
-    let mut operators = Operators { stored: Stored::plain(known), told: BTreeMap::new() };
+    let mut operators = Operators { stored: Stored::plain(known), told: BTreeMap::new(), named: BTreeMap::new() };
     let codes: BTreeMap<OperatorId, String> =
         operators.stored.iter().filter_map(|(code, known)| Some((known.last()?.facts.operator_id, code.clone()))).collect();
     let known = route::history(tx, id).await?;
@@ -203,18 +232,23 @@ pub(super) async fn routes(
             }
         }
         let (Some(operator), Some(geometry), Some(week)) = (operator, geometry, week) else { continue };
-        let operator_id = operators.find(&operator, &item, days, ground, request, mint);
+        let operator_id = operators.find(&operator, &mut item, days, ground, request, mint, lines);
         let properties = item.others(before.map(|(route, _)| &route.properties));
         let first = before.map_or(&code, |(route, _)| &route.code).clone();
         let route = Route { municipality_id: id, route_id, code: first, name, operator_id, approximate, geometry, properties };
         told.push(Told { place: item.place, code, days, facts: (route, week) });
     }
     let settled = settle(told, &stored, |(route, _)| route.route_id.0, (id, request), |planned, _| planned, lines, outcome);
-    // What an operator is called is counted with the routes that say it.
     let mut renamed = Outcome::default();
     let told = operators.told.into_values().collect();
     let named = settle(told, &operators.stored, |operator| operator.operator_id.0, (id, request), |operator, _| operator, lines, &mut renamed);
-    outcome.changes.extend(renamed.changes.into_iter().filter(|change| change.field == "operator_name"));
+    for change in renamed.changes.into_iter().filter(|change| change.field == "operator_name") {
+        // No route is other for it, and yet something changes: it is said.
+        lines.warnings.push(format!("{}: {}: the operator has another name on every route of its own", request.file, change.line()));
+        outcome.renamed += 1;
+        outcome.since.entry(id).and_modify(|since| *since = change.since.min(*since)).or_insert(change.since);
+        outcome.changes.push(change);
+    }
     if !lines.refused.is_empty() {
         return Ok(());
     }

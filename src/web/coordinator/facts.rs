@@ -9,6 +9,7 @@ use crate::map::period::Kind;
 use crate::map::read::{self, Path};
 use crate::map::revision;
 use crate::map::subtraction::Waiting;
+use crate::observation::round;
 use crate::observation::supervision::{Progress, current, progress};
 use crate::registry::consent;
 use crate::territory::calendar::{self, Planned, Standing};
@@ -17,7 +18,7 @@ use crate::territory::dated::in_force;
 use crate::territory::locate::Locator;
 use crate::territory::{neighbourhood, route, segment};
 use crate::trial::protocol::{Phase, Protocol, published_on};
-use crate::{all, one};
+use crate::{all, one, opt};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use geo::Coord;
 use std::collections::BTreeMap;
@@ -216,17 +217,20 @@ async fn week(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, today: 
     Ok(days)
 }
 
-/// Homes `h` (as `v` on the day) with service and without a place on a route that runs, and homes no route reaches.
+/// Homes (as `v` on the day) with service and without a place on a route that runs, and homes no route reaches. The segments that have a
+/// truck are few, so they are looked up once.
 macro_rules! unreached {
     () => {
         concat!(
-            " JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
+            " FROM household_version v WHERE v.municipality_id = $1 AND v.service_status IN ('no_route', 'served') AND ",
             in_force!("v", "$2"),
-            " LEFT JOIN segment_version s ON s.municipality_id = v.municipality_id AND s.segment_id = v.segment_id AND ",
-            in_force!("s", "$2"),
-            " LEFT JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
+            " AND (v.service_status = 'no_route' OR v.segment_id IS NULL OR v.segment_id NOT IN (
+                SELECT s.segment_id FROM segment_version s
+                  JOIN route_version r ON r.municipality_id = s.municipality_id AND r.route_id = s.route_id AND ",
             in_force!("r", "$2"),
-            " WHERE h.municipality_id = $1 AND (v.service_status = 'no_route' OR (v.service_status = 'served' AND r.route_id IS NULL))"
+            " WHERE s.municipality_id = $1 AND ",
+            in_force!("s", "$2"),
+            "))"
         )
     };
 }
@@ -234,17 +238,21 @@ macro_rules! unreached {
 /// Homes with service and without a place on a route today, and homes no route reaches.
 async fn homeless(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate) -> Result<(Vec<Homeless>, i64)> {
     type Row = (String, Option<String>, String, f64, f64);
-    let (total,): (i64,) = one!(tx, concat!("SELECT COUNT(*) FROM household h", unreached!()), municipality, day)?;
+    let (total,): (i64,) = one!(tx, concat!("SELECT COUNT(*)", unreached!()), municipality, day)?;
     if total == 0 {
         return Ok((Vec::new(), 0));
     }
     let rows: Vec<Row> = all!(
         tx,
         concat!(
-            "SELECT ",
-            code_on!("household", "h", "$2"),
-            ", v.hint, v.service_status, v.lon, v.lat FROM household h",
+            "WITH unreached AS MATERIALIZED (SELECT v.household_id",
             unreached!(),
+            ") SELECT ",
+            code_on!("household", "h", "$2"),
+            ", v.hint, v.service_status, v.lon, v.lat FROM unreached u CROSS JOIN household h CROSS JOIN household_version v
+                WHERE h.municipality_id = $1 AND h.household_id = u.household_id
+                  AND v.municipality_id = $1 AND v.household_id = u.household_id AND ",
+            in_force!("v", "$2"),
             " ORDER BY CASE v.service_status WHEN 'served' THEN 0 ELSE 1 END, h.code LIMIT $3"
         ),
         municipality,
@@ -277,17 +285,18 @@ async fn next(tx: &mut Tx, municipality: MunicipalityId, day: NaiveDate, last: O
         week = week.plus(1);
     }
     loop {
-        let (seen,): (i64,) =
-            one!(tx, "SELECT COUNT(*) FROM home_week WHERE municipality_id = $1 AND iso_week = $2 AND observed > 0", municipality, week)?;
-        if seen > 0 || week.sunday() >= day {
-            return Ok(Next { week, day: published_on(week), observed: seen > 0 });
+        let seen: Option<(SegmentId,)> =
+            opt!(tx, "SELECT segment_id FROM home_week WHERE municipality_id = $1 AND iso_week = $2 AND observed > 0 LIMIT 1", municipality, week)?;
+        if seen.is_some() || week.sunday() >= day {
+            return Ok(Next { week, day: published_on(week), observed: seen.is_some() });
         }
         week = week.plus(1);
     }
 }
 
 /// Stops that were due and that were observed, by week: rounds against tallies, so it costs as much as there are segments. As in the
-/// report, what was observed was due, whatever the calendar says of its day since.
+/// report, what was observed was due, whatever the calendar says of its day since; what routes found of one another's segments is not looked
+/// for here, but never makes more observed than due.
 async fn coverage(tx: &mut Tx, municipality: MunicipalityId, first: Week, last: Week) -> Result<Vec<(Week, i64, i64)>> {
     let due: Vec<(Week, SegmentId, i64)> = all!(
         tx,
@@ -311,6 +320,9 @@ async fn coverage(tx: &mut Tx, municipality: MunicipalityId, first: Week, last: 
     }
     for (week, segment, n) in observed {
         cells.entry((week, segment)).or_default().1 += n;
+    }
+    for (week, segment, _, n) in round::beyond_due(tx, municipality, (first, last), round::Asked::WithoutDue).await? {
+        cells.entry((week, segment)).or_default().0 += n;
     }
     let mut weeks: BTreeMap<Week, (i64, i64)> = BTreeMap::new();
     for ((week, _), (due, observed)) in cells {

@@ -30,19 +30,20 @@ const SILENT_HOURS: i64 = 2;
 pub fn of(words: &Words, facts: &Facts) -> Vec<Task> {
     let mut tasks = Vec::new();
     tasks.extend(stop_rule(words, facts));
-    tasks.extend(facts.paused.iter().map(|(campaign, at, why)| {
-        Task {
-            harm: (6, 0),
-            tone: "tarde",
-            state: words.say("today-paused"),
-            title: words.tell("today-paused-title", &[("campaign", campaign.as_str().into())]),
-            detail: words.tell(
-                "today-paused-detail",
-                &[("at", at.map(show_time).unwrap_or_default().into()), ("why", why.clone().unwrap_or_default().into())],
-            ),
-            verb: words.say("today-paused-verb"),
-            href: "/campaigns".into(),
-        }
+    tasks.extend(facts.paused.iter().map(|(campaign, at, why)| Task {
+        harm: (6, 0),
+        tone: "tarde",
+        state: words.say("today-paused"),
+        title: words.tell("today-paused-title", &[("campaign", campaign.as_str().into())]),
+        detail: words.tell(
+            "today-paused-detail",
+            &[
+                ("at", at.map(show_time).unwrap_or_default().into()),
+                ("why", crate::norm::pause::why_shown(words, why.as_deref().unwrap_or_default()).into()),
+            ],
+        ),
+        verb: words.say("today-paused-verb"),
+        href: "/campaigns".into(),
     }));
     tasks.extend(facts.today.iter().filter_map(|row| not_left(words, facts, row)));
     tasks.extend(facts.today.iter().filter_map(|row| dump_closed(words, facts, row)));
