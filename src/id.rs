@@ -36,6 +36,19 @@ impl fmt::Display for MunicipalityId {
     }
 }
 
+/// A closed list of words, the same in code, SQL, files, protocols and interface keys.
+macro_rules! choice { ($(#[$doc:meta])* $name:ident { $($(#[$of_variant:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    $(#[$doc])*
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum $name { $($(#[$of_variant])* $variant),+ }
+    impl $name {
+        pub const ALL: &'static [$name] = &[$($name::$variant),+];
+        pub fn name(self) -> &'static str { match self { $($name::$variant => $word),+ } }
+        pub fn parse(word: &str) -> Option<$name> { match word { $($word => Some($name::$variant),)+ _ => None } }
+    }
+} }
+pub(crate) use choice;
+
 macro_rules! identity { ($($(#[$doc:meta])* $name:ident),+ $(,)?) => { $(
     $(#[$doc])*
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, Serialize, Deserialize)]

@@ -37,7 +37,7 @@ struct View {
 
 impl View {
     fn of(trial: Trial, planned: Vec<Look>, look: Option<Look>, stored: Stored) -> Result<View> {
-        let protocol = trial.of_hash(&stored.report.protocol_sha256)?.map_or_else(|| trial.protocol.clone(), |(protocol, _)| protocol);
+        let protocol = trial.of_hash(&stored.report.protocol_sha256)?.unwrap_or_else(|| trial.protocol.clone());
         Ok(View { trial, planned, look, stored, protocol })
     }
 }

@@ -328,14 +328,9 @@ struct Wanted {
 /// The pooled report and those of the looks that are ready, as far as what they stand on may have changed since they were last made.
 async fn wanted(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec<Wanted>> {
     let published = published_through(tx, &trial.protocol).await?;
-    let planned = looks::all(tx, &trial.id).await?;
-    let pooled_through = published.unwrap_or(trial.protocol.week(0));
-    let mut reports = vec![(0, pooled_through)];
-    if trial.assigned_at.is_some() {
-        // An opened look stands as it was opened.
-        let open = ready(&planned, local_day(now), published).into_iter().filter(|look| look.opened_at.is_none());
-        reports.extend(open.map(|look| (look.look, look.data_through)));
-    }
+    let mut reports = vec![(0, published.unwrap_or(trial.protocol.week(0)))];
+    // An opened look stands as it was opened.
+    reports.extend(to_open(tx, trial, now).await?.into_iter().map(|look| (look.look, look.data_through)));
     let mut wanted = Vec::new();
     for (look, through) in reports {
         let stamp = stamp(tx, trial, look, through, published.is_some()).await?;
@@ -427,26 +422,24 @@ pub async fn refresh(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<(
     keep(tx, trial, made, now).await
 }
 
-/// Whether a look's day has come, its weeks are published, and nobody opened it yet.
-pub async fn opens(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<bool> {
+/// The looks whose day has come, whose weeks are all published, and which nobody opened yet.
+pub async fn to_open(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec<looks::Look>> {
+    if trial.assigned_at.is_none() {
+        return Ok(Vec::new());
+    }
     let planned = looks::all(tx, &trial.id).await?;
     let published = published_through(tx, &trial.protocol).await?;
-    Ok(trial.assigned_at.is_some() && ready(&planned, local_day(now), published).iter().any(|look| look.opened_at.is_none()))
+    Ok(ready(&planned, local_day(now), published).into_iter().filter(|look| look.opened_at.is_none()).cloned().collect())
 }
 
 /// Opens every look that is ready: its report is made of what there is now, under the protocol in force now, and stands for ever.
 pub async fn open(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>, actor: &str) -> Result<()> {
     // Nothing is left to make where it was made just before.
     refresh(tx, trial, now).await?;
-    if !opens(tx, trial, now).await? {
-        return Ok(());
-    }
-    let published = published_through(tx, &trial.protocol).await?;
-    let planned = looks::all(tx, &trial.id).await?;
-    for look in ready(&planned, local_day(now), published).into_iter().filter(|look| look.opened_at.is_none()) {
+    for look in to_open(tx, trial, now).await? {
         let (hash, ..) = newest(tx, &trial.id, look.look).await?.ok_or_else(|| Error::internal("a look without its report"))?;
         let data = load(tx, trial, look.data_through).await?;
-        looks::open(tx, &trial.id, look, (&hash, data.kept()), now, actor).await?;
+        looks::open(tx, &trial.id, &look, (&hash, data.kept()), now, actor).await?;
     }
     Ok(())
 }

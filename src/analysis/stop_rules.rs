@@ -20,7 +20,7 @@ use crate::norm::{complaint, reached};
 use crate::stats::ols::{Df, EffectCount, Variance, fit};
 use crate::trial::protocol::{Phase, StopRules};
 use crate::trial::{self, Trial};
-use crate::{opt, run};
+use crate::{all, run};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -85,6 +85,7 @@ pub async fn judge(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec
     if this_week < first {
         return Ok(found);
     }
+    let known: Vec<(String, Week, String)> = all!(tx, "SELECT rule, iso_week, arm FROM stop_rule_week WHERE trial_id = $1", &trial.id)?;
     // What comes in on Monday may be of Sunday.
     for week in [this_week.plus(-1), this_week].into_iter().filter(|week| (first..=last.plus(1)).contains(week)) {
         let left = reached::opted_out(tx, trial, week).await?;
@@ -102,28 +103,13 @@ pub async fn judge(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>) -> Result<Vec
             found.push(Judged { rule: Rule::Complaints, week: this_week, arm: String::new(), breached: true });
         }
     }
-    if let Some(published) = published_through(tx, &trial.protocol).await?.filter(|week| (first..=last).contains(week)) {
-        let known: Option<(String,)> =
-            opt!(tx, "SELECT arm FROM stop_rule_week WHERE trial_id = $1 AND rule = 'harm' AND iso_week = $2 LIMIT 1", &trial.id, published)?;
-        if known.is_none() {
-            found.extend(harmed(tx, trial, published, harm_points).await?);
-        }
+    if let Some(published) = published_through(tx, &trial.protocol).await?.filter(|week| (first..=last).contains(week))
+        && !known.iter().any(|(rule, week, _)| (rule.as_str(), *week) == (Rule::Harm.name(), published))
+    {
+        found.extend(harmed(tx, trial, published, harm_points).await?);
     }
-    let mut new = Vec::new();
-    for judged in found {
-        let known: Option<(bool,)> = opt!(
-            tx,
-            "SELECT breached FROM stop_rule_week WHERE trial_id = $1 AND rule = $2 AND iso_week = $3 AND arm = $4",
-            &trial.id,
-            judged.rule.name(),
-            judged.week,
-            &judged.arm
-        )?;
-        if known.is_none() {
-            new.push(judged);
-        }
-    }
-    Ok(new)
+    found.retain(|judged| !known.iter().any(|(rule, week, arm)| (rule.as_str(), *week, arm) == (judged.rule.name(), judged.week, &judged.arm)));
+    Ok(found)
 }
 
 /// Remembers what was found, and pauses every campaign of the trial that still sends where a rule was broken.

@@ -226,17 +226,7 @@ pub async fn lay(tx: &mut Tx, step: usize) -> Result<Laid> {
             (_, false) => laid.as_they_stood.push(table),
             (_, true) => laid.altered.push(table),
         }
-        let mac = seal(tx, table, &columns, &content, broken)?;
-        crate::execute!(
-            tx,
-            "INSERT INTO table_seal (table_name, columns, row_count, broken, mac) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns, row_count = excluded.row_count, broken = excluded.broken, mac = excluded.mac",
-            table,
-            columns,
-            content.rows,
-            broken,
-            mac
-        )?;
+        store(tx, table, &columns, &content, broken).await?;
     }
     Ok(laid)
 }
@@ -264,10 +254,15 @@ fn sealed(stored: Option<Stored>) -> Option<(Stored, Vec<u8>)> {
 pub(super) async fn leave(tx: &mut Tx, table: &str, broken: bool) -> Result<()> {
     let columns = columns(tx, table).await?;
     let content = content(tx, table, &columns).await?;
-    let mac = seal(tx, table, &columns, &content, broken)?;
+    store(tx, table, &columns, &content, broken).await
+}
+
+async fn store(tx: &mut Tx, table: &str, columns: &str, content: &Content, broken: bool) -> Result<()> {
+    let mac = seal(tx, table, columns, content, broken)?;
     crate::execute!(
         tx,
-        "UPDATE table_seal SET columns = $2, row_count = $3, broken = $4, mac = $5 WHERE table_name = $1",
+        "INSERT INTO table_seal (table_name, columns, row_count, broken, mac) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns, row_count = excluded.row_count, broken = excluded.broken, mac = excluded.mac",
         table,
         columns,
         content.rows,

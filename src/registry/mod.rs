@@ -56,18 +56,7 @@ pub(crate) const STREAM: &str = "registry";
 /// Who looked at whom: searches, opened files, exports.
 pub(crate) const READS: &str = "registry_reads";
 
-/// A closed list of words, the same in code, SQL, files and interface keys.
-macro_rules! choice { ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
-    $(#[$doc])*
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum $name { $($variant),+ }
-    impl $name {
-        pub const ALL: &'static [$name] = &[$($name::$variant),+];
-        pub fn name(self) -> &'static str { match self { $($name::$variant => $word),+ } }
-        pub fn parse(word: &str) -> Option<$name> { match word { $($word => Some($name::$variant),)+ _ => None } }
-    }
-} }
-pub(crate) use choice;
+pub(crate) use crate::id::choice;
 
 /// A municipality within the actor's reach where a pilot runs: code as a number and name.
 pub(crate) type Place = (MunicipalityId, String);

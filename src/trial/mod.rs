@@ -172,15 +172,11 @@ fn parsed(trial_id: &str, text: &str, sha256: &str) -> Result<Protocol> {
 }
 
 impl Trial {
-    /// The protocol that has this hash, frozen or amended, and its amendment.
-    pub fn of_hash(&self, sha256: &str) -> Result<Option<(Protocol, Option<&Amendment>)>> {
-        if let Some(amendment) = self.amendments.iter().find(|amendment| amendment.sha256 == sha256) {
-            return Ok(Some((parsed(&self.id, &amendment.text, &amendment.sha256)?, Some(amendment))));
-        }
-        if self.frozen_sha256 == sha256 {
-            return Ok(Some((parsed(&self.id, &self.frozen_text, &self.frozen_sha256)?, None)));
-        }
-        Ok(None)
+    /// The protocol that has this hash, frozen or amended.
+    pub fn of_hash(&self, sha256: &str) -> Result<Option<Protocol>> {
+        let amended = self.amendments.iter().map(|amendment| (&amendment.text, &amendment.sha256));
+        let found = std::iter::once((&self.frozen_text, &self.frozen_sha256)).chain(amended).find(|(_, own)| *own == sha256);
+        found.map(|(text, own)| parsed(&self.id, text, own)).transpose()
     }
 
     /// What counted at a moment: the newest amendment until then, or what was frozen first.

@@ -3,47 +3,19 @@
 use super::text;
 use crate::clock::Week;
 use crate::error::Result;
-use crate::id::{MunicipalityId, sha256_hex};
+use crate::id::{MunicipalityId, choice, sha256_hex};
 use chrono::{Duration, NaiveDate};
 use std::collections::BTreeMap;
 
 /// The protocol that ships with the house, `experiments/norma-y-plan-2026.toml`.
 pub const DEFAULT: &str = include_str!("../../experiments/norma-y-plan-2026.toml");
 
-/// A list of words a protocol may use for one thing, each with what it means.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
-
-        impl $name {
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            pub fn name(self) -> &'static str {
-                match self { $($name::$variant => $word),+ }
-            }
-
-            /// `None` for a word that is not of the list.
-            pub fn parse(word: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|it| it.name() == word)
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.name())
-            }
-        }
-    };
-}
-
-words!(Phase { Baseline = "baseline", Messages = "messages", After = "after" });
-words!(
+choice!(Phase { Baseline = "baseline", Messages = "messages", After = "after" });
+choice!(
     /// What segments are alike in before they are drawn.
     Stratum { Municipality = "municipality", BaselineTercile = "baseline_tercile" }
 );
-words!(
+choice!(
     /// What a segment is known by before the draw, for a rule of re-randomisation.
     Covariate {
         /// Share of the baseline's observed collections that complied.
@@ -52,15 +24,21 @@ words!(
         Homes = "homes"
     }
 );
-words!(
+choice!(
     /// What is measured of an observed collection, 0 or 1.
     Measure { Complied = "complied", SetOut = "set_out", Contaminated = "contaminated" }
 );
-words!(Adjust { Holm = "holm", None = "none" });
-words!(
+choice!(Adjust { Holm = "holm", None = "none" });
+choice!(
     /// A group of neighbours a norm may be told of.
     GroupKind { Segment = "segment", Route = "route", Neighbourhood = "neighbourhood", Municipality = "municipality" }
 );
+
+impl serde::Serialize for GroupKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct Protocol {
@@ -113,7 +91,8 @@ impl Calendar {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Population {
     /// Homes of a segment that must have been observed in the baseline for it to enter.
     pub minimum_homes: i64,

@@ -33,7 +33,7 @@ pub struct Text {
     pub municipalities: Vec<String>,
     pub seed: u64,
     pub calendar: CalendarText,
-    pub population: PopulationText,
+    pub population: Population,
     pub assignment: AssignmentText,
     pub arms: Vec<ArmText>,
     pub outcome: OutcomeText,
@@ -58,12 +58,6 @@ pub struct CalendarText {
     pub baseline: [i64; 2],
     pub messages: [i64; 2],
     pub after: [i64; 2],
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PopulationText {
-    pub minimum_homes: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -250,12 +244,16 @@ impl Lines {
     /// Words of a list, none twice.
     fn words<T: Copy>(&mut self, key: &str, words: &[String], all: &[T], name: fn(T) -> &'static str) -> Vec<T> {
         let found = words.iter().filter_map(|word| self.word(key, word, all, name)).collect();
+        self.once(key, words);
+        found
+    }
+
+    fn once(&mut self, key: &str, words: &[String]) {
         for (at, word) in words.iter().enumerate() {
             if words[..at].contains(word) {
                 self.doubt(key, format!("«{word}» stands twice; name it once"));
             }
         }
-        found
     }
 
     fn hours(&mut self, key: &str, hours: &[String; 2]) -> [u32; 2] {
@@ -292,7 +290,7 @@ fn typed(text: Text) -> (Option<Protocol>, Vec<String>) {
         municipalities,
         seed,
         calendar,
-        population: PopulationText { minimum_homes },
+        population: entering,
         assignment,
         arms,
         outcome: OutcomeText { id: measure, definition },
@@ -337,7 +335,7 @@ fn typed(text: Text) -> (Option<Protocol>, Vec<String>) {
         municipalities,
         seed,
         calendar: Calendar { first_week, weeks, baseline, messages: message_weeks, after },
-        population: Population { minimum_homes },
+        population: entering,
         assignment,
         arms: arms.into_iter().map(|ArmText { id, name, factors }| Arm { id, name, factors }).collect(),
         outcome: Outcome { measure, definition },
@@ -409,15 +407,11 @@ fn analysed(text: AnalysisText, arms: &[ArmText], phase: Option<Phase>, lines: &
         }
     }
     let registered = |key: &str, names: &[String], lines: &mut Lines| -> Vec<Contrast> {
-        for (at, name) in names.iter().enumerate() {
-            if !contrasts.contains_key(name) {
-                let all: Vec<&str> = contrasts.keys().map(String::as_str).collect();
-                lines.doubt(key, format!("«{name}» is not known; choose from {}, or write it under [analysis.contrasts]", all.join(", ")));
-            }
-            if names[..at].contains(name) {
-                lines.doubt(key, format!("«{name}» stands twice; name it once"));
-            }
+        for name in names.iter().filter(|name| !contrasts.contains_key(*name)) {
+            let all: Vec<&str> = contrasts.keys().map(String::as_str).collect();
+            lines.doubt(key, format!("«{name}» is not known; choose from {}, or write it under [analysis.contrasts]", all.join(", ")));
         }
+        lines.once(key, names);
         names.iter().filter_map(|name| known.get(name.as_str()).cloned()).collect()
     };
     let declared = phase.unwrap_or(Phase::Messages);

@@ -93,7 +93,7 @@ async fn keep_reports(app: &App) -> Result<()> {
 async fn keep_report(app: &App, trial: &trial::Trial, now: DateTime<Utc>) -> Result<()> {
     let mut tx = app.db.read().await?;
     let made = analysis::report::make(&mut tx, trial, now).await?;
-    let opens = analysis::report::opens(&mut tx, trial, now).await?;
+    let opens = !analysis::report::to_open(&mut tx, trial, now).await?.is_empty();
     drop(tx);
     if made.is_empty() && !opens {
         return Ok(());

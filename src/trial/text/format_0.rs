@@ -1,9 +1,8 @@
 //! The first format, whose texts name none: arms are cells of norm × plan, contrasts are six names.
 
-use super::super::protocol::{Campaign, PlannedLook, StopRules};
+use super::super::protocol::{Campaign, PlannedLook, Population, StopRules};
 use super::{
     AnalysisText, ArmText, AssignmentText, CalendarText, ContrastText, EstimandText, FORMAT, FamilyText, MessageText, NormText, OutcomeText,
-    PopulationText,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ pub struct Text {
     municipalities: Vec<String>,
     seed: u64,
     calendar: CalendarText,
-    population: PopulationText,
+    population: Population,
     assignment: Assignment,
     arms: Vec<Arm>,
     outcome: OutcomeText,
