@@ -154,7 +154,7 @@ async fn faults_of_files_with_places_have_their_right_values() {
 
 #[test]
 fn faults_of_files_with_people_have_their_right_values() {
-    let read = |name: &str| fault(name).map(|bytes| (table::read("p.csv", &bytes, &Written::default(), day("2026-11-23")), bytes));
+    let read = |name: &str| fault(name).map(|bytes| (table::read("p.csv", &bytes, &Written::default(), day("2026-11-23"), |_| 0), bytes));
     for name in ["csv/p_semi.csv", "csv/p_tab.csv", "csv/p_blank.csv"] {
         let Some((read, _)) = read(name) else { continue };
         let read = read.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -184,7 +184,7 @@ fn faults_of_files_with_people_have_their_right_values() {
     }
     let spanish = "Nombres;Apellidos;DPI;Sexo;Fecha de nacimiento;Idioma;Parentesco;Consentimiento de mensajes;Hogar;Teléfono\r\n\
         Ana;Tzoc;;Femenino;3/5/1990;Español;Jefa de hogar;SÍ;sp-0001-x;5555 0101\r\n";
-    let read = table::read("p.csv", spanish.as_bytes(), &Written::default(), day("2026-11-23")).unwrap_or_else(|error| panic!("{error}"));
+    let read = table::read("p.csv", spanish.as_bytes(), &Written::default(), day("2026-11-23"), |_| 0).unwrap_or_else(|error| panic!("{error}"));
     let entry = &read.entries[0].1;
     assert_eq!((entry.person.birth.date, entry.consent_messages, entry.household.as_str()), (Some(day("1990-05-03")), true, "SP-0001-X"));
     assert_eq!(
@@ -192,7 +192,7 @@ fn faults_of_files_with_people_have_their_right_values() {
         (vecino::registry::person::Sex::Female, vecino::registry::membership::Relation::Head, "es")
     );
     // A name that nothing knows is told by its letter: it may be a person's.
-    let error = table::read("p.csv", b"Nombres,Kanary\nAna,Tzoc\n", &Written::default(), day("2026-11-23")).err().unwrap();
+    let error = table::read("p.csv", b"Nombres,Kanary\nAna,Tzoc\n", &Written::default(), day("2026-11-23"), |_| 0).err().unwrap();
     assert!(
         error.lines.iter().any(|l| l.contains("column B"))
             && error.lines.iter().any(|l| l.contains("no column surnames; the file has given_names (A)")),
@@ -200,7 +200,7 @@ fn faults_of_files_with_people_have_their_right_values() {
     );
     assert!(!error.to_string().contains("Kanary"));
     assert_eq!(
-        table::read("p.csv", b"Nombres,Kanary\nAna,Tzoc\n", &named("surnames", "kanary"), day("2026-11-23"))
+        table::read("p.csv", b"Nombres,Kanary\nAna,Tzoc\n", &named("surnames", "kanary"), day("2026-11-23"), |_| 0)
             .unwrap_or_else(|e| panic!("{e}"))
             .entries
             .len(),
@@ -481,7 +481,7 @@ fn a_table_of_very_many_columns_is_answered_at_once_and_in_few_words() {
     let header: Vec<String> = (0..60_000).map(|n| format!("c{n}")).collect();
     let text = format!("{}\n{}\n", header.join(","), vec!["1"; 60_000].join(","));
     let begun = std::time::Instant::now();
-    let refused = table::read("p.csv", text.as_bytes(), &Written::default(), day("2026-11-23")).err().unwrap();
+    let refused = table::read("p.csv", text.as_bytes(), &Written::default(), day("2026-11-23"), |_| 0).err().unwrap();
     assert!(refused.lines.len() == 3 && refused.lines.iter().all(|line| line.len() < 2_000), "{} lines", refused.lines.len());
     assert!(refused.lines[0].contains("column A, B, C") && refused.lines[0].contains("59995 more"), "{}", refused.lines[0]);
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());

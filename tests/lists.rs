@@ -213,7 +213,7 @@ async fn refusals_warnings_and_questions_are_one_line_a_problem_and_column() {
 }
 
 fn refusals(text: &str) -> Vec<String> {
-    table::read("p.csv", text.as_bytes(), &Written::default(), now().date_naive()).err().map(|error| error.lines).unwrap_or_default()
+    table::read("p.csv", text.as_bytes(), &Written::default(), now().date_naive(), |_| 0).err().map(|error| error.lines).unwrap_or_default()
 }
 
 #[test]

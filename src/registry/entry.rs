@@ -304,6 +304,8 @@ fn modules<'a>(get: &impl Fn(&str) -> &'a str, today: NaiveDate, problems: &mut 
         }
         let fits = module.details.iter().zip(&details).all(|(detail, value)| detail.choices.is_empty() || detail.choices.contains(&value.as_str()));
         if fits {
+            // Hardly anybody takes part in four, and a list has many rows.
+            out.reserve_exact(1);
             out.push((name, details));
             continue;
         }

@@ -214,7 +214,8 @@ async fn save(tx: &mut Tx, app: &App, place: &super::Place, entry: Entry, answer
     }
     let key = (place.0, plan.person());
     let linked = number.filter(|_| word == "linked").and_then(|number| plan.doubts().iter().find(|doubt| doubt.person == number).cloned());
-    write::write(tx, place.0, plan, None, None, &actor.name, now).await.map_err(at(""))?;
+    let ready = write::Ready::of(tx, place.0, plan, None, &actor.name, now).map_err(at(""))?;
+    write::write(tx, place.0, ready, None, &actor.name, now).await.map_err(at(""))?;
     if let Some(doubt) = linked {
         let like = (doubt.municipality, doubt.person);
         likeness::answer(tx, key, like, likeness::Answer::Same, &actor.name, now).await.map_err(at(""))?;

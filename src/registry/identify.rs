@@ -83,6 +83,11 @@ impl People {
         }
     }
 
+    /// Lets go of what people are found by: what follows needs the room.
+    fn decided(&mut self) {
+        (self.by_words, self.by_cui, self.by_id, self.by_birth, self.torn) = Default::default();
+    }
+
     /// The person on record whom a row speaks of, as a question about them.
     pub(crate) fn met(&self, index: usize) -> Doubt {
         let found = &self.all[self.of_row[index]];
@@ -247,6 +252,7 @@ pub(crate) async fn identify(
         };
         people.of_row.push(place);
     }
+    people.decided();
     Ok(people)
 }
 

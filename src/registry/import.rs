@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::identify::{Answers, Source};
 use super::plan::{Plan, decide};
 use super::table;
-use super::write::{Ahead, MANY, write, write_ahead};
+use super::write::{Ahead, MANY, Ready, write, write_ahead};
 use crate::account::audit;
 use crate::clock::local_day;
 use crate::db::{Db, Tx};
@@ -62,12 +62,11 @@ pub struct File<'a> {
 impl<'a> File<'a> {
     /// Reads every row, or refuses with every problem. Needs no database.
     pub fn read(keys: &Keys, municipality: MunicipalityId, name: &'a str, text: &[u8], written: &Written, now: DateTime<Utc>) -> Result<File<'a>> {
-        let table::Read { entries, said, warnings } = table::read(name, text, written, local_day(now))?;
         // Both keyed: whoever holds a list of people cannot ask the database whether it, or one of them, was imported.
-        let hash = keys.lookup("person.source", &crate::id::sha256_hex(text));
         let lookup = keys.lookup_in("person.source.row");
-        let rows = said.iter().map(|row| short(&lookup.of(row))).collect();
-        Ok(File { municipality, name, entries, warnings, source: Source { name, hash: Some(hash), rows } })
+        let table::Read { entries, said, warnings } = table::read(name, text, written, local_day(now), |row| short(&lookup.of(row)))?;
+        let hash = keys.lookup("person.source", &crate::id::sha256_hex(text));
+        Ok(File { municipality, name, entries, warnings, source: Source { name, hash: Some(hash), rows: said } })
     }
 
     async fn plan(&self, tx: &mut Tx, keys: &Keys, mint: &mut Mint, answers: &Answers, now: DateTime<Utc>) -> Result<Plan<'_>> {
@@ -81,8 +80,13 @@ impl<'a> File<'a> {
         Ok(plan)
     }
 
-    async fn write(&self, tx: &mut Tx, plan: Plan<'_>, ahead: Option<Ahead>, actor: &str, now: DateTime<Utc>) -> Result<Summary> {
-        write(tx, self.municipality, plan, ahead, self.source.hash.as_deref(), actor, now).await
+    async fn ready(&self, tx: &mut Tx, keys: &Keys, mint: &mut Mint, answers: &Answers, actor: &str, now: DateTime<Utc>) -> Result<Ready<'_>> {
+        let plan = self.plan(tx, keys, mint, answers, now).await?;
+        Ready::of(tx, self.municipality, plan, self.source.hash.as_deref(), actor, now)
+    }
+
+    async fn write(&self, tx: &mut Tx, plan: Ready<'_>, ahead: Option<Ahead>, actor: &str, now: DateTime<Utc>) -> Result<Summary> {
+        write(tx, self.municipality, plan, ahead, actor, now).await
     }
 }
 
@@ -100,9 +104,10 @@ pub async fn bring(db: &Db, keys: &Keys, mint: &mut Mint, file: &File<'_>, answe
     for _ in 0..TRIES {
         let mut tx = db.read().await?;
         let stood = stand(&mut tx).await?;
-        let plan = file.plan(&mut tx, keys, mint, answers, now).await?;
+        let plan = file.ready(&mut tx, keys, mint, answers, actor, now).await?;
         drop(tx);
-        let ahead = if plan.people.len() < MANY { None } else { Some(write_ahead(db, file.municipality, &plan, mint, actor, now).await?) };
+        let many = plan.plan.people.len() >= MANY;
+        let ahead = if many { Some(write_ahead(db, file.municipality, &plan.plan, mint, actor, now).await?) } else { None };
         let mut tx = db.write().await?;
         audit::hold(&mut tx, file.municipality, STREAM).await?;
         let whole = match ahead {
@@ -117,7 +122,7 @@ pub async fn bring(db: &Db, keys: &Keys, mint: &mut Mint, file: &File<'_>, answe
     }
     let mut tx = db.write().await?;
     audit::hold(&mut tx, file.municipality, STREAM).await?;
-    let plan = file.plan(&mut tx, keys, mint, answers, now).await?;
+    let plan = file.ready(&mut tx, keys, mint, answers, actor, now).await?;
     let summary = file.write(&mut tx, plan, None, actor, now).await?;
     tx.commit().await?;
     Ok(summary)
@@ -142,7 +147,7 @@ pub async fn import(
     now: DateTime<Utc>,
 ) -> Result<Summary> {
     let file = File::read(keys, municipality, file, text, &Written::default(), now)?;
-    let plan = file.plan(tx, keys, mint, &Answers::default(), now).await?;
+    let plan = file.ready(tx, keys, mint, &Answers::default(), actor, now).await?;
     file.write(tx, plan, None, actor, now).await
 }
 

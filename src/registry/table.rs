@@ -17,8 +17,8 @@ const NAMED: usize = 5;
 /// What was read: every row with the number a spreadsheet shows.
 pub struct Read {
     pub entries: Vec<(u64, Entry)>,
-    /// What each row says, the same however the table is saved and whenever it is read.
-    pub said: Vec<String>,
+    /// What each row says, the same however the table is saved and whenever it is read, as the reader hashed it.
+    pub said: Vec<i64>,
     pub warnings: Vec<String>,
 }
 
@@ -109,8 +109,8 @@ fn plain(cell: &str) -> &str {
     }
 }
 
-/// Every row, or every problem: one line a problem and column.
-pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate) -> Result<Read> {
+/// Every row, or every problem: one line a problem and column. `hash`: of what a row says.
+pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate, hash: impl Fn(&str) -> i64) -> Result<Read> {
     let place = |row: u64| row.to_string();
     let faults = |faults: &[Fault]| {
         let mut lines = Problems::default();
@@ -161,7 +161,8 @@ pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate) -> Re
     }
     let at: Vec<(&str, usize)> = COLUMNS.into_iter().filter_map(|name| Some((name, sheet.find(name)?))).collect();
     let (mut entries, mut said_here) = (Vec::with_capacity(sheet.rows.len()), Vec::with_capacity(sheet.rows.len()));
-    for row in &sheet.rows {
+    // Row by row, so that the table goes as the people come.
+    for row in sheet.rows {
         let cells: Vec<(&str, Cow<'_, str>)> = at.iter().map(|(name, column)| (*name, said(name, row.cell(*column)))).collect();
         for (name, cell) in &cells {
             if cell.contains('\u{FFFD}') {
@@ -174,7 +175,7 @@ pub fn read(file: &str, bytes: &[u8], written: &Written, today: NaiveDate) -> Re
         let get = |field: &str| cells.iter().find(|(name, _)| *name == field).map_or("", |(_, cell)| cell.as_ref());
         match entry::read(get, today) {
             Ok(entry) => {
-                said_here.push(entry::said(&entry, get));
+                said_here.push(hash(&entry::said(&entry, get)));
                 entries.push((row.number, entry));
             }
             Err(problems) => {

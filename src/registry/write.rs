@@ -149,20 +149,39 @@ impl<'p> Rows<'p> {
     }
 }
 
-/// Writes all of it, or what is left when the rest was written ahead. A file (`source`: the hash of its bytes) is one entry of the audit
-/// chain; what a form changed is one entry a change.
+/// A plan with what the writer would otherwise work out while others wait.
+pub(super) struct Ready<'p> {
+    pub(super) plan: Plan<'p>,
+    /// What goes on record.
+    entries: Vec<Told>,
+}
+
+impl<'p> Ready<'p> {
+    /// A file (`source`: the hash of its bytes) is one entry of the audit chain; what a form changed is one entry a change.
+    pub(super) fn of(
+        tx: &Tx,
+        municipality: MunicipalityId,
+        mut plan: Plan<'p>,
+        source: Option<&str>,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Ready<'p>> {
+        let given = given(tx, municipality, &plan.consents, actor, now)?;
+        plan.people.sort_unstable_by_key(|row| row.key());
+        let entries = entries(municipality, &plan, given, source);
+        Ok(Ready { plan, entries })
+    }
+}
+
+/// Writes all of it, or what is left when the rest was written ahead.
 pub(super) async fn write(
     tx: &mut Tx,
     municipality: MunicipalityId,
-    mut plan: Plan<'_>,
+    Ready { plan, entries }: Ready<'_>,
     ahead: Option<Ahead>,
-    source: Option<&str>,
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<Summary> {
-    let given = given(tx, municipality, &plan.consents, actor, now)?;
-    let entries = entries(municipality, &plan, given, source);
-    plan.people.sort_unstable_by_key(|row| row.key());
     if ahead.is_none() {
         person::store_words(tx, &person::words(&plan.people)).await?;
     }
@@ -350,7 +369,7 @@ fn given(tx: &Tx, municipality: MunicipalityId, rows: &[NewConsent], actor: &str
 }
 
 /// What goes on record; `given`: how the plan's consents stand, in their order.
-fn entries(municipality: MunicipalityId, plan: &Plan<'_>, given: Vec<(String, String)>, source: Option<&str>) -> Vec<Told> {
+fn entries(municipality: MunicipalityId, plan: &Plan<'_>, mut given: Vec<(String, String)>, source: Option<&str>) -> Vec<Told> {
     let mut told: Vec<Told> = Vec::new();
     let mut tell = |action, target: String, detail| told.push(Told { action, target, detail });
     for (row, person) in &plan.who.taken {
@@ -370,8 +389,9 @@ fn entries(municipality: MunicipalityId, plan: &Plan<'_>, given: Vec<(String, St
         let mut detail = json!(counts(plan));
         detail["file"] = json!(source);
         tell("file.imported", municipality.to_string(), detail);
-        for some in given.chunks(500) {
-            tell("consents.given", municipality.to_string(), audit::leaving(json!({"consents": some.len(), "file": source}), some.iter().cloned()));
+        while !given.is_empty() {
+            let some = given.split_off(given.len().saturating_sub(ONE_BY_ONE));
+            tell("consents.given", municipality.to_string(), audit::leaving(json!({"consents": some.len(), "file": source}), some));
         }
     } else {
         for person in &plan.people {

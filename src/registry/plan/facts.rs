@@ -116,10 +116,10 @@ impl<'e> Facts<'_, 'e> {
         let (keys, lookup) = self.sealing;
         let number = entry.phone.as_deref().map(|phone| short(&lookup.of(phone)));
         let ways = self.standing.ways.entry(home).or_default();
-        if ways.iter().any(|way| way.channel == channel.name() && way.number == number) {
+        if ways.iter().any(|way| way.channel == Some(channel) && way.number == number) {
             return Ok(());
         }
-        if let Some(old) = ways.iter().position(|way| way.channel == channel.name() && way.person.is_none_or(|owner| owner == person)) {
+        if let Some(old) = ways.iter().position(|way| way.channel == Some(channel) && way.person.is_none_or(|owner| owner == person)) {
             let old = ways.remove(old);
             if let Some(new) = old.new {
                 // Two numbers of one person in one file: which holds, nobody said.
@@ -131,7 +131,7 @@ impl<'e> Facts<'_, 'e> {
         }
         let id: ContactId = self.mint.id(self.now);
         let sealed = entry.phone.as_deref().map(|phone| contact::seal_address(keys, lookup, id, phone)).transpose()?;
-        ways.push(Way { id, person: Some(person), channel: channel.name().into(), number, new: Some(self.plan.ways.len()) });
+        ways.push(Way { id, person: Some(person), channel: Some(channel), number, new: Some(self.plan.ways.len()) });
         self.plan.ways.push(NewWay { id, home, person, channel, sealed, language: entry.person.language, from: entry.since });
         self.plan.summary.contacts += 1;
         if let Some(number) = number {
@@ -178,6 +178,7 @@ impl<'e> Facts<'_, 'e> {
                 }
                 refused => refused?,
             }
+            known.reserve_exact(1);
             known.push(Cow::Borrowed(details));
             let stands = module.purpose.is_none_or(|purpose| self.standing.consents.contains(&(person, purpose.name())));
             let status = if stands { Status::Enrolled } else { Status::Candidate };

@@ -5,6 +5,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{ContactId, HouseholdId, MunicipalityId, PersonId, SegmentId};
 use crate::registry::consent::Purpose;
+use crate::registry::contact::Channel;
 use crate::registry::entry::Entry;
 use crate::registry::identify::People;
 use crate::registry::membership::Relation;
@@ -26,7 +27,7 @@ pub(super) struct Present {
 pub(super) struct Way {
     pub id: ContactId,
     pub person: Option<PersonId>,
-    pub channel: String,
+    pub channel: Option<Channel>,
     pub number: Option<i64>,
     /// Its place among the plan's new ones.
     pub new: Option<usize>,
@@ -142,7 +143,13 @@ impl Standing<'_> {
                WHERE c.municipality_id = asked.municipality_id AND c.household_id = asked.household_id AND c.valid_to IS NULL"
         )?;
         for (home, id, person, channel, hash) in held {
-            self.ways.entry(home).or_default().push(Way { id, person, channel, number: hash.as_deref().map(short), new: None });
+            self.ways.entry(home).or_default().push(Way {
+                id,
+                person,
+                channel: Channel::parse(&channel),
+                number: hash.as_deref().map(short),
+                new: None,
+            });
         }
         let numbers: BTreeSet<String> = entries.iter().filter_map(|(_, entry)| entry.phone.as_deref()).map(|phone| lookup.of(phone)).collect();
         let numbers: Vec<String> = numbers.into_iter().collect();
