@@ -446,14 +446,17 @@ pub async fn open(tx: &mut Tx, trial: &Trial, now: DateTime<Utc>, actor: &str) -
 
 /// The report of a look, as it was opened or as it is newest; or the pooled one. `None` when none was computed.
 pub async fn stored(tx: &mut Tx, trial_id: &str, look: Option<i32>) -> Result<Option<Stored>> {
+    let opened = match look {
+        Some(look) => looks::opened_with(tx, trial_id, look).await?,
+        None => None,
+    };
     let row: Option<(Value, DateTime<Utc>, String)> = opt!(
         tx,
-        "SELECT r.report, r.computed_at, r.source_hash FROM analysis_report r
-           LEFT JOIN trial_look l ON l.trial_id = r.trial_id AND l.look = r.look
-          WHERE r.trial_id = $1 AND r.look = $2 AND (l.source_hash IS NULL OR r.source_hash = l.source_hash)
-          ORDER BY r.computed_at DESC, r.source_hash LIMIT 1",
+        "SELECT report, computed_at, source_hash FROM analysis_report WHERE trial_id = $1 AND look = $2 AND ($3 IS NULL OR source_hash = $3)
+          ORDER BY computed_at DESC, source_hash LIMIT 1",
         trial_id,
-        look.unwrap_or(0)
+        look.unwrap_or(0),
+        opened
     )?;
     let Some((value, computed_at, source_hash)) = row else { return Ok(None) };
     let report = serde_json::from_value(value).map_err(|e| Error::internal(format!("stored report of {trial_id}: {e}")))?;

@@ -68,9 +68,14 @@ pub async fn every_minute(app: &App) -> Result<()> {
     }
     drop(tx);
     for (trial, judged) in found {
-        let mut tx = app.db.write().await?;
-        act(&mut tx, &trial, &judged, now).await?;
-        tx.commit().await?;
+        let acted = async {
+            let mut tx = app.db.write().await?;
+            act(&mut tx, &trial, &judged, now).await?;
+            tx.commit().await
+        };
+        if let Err(error) = acted.await {
+            tracing::error!(trial = trial.id, code = error.code, line = %error, "a stop rule could not act");
+        }
     }
     Ok(())
 }

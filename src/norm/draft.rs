@@ -13,8 +13,9 @@ use crate::registry::{Channel, Contact, Purpose, may_contact, may_contact_all};
 use crate::territory::calendar::holiday;
 use crate::territory::collection;
 use crate::territory::dated::in_force;
-use crate::trial::Trial;
+use crate::trial::homes::drawn_segment;
 use crate::trial::protocol::{GroupKind, MessageRules, Protocol, Step};
+use crate::trial::{self, Trial};
 use crate::{all, opt};
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,12 +118,13 @@ impl WeekFacts {
         let homes: Vec<Home> = all!(
             tx,
             concat!(
-                "SELECT h.household_id, h.code, v.segment_id, COALESCE(t.segment_id, v.segment_id) AS drawn_in
+                "SELECT h.household_id, h.code, v.segment_id, COALESCE(",
+                drawn_segment!("h", "$4"),
+                ", v.segment_id) AS drawn_in
                    FROM household h
                    JOIN household_version v ON v.municipality_id = h.municipality_id AND v.household_id = h.household_id AND ",
                 in_force!("v", "$2"),
-                " LEFT JOIN trial_home t ON t.municipality_id = h.municipality_id AND t.trial_id = $4 AND t.household_id = h.household_id
-                  WHERE h.municipality_id = $1 AND v.service_status = 'served' AND v.segment_id IS NOT NULL AND ($3 IS NULL OR h.household_id = $3)
+                " WHERE h.municipality_id = $1 AND v.service_status = 'served' AND v.segment_id IS NOT NULL AND ($3 IS NULL OR h.household_id = $3)
                   ORDER BY h.household_id"
             ),
             municipality,
@@ -130,12 +132,7 @@ impl WeekFacts {
             only,
             &trial.id
         )?;
-        let arms: Vec<(SegmentId, String)> = all!(
-            tx,
-            "SELECT segment_id, arm FROM trial_segment WHERE municipality_id = $1 AND trial_id = $2 AND arm IS NOT NULL ORDER BY segment_id",
-            municipality,
-            &trial.id
-        )?;
+        let arms = trial::arms(tx, &trial.id, municipality).await?;
         let windows = Windows::before_week(week, &protocol.norm);
         let places = record::places(tx, municipality, windows.now.1.sunday(), at).await?;
         let seen = record::seen(tx, municipality, windows).await?;

@@ -11,6 +11,22 @@ use crate::{all, among};
 use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The segment in which a home of the draw counts, as SQL; null for any other. `$home`: the home's alias; `$trial`: the trial's parameter.
+macro_rules! drawn_segment {
+    ($home:literal, $trial:literal) => {
+        concat!(
+            "(SELECT t.segment_id FROM trial_home t WHERE t.municipality_id = ",
+            $home,
+            ".municipality_id AND t.trial_id = ",
+            $trial,
+            " AND t.household_id = ",
+            $home,
+            ".household_id)"
+        )
+    };
+}
+pub(crate) use drawn_segment;
+
 /// Homes of one arm since the draw, as the report's flow tells them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Since {

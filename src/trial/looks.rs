@@ -6,7 +6,7 @@ use crate::clock::{Week, local_day, to_micros};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{Mint, MunicipalityId};
-use crate::{all, run};
+use crate::{all, opt, run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,6 +35,12 @@ pub struct Request {
 /// The planned looks, in order.
 pub async fn all(tx: &mut Tx, trial_id: &str) -> Result<Vec<Look>> {
     all!(tx, "SELECT look, opens_on, data_through, opened_at, opened_by, source_hash FROM trial_look WHERE trial_id = $1 ORDER BY look", trial_id)
+}
+
+/// The hash of the report a look was opened with; none when it was not opened.
+pub async fn opened_with(tx: &mut Tx, trial_id: &str, look: i32) -> Result<Option<String>> {
+    let found: Option<(Option<String>,)> = opt!(tx, "SELECT source_hash FROM trial_look WHERE trial_id = $1 AND look = $2", trial_id, look)?;
+    Ok(found.and_then(|(hash,)| hash))
 }
 
 /// The last look whose day has come.

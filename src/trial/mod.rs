@@ -225,3 +225,13 @@ pub async fn segments(tx: &mut Tx, trial_id: &str) -> Result<Vec<TrialSegment>> 
     segments.sort_by(|a, b| (a.municipality_id, &a.code).cmp(&(b.municipality_id, &b.code)));
     Ok(segments)
 }
+
+/// The arm of each drawn segment of a municipality.
+pub async fn arms(tx: &mut Tx, trial_id: &str, municipality: MunicipalityId) -> Result<Vec<(SegmentId, String)>> {
+    all!(
+        tx,
+        "SELECT segment_id, arm FROM trial_segment WHERE municipality_id = $1 AND trial_id = $2 AND arm IS NOT NULL ORDER BY segment_id",
+        municipality,
+        trial_id
+    )
+}

@@ -21,16 +21,21 @@ pub async fn facts_changed(tx: &mut Tx, changed: Changed<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Every duty is idempotent, so a minute that is missed or done twice changes nothing.
+/// Every duty is idempotent, so a minute that is missed or done twice changes nothing; one that fails keeps none of the others, but that
+/// nothing is sent while it is not known whether a rule stops it.
 pub async fn every_minute(app: App) -> Result<()> {
-    keep_rounds(&app).await?;
-    // Before anything is sent.
-    analysis::stop_rules::every_minute(&app).await?;
-    norm::every_minute(&app).await?;
-    publish(&app).await?;
-    keep_reports(&app).await?;
-    take_out_killed(&app).await?;
-    keep_heads(&app).await
+    let send = async {
+        analysis::stop_rules::every_minute(&app).await?;
+        norm::every_minute(&app).await
+    };
+    let done =
+        [keep_rounds(&app).await, send.await, publish(&app).await, keep_reports(&app).await, take_out_killed(&app).await, keep_heads(&app).await];
+    let mut failed = done.into_iter().filter_map(Result::err);
+    let first = failed.next();
+    for error in failed {
+        tracing::error!(code = error.code, line = %error, context = error.context.as_deref(), "a duty of this minute failed");
+    }
+    first.map_or(Ok(()), Err)
 }
 
 /// What an import of people left that was killed on its way. Only where there is such takes the writer.
@@ -118,9 +123,14 @@ async fn keep_rounds(app: &App) -> Result<()> {
     }
     drop(tx);
     for municipality in behind {
-        let mut tx = app.db.write().await?;
-        round::keep_up(&mut tx, municipality, today).await?;
-        tx.commit().await?;
+        let done = async {
+            let mut tx = app.db.write().await?;
+            round::keep_up(&mut tx, municipality, today).await?;
+            tx.commit().await
+        };
+        if let Err(error) = done.await {
+            tracing::error!(%municipality, code = error.code, line = %error, context = error.context.as_deref(), "rounds could not be planned");
+        }
     }
     Ok(())
 }
