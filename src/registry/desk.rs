@@ -1,6 +1,6 @@
 //! The registrar's first page: who waits, and a search that goes on record.
 
-use super::enrolment::{self, Status};
+use super::enrolment;
 use super::likeness::{self, Question};
 use super::person::{self, Person};
 use super::{Place, READS, consent, membership, places, view};
@@ -43,8 +43,7 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
     let id = place.0;
     let mut candidates = Vec::new();
     for module in enrolment::ALL {
-        let waiting = enrolment::counts(tx, module, id).await?.into_iter().find(|(status, _)| *status == Status::Candidate).map_or(0, |(_, n)| n);
-        candidates.push((module.name, waiting));
+        candidates.push((module.name, enrolment::waiting(tx, module, id).await?));
     }
     macro_rules! homes {
         ($those_with:literal, $day:expr, $after:expr) => {{
@@ -83,7 +82,12 @@ async fn waiting(tx: &mut Tx, place: Place, today: NaiveDate) -> Result<Waiting>
     macro_rules! enrolled { ($table:literal, $purpose:literal) => {{
         let (n,): (i64,) = one!(
             tx,
-            concat!("SELECT COUNT(*) FROM ", $table, " e WHERE e.municipality_id = $1 AND e.status = 'enrolled' AND NOT EXISTS (SELECT 1 FROM consent c WHERE c.municipality_id = $1 AND c.person_id = e.person_id AND c.purpose = '", $purpose, "' AND c.withdrawn_at IS NULL) AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = $1 AND p.person_id = e.person_id)"),
+            // Both in the order of people, read once beside each other, as above.
+            concat!(
+                "SELECT COUNT(*) FROM (SELECT e.person_id FROM ", $table, " e WHERE e.municipality_id = $1 AND e.status = 'enrolled'
+                 EXCEPT SELECT c.person_id FROM consent c WHERE c.municipality_id = $1 AND c.person_id IS NOT NULL AND c.purpose = '", $purpose, "' AND c.withdrawn_at IS NULL
+                 ORDER BY 1 LIMIT 1000000000) AS without WHERE EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = $1 AND p.person_id = without.person_id)"
+            ),
             id
         )?;
         n

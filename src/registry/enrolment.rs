@@ -64,6 +64,7 @@ pub struct Statements {
     pub insert: &'static str,
     pub change: &'static str,
     pub counts: &'static str,
+    pub waiting: &'static str,
 }
 
 pub struct Module {
@@ -155,6 +156,15 @@ macro_rules! statements {
                 ".municipality_id AND p.person_id = ",
                 $table,
                 ".person_id))"
+            ),
+            waiting: concat!(
+                "SELECT COUNT(*) FROM ",
+                $table,
+                " WHERE municipality_id = $1 AND status = 'candidate' AND EXISTS (SELECT 1 FROM person p WHERE p.municipality_id = ",
+                $table,
+                ".municipality_id AND p.person_id = ",
+                $table,
+                ".person_id)"
             ),
         }
     };
@@ -252,6 +262,12 @@ pub async fn page(
 pub async fn counts(tx: &mut Tx, module: &Module, municipality: MunicipalityId) -> Result<Vec<(Status, i64)>> {
     let (candidates, enrolled, paused, exited): (i64, i64, i64, i64) = one!(tx, module.sql.counts, municipality)?;
     Ok(vec![(Status::Candidate, candidates), (Status::Enrolled, enrolled), (Status::Paused, paused), (Status::Exited, exited)])
+}
+
+/// How many candidates wait in a module.
+pub async fn waiting(tx: &mut Tx, module: &Module, municipality: MunicipalityId) -> Result<i64> {
+    let (n,): (i64,) = one!(tx, module.sql.waiting, municipality)?;
+    Ok(n)
 }
 
 /// A person's enrolments in one module: for the registrar's file of that person.
