@@ -8,6 +8,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 
 /// The critical value for coefficients of this covariance (q × q); `df` `None` is normal. `None` for a variance of zero or no draw.
+///
+/// ```
+/// # use vecino_stats::{bands::critical, nalgebra::DMatrix, random::seeded};
+/// // Five independent coefficients: Šidák's 2.568886, to the error of the draws.
+/// let c = critical(&DMatrix::identity(5, 5), None, 0.95, 50_000, &mut seeded(1, "bands")).unwrap();
+/// assert!((c - 2.568886).abs() < 0.03);
+/// ```
 pub fn critical(covariance: &DMatrix<f64>, df: Option<f64>, level: f64, draws: u32, random: &mut ChaCha20Rng) -> Option<f64> {
     let q = covariance.nrows();
     let scale: Vec<f64> = covariance.diagonal().iter().map(|v| 1.0 / v.sqrt()).collect();

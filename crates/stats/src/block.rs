@@ -9,6 +9,7 @@ use nalgebra::{DMatrix, DVector};
 /// What A_g is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adjustment {
+    /// The identity: CR0, CR1, HC0, HC1.
     None,
     /// CR2, HC2
     Root,
@@ -20,8 +21,11 @@ pub enum Adjustment {
 /// columns of z: absorbed levels that reach over several clusters, scaled to unit length; the other k columns are the basis.
 #[derive(Debug, Clone)]
 pub struct Raw {
+    /// Which absorbed level each of the first columns is.
     pub levels: Vec<u32>,
+    /// m × k.
     pub z: DMatrix<f64>,
+    /// One a row.
     pub residual: DVector<f64>,
     /// W and Φ of each row; `None`: both 1.
     pub working: Option<(DVector<f64>, DVector<f64>)>,
@@ -31,9 +35,11 @@ pub struct Raw {
 #[derive(Debug, Clone)]
 pub struct Block {
     pub(super) levels: Vec<u32>,
+    /// m × k.
     pub z: DMatrix<f64>,
     b: DMatrix<f64>,
     working: Option<(DVector<f64>, DVector<f64>)>,
+    /// Z'WAe, the levels' coordinates before the basis's.
     pub score: DVector<f64>,
     /// How many equal clusters this one stands for.
     pub copies: f64,
@@ -46,6 +52,13 @@ const LARGE: usize = 60;
 
 impl Block {
     /// Adjusts a cluster. `q` is Z'WΦWZ, which only weights need; it is the identity for least squares and likelihoods.
+    ///
+    /// ```
+    /// # use vecino_stats::{block::{Adjustment, Block, Raw}, nalgebra::{DMatrix, DVector}};
+    /// // H = 0.36, so that the residual 2 becomes 2/√0.64.
+    /// let raw = Raw { levels: Vec::new(), z: DMatrix::from_element(1, 1, 0.6), residual: DVector::from_element(1, 2.0), working: None };
+    /// assert!((Block::new(raw, Adjustment::Root, None).score[0] - 0.6 * 2.0 / 0.8).abs() < 1e-14);
+    /// ```
     pub fn new(raw: Raw, adjustment: Adjustment, q: Option<&DMatrix<f64>>) -> Block {
         let Raw { levels, z, residual, working } = raw;
         let Some((w, phi)) = &working else { return Block::plain(levels, z, residual, adjustment) };
@@ -183,19 +196,25 @@ impl Block {
     }
 
     /// From here on the rows' working variances are 1, for degrees of freedom under the identity.
-    pub fn vary_alike(&mut self) {
+    pub(crate) fn vary_alike(&mut self) {
         if let Some((_, phi)) = &mut self.working {
             phi.fill(1.0);
         }
     }
 
     /// Z'WZ of the cluster.
+    ///
+    /// ```
+    /// # use vecino_stats::{block::{Adjustment, Block, Raw}, nalgebra::{DMatrix, DVector}};
+    /// # let raw = Raw { levels: Vec::new(), z: DMatrix::from_element(1, 1, 0.6), residual: DVector::from_element(1, 2.0), working: None };
+    /// assert!((Block::new(raw, Adjustment::None, None).gram()[(0, 0)] - 0.36).abs() < 1e-14);
+    /// ```
     pub fn gram(&self) -> DMatrix<f64> {
         self.z.transpose() * self.weighted(self.z.clone())
     }
 
     /// Z'WZ a.
-    pub fn gram_times(&self, a: &DVector<f64>) -> DVector<f64> {
+    pub(crate) fn gram_times(&self, a: &DVector<f64>) -> DVector<f64> {
         let along = &self.z * a;
         self.z.transpose() * self.weighted(DMatrix::from_column_slice(along.len(), 1, along.as_slice())).column(0)
     }
@@ -208,7 +227,7 @@ impl Block {
     }
 
     /// The score in the basis alone.
-    pub fn own_score(&self) -> DVector<f64> {
+    pub(crate) fn own_score(&self) -> DVector<f64> {
         self.score.rows(self.levels.len(), self.score.len() - self.levels.len()).into_owned()
     }
 

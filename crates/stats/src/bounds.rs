@@ -9,12 +9,20 @@ use super::Refusal;
 /// One arm: outcomes with how often each was seen, ascending, and the number not observed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Responses {
+    /// Ascending, each with how often it was seen.
     pub outcomes: Vec<(f64, f64)>,
+    /// How many were not observed.
     pub missing: f64,
 }
 
 impl Responses {
     /// From outcomes one by one, NaN for missing, in any order.
+    ///
+    /// ```
+    /// # use vecino_stats::bounds::Responses;
+    /// let arm = Responses::collect([1.0, 0.0, f64::NAN, 1.0]);
+    /// assert_eq!((arm.outcomes, arm.missing), (vec![(0.0, 1.0), (1.0, 2.0)], 1.0));
+    /// ```
     pub fn collect(outcomes: impl IntoIterator<Item = f64>) -> Responses {
         let mut seen: Vec<f64> = Vec::new();
         let mut missing = 0.0;
@@ -36,6 +44,11 @@ impl Responses {
     }
 
     /// The share observed.
+    ///
+    /// ```
+    /// # use vecino_stats::bounds::Responses;
+    /// assert_eq!(Responses::collect([1.0, 0.0, f64::NAN, 1.0]).rate(), 0.75);
+    /// ```
     pub fn rate(&self) -> f64 {
         self.seen() / (self.seen() + self.missing)
     }
@@ -45,15 +58,31 @@ impl Responses {
 /// p; floor(n p).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lee {
+    /// Least difference.
     pub lower: f64,
+    /// Greatest difference.
     pub upper: f64,
+    /// Share observed among the treated.
     pub response_treated: f64,
+    /// Share observed among the others.
     pub response_reference: f64,
+    /// p: the share of the arm that responds more which is trimmed.
     pub trim_share: f64,
+    /// How many outcomes that is.
     pub trimmed: f64,
 }
 
 /// Bounds for treated less reference among those who would respond under either. Refuses an arm without any outcome.
+///
+/// ```
+/// # use vecino_stats::bounds::{Responses, lee};
+/// // Response 8/10 against 6/10: 2 of 8 are trimmed; 1 … 6 has mean 3.5, 3 … 8 has 5.5, the others 3.
+/// let treated = Responses { outcomes: (1..=8).map(|y| (f64::from(y), 1.0)).collect(), missing: 2.0 };
+/// let reference = Responses { outcomes: vec![(3.0, 6.0)], missing: 4.0 };
+/// let found = lee(&treated, &reference)?;
+/// assert!((found.lower - 0.5).abs() < 1e-14 && (found.upper - 2.5).abs() < 1e-14 && found.trimmed == 2.0);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn lee(treated: &Responses, reference: &Responses) -> Result<Lee, Refusal> {
     check(treated, reference)?;
     let (q1, q0) = (treated.rate(), reference.rate());
@@ -74,6 +103,15 @@ pub fn lee(treated: &Responses, reference: &Responses) -> Result<Lee, Refusal> {
 
 /// Least and greatest difference, treated less reference, when every missing outcome lies within `limits`. Refuses an arm without rows,
 /// limits out of order, and outcomes beyond them.
+///
+/// ```
+/// # use vecino_stats::bounds::{Responses, manski};
+/// let treated = Responses { outcomes: vec![(0.0, 2.0), (1.0, 6.0)], missing: 2.0 }; // 6/10 to 8/10
+/// let reference = Responses { outcomes: vec![(0.0, 5.0), (1.0, 5.0)], missing: 0.0 };
+/// let (low, high) = manski(&treated, &reference, (0.0, 1.0))?;
+/// assert!((low - 0.1).abs() < 1e-15 && (high - 0.3).abs() < 1e-15);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn manski(treated: &Responses, reference: &Responses, limits: (f64, f64)) -> Result<(f64, f64), Refusal> {
     let (low, high) = limits;
     let outside = |arm: &Responses| arm.outcomes.iter().any(|(y, _)| !(*y >= low && *y <= high));

@@ -6,6 +6,12 @@
 //! clusters, not rows.
 
 /// Radius of the sum at variance `v`. Refuses v < 0, rho ≤ 0 and alpha outside (0, 1).
+///
+/// ```
+/// # use vecino_stats::confidence_sequence::normal_mixture;
+/// let radius = normal_mixture(1.0, 1.0, 0.05).unwrap(); // √(2 ln 800)
+/// assert!((radius - (2.0 * 800.0_f64.ln()).sqrt()).abs() < 1e-12);
+/// ```
 pub fn normal_mixture(v: f64, rho: f64, alpha: f64) -> Option<f64> {
     let spread = v + rho;
     let radius = (spread * ((spread / rho).ln() - 2.0 * alpha.ln())).sqrt();
@@ -13,6 +19,13 @@ pub fn normal_mixture(v: f64, rho: f64, alpha: f64) -> Option<f64> {
 }
 
 /// Radius of the mean of `t` increments, in their standard deviations. Refuses t ≤ 0, rho ≤ 0 and alpha outside (0, 1).
+///
+/// ```
+/// # use vecino_stats::confidence_sequence::{asymptotic, normal_mixture};
+/// // The mixture of a sum of 25 increments of variance 1, a mean.
+/// let radius = asymptotic(25.0, 1.0, 0.05).unwrap();
+/// assert!((radius - normal_mixture(25.0, 1.0, 0.05).unwrap() / 25.0).abs() < 1e-12);
+/// ```
 pub fn asymptotic(t: f64, rho: f64, alpha: f64) -> Option<f64> {
     let spread = t * rho * rho;
     let radius = (2.0 * (spread + 1.0) / spread * (spread.ln_1p() / 2.0 - alpha.ln()) / t).sqrt();

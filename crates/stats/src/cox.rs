@@ -32,13 +32,26 @@ pub struct Cox {
     pub model: DMatrix<f64>,
     /// By cluster; `None` for fewer than two.
     pub robust: Option<DMatrix<f64>>,
+    /// Number of clusters.
     pub clusters: usize,
+    /// Partial, at the maximum.
     pub log_likelihood: f64,
+    /// Number of events.
     pub events: f64,
 }
 
 /// Fits the hazard on `width` columns, `x` row after row beside `people`. Refuses no event (`NoVariation`), nobody, numbers that are not
 /// finite, and steps that do not end.
+///
+/// ```
+/// # use vecino_stats::cox::{Person, Ties, cox};
+/// let person = |(time, event)| Person { time, event, n: 1.0, stratum: 0, cluster: 0 };
+/// let people = [(1.0, true), (1.0, false), (6.0, true), (6.0, true), (8.0, false), (9.0, true)].map(person);
+/// // In closed form r = e^β solves r² − 3 r − 6 = 0.
+/// let found = cox(&people, &[1.0, 1.0, 1.0, 0.0, 0.0, 0.0], 1, Ties::Breslow)?;
+/// assert!((found.beta[0].unwrap() - ((3.0 + 33.0_f64.sqrt()) / 2.0).ln()).abs() < 1e-9);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn cox(people: &[Person], x: &[f64], width: usize, ties: Ties) -> Result<Cox, Refusal> {
     if people.is_empty() || width == 0 || x.len() != people.len() * width {
         return Err(Refusal::NoData);

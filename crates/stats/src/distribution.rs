@@ -10,6 +10,12 @@ use statrs::function::gamma::gamma_ur;
 use std::f64::consts::{PI, SQRT_2};
 
 /// P(|T| ≥ |t|) for Student's t on `df` degrees of freedom; `None` for the normal distribution. Refuses df ≤ 0.
+///
+/// ```
+/// # use vecino_stats::distribution::two_sided;
+/// assert!((two_sided(1.959963984540054, None).unwrap() - 0.05).abs() < 1e-14);
+/// assert!((two_sided(1.0, Some(1.0)).unwrap() - 0.5).abs() < 1e-14); // Cauchy
+/// ```
 pub fn two_sided(t: f64, df: Option<f64>) -> Option<f64> {
     if !t.is_finite() {
         return None;
@@ -32,6 +38,12 @@ pub fn two_sided(t: f64, df: Option<f64>) -> Option<f64> {
 }
 
 /// The q such that P(|T| ≤ q) = level. Refuses a level outside (0, 1) and df ≤ 0.
+///
+/// ```
+/// # use vecino_stats::distribution::critical;
+/// assert!((critical(0.95, None).unwrap() - 1.959963984540054).abs() < 1e-12);
+/// assert!((critical(0.5, Some(1.0)).unwrap() - 1.0).abs() < 1e-12); // Cauchy
+/// ```
 pub fn critical(level: f64, df: Option<f64>) -> Option<f64> {
     if !(level > 0.0 && level < 1.0) {
         return None;
@@ -61,16 +73,31 @@ pub fn critical(level: f64, df: Option<f64>) -> Option<f64> {
 }
 
 /// P(Z > z).
+///
+/// ```
+/// # use vecino_stats::distribution::normal_tail;
+/// assert!((normal_tail(1.959963984540054) - 0.025).abs() < 1e-14);
+/// ```
 pub fn normal_tail(z: f64) -> f64 {
     if z >= 0.0 { normal_two_sided(z) / 2.0 } else { 1.0 - normal_two_sided(z) / 2.0 }
 }
 
 /// The z with P(Z > z) = tail. Refuses a tail outside (0, 1).
+///
+/// ```
+/// # use vecino_stats::distribution::normal_quantile;
+/// assert!((normal_quantile(0.025).unwrap() - 1.959963984540054).abs() < 1e-12);
+/// ```
 pub fn normal_quantile(tail: f64) -> Option<f64> {
     (tail > 0.0 && tail < 1.0).then(|| SQRT_2 * erfc_inv(2.0 * tail))
 }
 
 /// The q with P(T ≤ q) = share; negative below one half. Refuses a share outside (0, 1) and df ≤ 0.
+///
+/// ```
+/// # use vecino_stats::distribution::t_quantile;
+/// assert!((t_quantile(0.25, 1.0).unwrap() + 1.0).abs() < 1e-12); // Cauchy
+/// ```
 pub fn t_quantile(share: f64, df: f64) -> Option<f64> {
     match share {
         _ if !(share > 0.0 && share < 1.0 && df > 0.0) => None,
@@ -81,6 +108,13 @@ pub fn t_quantile(share: f64, df: f64) -> Option<f64> {
 
 /// P(|T| ≥ t) for T = (Z + δ)/√(χ²/df), both tails: ∫ [P(Z > t s − δ) + P(Z > t s + δ)] f(s) ds over s = √(χ²/df), by the trapezium
 /// rule in ln s, where it converges faster than any power of the step. Refuses t < 0 and df < 0.01.
+///
+/// ```
+/// # use vecino_stats::distribution::{noncentral_t_two_sided, two_sided};
+/// let central = noncentral_t_two_sided(2.0, 7.0, 0.0).unwrap();
+/// assert!((central - two_sided(2.0, Some(7.0)).unwrap()).abs() < 1e-12);
+/// assert!(noncentral_t_two_sided(2.0, 7.0, 3.0).unwrap() > 0.7);
+/// ```
 pub fn noncentral_t_two_sided(t: f64, df: f64, delta: f64) -> Option<f64> {
     if !(t >= 0.0 && t.is_finite() && df >= 0.01 && df.is_finite() && delta.is_finite()) {
         return None;
@@ -109,6 +143,11 @@ pub fn noncentral_t_two_sided(t: f64, df: f64, delta: f64) -> Option<f64> {
 }
 
 /// P(F ≥ f) for F on `upper` and `lower` degrees of freedom. Refuses f < 0 and degrees of freedom ≤ 0.
+///
+/// ```
+/// # use vecino_stats::distribution::f_tail;
+/// assert!((f_tail(3.0, 2.0, 2.0).unwrap() - 0.25).abs() < 1e-14); // 1/(1 + f)
+/// ```
 pub fn f_tail(f: f64, upper: f64, lower: f64) -> Option<f64> {
     if !(f >= 0.0 && f.is_finite() && upper > 0.0 && lower > 0.0 && upper.is_finite() && lower.is_finite()) {
         return None;
@@ -118,6 +157,11 @@ pub fn f_tail(f: f64, upper: f64, lower: f64) -> Option<f64> {
 }
 
 /// The f with P(F ≥ f) = tail. Refuses a tail outside (0, 1) and degrees of freedom ≤ 0.
+///
+/// ```
+/// # use vecino_stats::distribution::f_quantile;
+/// assert!((f_quantile(0.25, 2.0, 2.0).unwrap() - 3.0).abs() < 1e-12);
+/// ```
 pub fn f_quantile(tail: f64, upper: f64, lower: f64) -> Option<f64> {
     if !(tail > 0.0 && tail < 1.0) {
         return None;
@@ -138,6 +182,11 @@ pub fn f_quantile(tail: f64, upper: f64, lower: f64) -> Option<f64> {
 }
 
 /// P(χ² ≥ x) on `df` degrees of freedom. Refuses x < 0 and df ≤ 0.
+///
+/// ```
+/// # use vecino_stats::distribution::chi_squared_tail;
+/// assert!((chi_squared_tail(4.0, 2.0).unwrap() - (-2.0_f64).exp()).abs() < 1e-14);
+/// ```
 pub fn chi_squared_tail(x: f64, df: f64) -> Option<f64> {
     match () {
         _ if !(x >= 0.0 && x.is_finite() && df > 0.0 && df.is_finite()) => None,

@@ -10,24 +10,30 @@ use statrs::function::gamma::ln_gamma;
 /// The variance V(μ): μ (1 − μ), μ, 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
+    /// Zeros and ones.
     Binomial,
+    /// Counts.
     Poisson,
+    /// Any numbers.
     Gaussian,
 }
 
 /// g in g(μ) = η: ln μ/(1 − μ), ln(−ln(1 − μ)), ln μ, μ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
+    /// ln μ/(1 − μ)
     Logit,
     /// ln(−ln(1 − μ))
     Cloglog,
+    /// ln μ
     Log,
+    /// μ
     Identity,
 }
 
 /// What one linear predictor means: the mean, 1 − mean for a probability, dμ/dη and V(μ).
 #[derive(Debug, Clone, Copy)]
-pub struct Point {
+pub(crate) struct Point {
     pub mu: f64,
     pub other: f64,
     pub d: f64,
@@ -35,6 +41,12 @@ pub struct Point {
 }
 
 impl Family {
+    /// The link whose score is Σ x (y − μ).
+    ///
+    /// ```
+    /// # use vecino_stats::family::{Family, Link};
+    /// assert_eq!(Family::Poisson.canonical(), Link::Log);
+    /// ```
     pub fn canonical(self) -> Link {
         match self {
             Family::Binomial => Link::Logit,
@@ -44,6 +56,11 @@ impl Family {
     }
 
     /// Whether every linear predictor gives a mean of the family.
+    ///
+    /// ```
+    /// # use vecino_stats::family::{Family, Link};
+    /// assert!(Family::Binomial.allows(Link::Cloglog) && !Family::Poisson.allows(Link::Cloglog));
+    /// ```
     pub fn allows(self, link: Link) -> bool {
         match self {
             Family::Binomial => matches!(link, Link::Logit | Link::Cloglog),
@@ -53,7 +70,7 @@ impl Family {
     }
 
     /// Refuses outcomes the family cannot have: other than 0 and 1 (binomial), below 0 (poisson), and numbers that are not finite.
-    pub fn check(self, cells: &Cells) -> Result<(), Refusal> {
+    pub(crate) fn check(self, cells: &Cells) -> Result<(), Refusal> {
         if cells.rows() <= 0.0 || cells.width == 0 {
             return Err(Refusal::NoData);
         }
@@ -75,7 +92,7 @@ impl Family {
     }
 
     /// The direction in which a cell's likelihood keeps rising without end: −1 all zeros, 1 all ones, 0 neither.
-    pub fn pull(self, n: f64, y: f64) -> i8 {
+    pub(crate) fn pull(self, n: f64, y: f64) -> i8 {
         match self {
             Family::Binomial | Family::Poisson if y == 0.0 => -1,
             Family::Binomial if y == n => 1,
@@ -84,7 +101,7 @@ impl Family {
     }
 
     /// Σ (y − μ) d / V over a cell.
-    pub fn score(self, p: &Point, n: f64, y: f64) -> f64 {
+    pub(crate) fn score(self, p: &Point, n: f64, y: f64) -> f64 {
         match self {
             Family::Binomial => y * (p.d / p.mu) - (n - y) * (p.d / p.other),
             Family::Poisson => y - n * p.mu,
@@ -93,7 +110,7 @@ impl Family {
     }
 
     /// Minus the slope of the score of a cell in η; for gaussian its expectation.
-    pub fn curvature(self, link: Link, p: &Point, n: f64, y: f64) -> f64 {
+    pub(crate) fn curvature(self, link: Link, p: &Point, n: f64, y: f64) -> f64 {
         let fisher = n * p.d * p.d / p.v;
         if link != Link::Cloglog {
             return fisher;
@@ -104,12 +121,12 @@ impl Family {
     }
 
     /// Σ (y − μ) over a cell.
-    pub fn residual(self, p: &Point, n: f64, y: f64) -> f64 {
+    pub(crate) fn residual(self, p: &Point, n: f64, y: f64) -> f64 {
         if self == Family::Binomial { y * p.other - (n - y) * p.mu } else { y - n * p.mu }
     }
 
     /// Σ (y − μ)² over a cell, `within` being Σ (y − ȳ)².
-    pub fn residual_squares(self, p: &Point, n: f64, y: f64, within: f64) -> f64 {
+    pub(crate) fn residual_squares(self, p: &Point, n: f64, y: f64, within: f64) -> f64 {
         if self == Family::Binomial {
             y * p.other * p.other + (n - y) * p.mu * p.mu
         } else {
@@ -119,7 +136,7 @@ impl Family {
     }
 
     /// The log-likelihood of a cell but for what does not depend on μ; for gaussian with variance 1, and without −n/2 ln 2π.
-    pub fn log_likelihood(self, p: &Point, n: f64, y: f64, within: f64) -> f64 {
+    pub(crate) fn log_likelihood(self, p: &Point, n: f64, y: f64, within: f64) -> f64 {
         match self {
             Family::Binomial => {
                 let ones = if y > 0.0 { y * if p.mu < 0.5 { p.mu.ln() } else { (-p.other).ln_1p() } } else { 0.0 };
@@ -132,6 +149,11 @@ impl Family {
     }
 
     /// What one row as given adds to a log-likelihood whatever the coefficients: ln C(n, y) for `y` of `n` counts, −ln y! for a Poisson count.
+    ///
+    /// ```
+    /// # use vecino_stats::family::Family;
+    /// assert!((Family::Binomial.log_constant(4.0, 2.0) - 6.0_f64.ln()).abs() < 1e-12); // 4 choose 2
+    /// ```
     pub fn log_constant(self, n: f64, y: f64) -> f64 {
         match self {
             Family::Binomial => ln_gamma(n + 1.0) - ln_gamma(y + 1.0) - ln_gamma(n - y + 1.0),
@@ -141,7 +163,7 @@ impl Family {
     }
 
     /// The point at a linear predictor. It is held where its square neither overflows nor vanishes.
-    pub fn at(self, link: Link, eta: f64) -> Point {
+    pub(crate) fn at(self, link: Link, eta: f64) -> Point {
         let (mu, other, d) = match link {
             Link::Logit => {
                 let small = (-eta.abs().min(300.0)).exp();
@@ -171,6 +193,11 @@ impl Family {
 
 impl Link {
     /// g(μ); none where it is not finite.
+    ///
+    /// ```
+    /// # use vecino_stats::family::Link;
+    /// assert_eq!((Link::Logit.of(0.5), Link::Logit.of(1.0)), (Some(0.0), None));
+    /// ```
     pub fn of(self, mu: f64) -> Option<f64> {
         let eta = match self {
             Link::Logit => (mu / (1.0 - mu)).ln(),

@@ -20,26 +20,37 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 /// cells within a cluster counts.
 #[derive(Debug, Clone, Copy)]
 pub enum Correlation<'a> {
+    /// As if each row stood alone.
     Independence,
+    /// One correlation α for every pair.
     Exchangeable,
+    /// α to the power of the gap in time.
     Ar1(Option<&'a [f64]>),
 }
 
+/// Which covariance of β.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variance {
     /// M, right only if the working model is.
     Classical,
+    /// Sums of scores by cluster.
     Cr0,
+    /// Those, each turned by (I − H)^(−1/2).
     Cr2,
+    /// Those, each turned by (I − H)⁻¹.
     Cr3,
+    /// From the solutions without each cluster.
     Jackknife,
 }
 
 /// A solution; `beta` and the covariance are in the columns `kept`.
 #[derive(Debug, Clone)]
 pub struct Gee {
+    /// Columns that have a coefficient.
     pub kept: Vec<usize>,
+    /// One for each of them.
     pub beta: DVector<f64>,
+    /// Columns that carry nothing beyond those before them.
     pub collinear: Vec<usize>,
     /// Columns whose coefficient is infinite (see `generalised::Fit`).
     pub separated: Vec<usize>,
@@ -51,20 +62,47 @@ pub struct Gee {
     pub valid: bool,
     /// The equations do not converge with α, so that the estimates are those of independence.
     pub fell_back: bool,
+    /// Of β, or why there is none.
     pub covariance: Result<DMatrix<f64>, Refusal>,
     /// M
     pub model_based: DMatrix<f64>,
+    /// Number of clusters.
     pub clusters: usize,
+    /// Rows in the fit.
     pub rows: f64,
 }
 
 impl Gee {
     /// Where column `column` stands in `beta`. Refuses a collinear and a separated one.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::family::{Family, Link};
+    /// # use vecino_stats::gee::{Correlation, Variance, fit};
+    /// let mut cells = Cells::new(1);
+    /// cells.push(0, &[1.0], 2.0, 4.0, 10.0); // outcomes 1 and 3
+    /// cells.push(1, &[1.0], 2.0, 12.0, 74.0); // outcomes 5 and 7
+    /// let gee = fit(&cells, Family::Gaussian, Link::Identity, Correlation::Exchangeable, Variance::Cr0)?;
+    /// assert_eq!(gee.position(0), Ok(0));
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn position(&self, column: usize) -> Result<usize, Refusal> {
         position(&self.kept, &self.separated, column)
     }
 
     /// The standard error of entry `i` of `beta`. Refuses one cluster, and a variance of zero: as many coefficients as clusters.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::family::{Family, Link};
+    /// # use vecino_stats::gee::{Correlation, Variance, fit};
+    /// let mut cells = Cells::new(1);
+    /// cells.push(0, &[1.0], 2.0, 4.0, 10.0); // outcomes 1 and 3
+    /// cells.push(1, &[1.0], 2.0, 12.0, 74.0); // outcomes 5 and 7
+    /// let gee = fit(&cells, Family::Gaussian, Link::Identity, Correlation::Exchangeable, Variance::Cr0)?;
+    /// assert!((gee.se(0)? - 2.0_f64.sqrt()).abs() < 1e-10);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn se(&self, i: usize) -> Result<f64, Refusal> {
         let variance = self.covariance.as_ref().map_err(|refusal| *refusal)?[(i, i)];
         if variance > 1e-14 * self.model_based[(i, i)].abs() { Ok(variance.sqrt()) } else { Err(Refusal::NoVariance) }
@@ -72,6 +110,11 @@ impl Gee {
 }
 
 /// The warning for a working correlation that is not positive definite.
+///
+/// ```
+/// # use vecino_stats::gee::correlation_warning;
+/// assert!(correlation_warning(-0.75).contains("-0.75"));
+/// ```
 pub fn correlation_warning(alpha: f64) -> String {
     format!("the working correlation {alpha:.4} is outside the range in which it is positive definite: prefer corstr independence")
 }
@@ -111,6 +154,19 @@ struct State {
 /// Solves for the cells' outcome by `cells.cluster`. Refuses what `generalised::fit` refuses, under ar1 cells of several rows and two
 /// rows of a cluster at one time. Where the equations do not converge with the correlation, the fit is that of independence
 /// (`fell_back`). The covariance has refusals of its own.
+///
+/// ```
+/// # use vecino_stats::cells::Cells;
+/// # use vecino_stats::family::{Family, Link};
+/// # use vecino_stats::gee::{Correlation, Variance, fit};
+/// let mut cells = Cells::new(1);
+/// cells.push(0, &[1.0], 2.0, 4.0, 10.0); // outcomes 1 and 3
+/// cells.push(1, &[1.0], 2.0, 12.0, 74.0); // outcomes 5 and 7
+/// let gee = fit(&cells, Family::Gaussian, Link::Identity, Correlation::Exchangeable, Variance::Cr0)?;
+/// // Clusters of one size: β is the mean, its variance (4² + 4²)/4².
+/// assert!((gee.beta[0] - 4.0).abs() < 1e-10 && (gee.se(0)? - 2.0_f64.sqrt()).abs() < 1e-10);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn fit(cells: &Cells, family: Family, link: Link, correlation: Correlation, variance: Variance) -> Result<Gee, Refusal> {
     let (start, basis, theta) = generalised::prepared(cells, family, link)?;
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); cells.clusters];

@@ -18,9 +18,13 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 /// A fitted model. `beta` and `m` are in the columns `kept`; `mu` to `e` have one entry for each of the cells `used`.
 #[derive(Debug, Clone)]
 pub struct Fit {
+    /// As asked for.
     pub family: Family,
+    /// As asked for.
     pub link: Link,
+    /// Columns that have a coefficient.
     pub kept: Vec<usize>,
+    /// One for each of them.
     pub beta: DVector<f64>,
     /// Columns that carry nothing beyond those before them.
     pub collinear: Vec<usize>,
@@ -28,6 +32,7 @@ pub struct Fit {
     pub separated: Vec<usize>,
     /// Cells in the fit; those that are separated or empty are not.
     pub used: Vec<usize>,
+    /// The fitted means.
     pub mu: Vec<f64>,
     /// dμ/dη
     pub d: Vec<f64>,
@@ -35,6 +40,7 @@ pub struct Fit {
     pub v: Vec<f64>,
     /// Σ (y − μ) over the rows of the cell, and Σ (y − μ)².
     pub e: Vec<f64>,
+    /// Σ (y − μ)² over the rows of the cell.
     pub ee: Vec<f64>,
     /// (X'WX)⁻¹ with W = n d² / V, that is without the dispersion.
     pub m: DMatrix<f64>,
@@ -51,16 +57,34 @@ pub struct Fit {
 pub struct Working {
     /// One row of `kept.len()` numbers a cell.
     pub x: Vec<f64>,
+    /// Rows of each cell.
     pub n: Vec<f64>,
+    /// 1 / V.
     pub weight: Vec<f64>,
+    /// V.
     pub phi: Vec<f64>,
+    /// Σ (y − μ) over the rows of the cell.
     pub e: Vec<f64>,
+    /// Σ (y − μ)² over the rows of the cell.
     pub ee: Vec<f64>,
+    /// Of each cell.
     pub cluster: Vec<u32>,
 }
 
 /// Fits Σ y of the cells on their columns. Refuses no data, outcomes the family cannot have, a link that is not the family's, an
 /// outcome without variation, and complete separation.
+///
+/// ```
+/// # use vecino_stats::cells::Cells;
+/// # use vecino_stats::family::{Family, Link};
+/// # use vecino_stats::generalised::fit;
+/// let mut cells = Cells::new(2);
+/// cells.push(0, &[1.0, 0.0], 40.0, 10.0, 10.0); // 10 of 40
+/// cells.push(1, &[1.0, 1.0], 50.0, 30.0, 30.0); // 30 of 50
+/// let fit = fit(&cells, Family::Binomial, Link::Logit)?;
+/// assert!((fit.beta[1] - 4.5_f64.ln()).abs() < 1e-13); // the log odds ratio
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn fit(cells: &Cells, family: Family, link: Link) -> Result<Fit, Refusal> {
     prepared(cells, family, link).map(|(fit, _, _)| fit)
 }
@@ -139,16 +163,54 @@ pub(super) fn prepared(cells: &Cells, family: Family, link: Link) -> Result<(Fit
 
 impl Fit {
     /// Where column `column` of the cells stands in `beta`. Refuses a collinear and a separated one.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::family::{Family, Link};
+    /// # use vecino_stats::generalised::fit;
+    /// let mut cells = Cells::new(2);
+    /// cells.push(0, &[1.0, 0.0], 40.0, 10.0, 10.0); // 10 of 40
+    /// cells.push(1, &[1.0, 1.0], 50.0, 30.0, 30.0); // 30 of 50
+    /// let fit = fit(&cells, Family::Binomial, Link::Logit)?;
+    /// assert_eq!(fit.position(1), Ok(1));
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn position(&self, column: usize) -> Result<usize, Refusal> {
         position(&self.kept, &self.separated, column)
     }
 
     /// φ (X'WX)⁻¹, kept × kept. Refuses n ≤ K where φ is estimated.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::family::{Family, Link};
+    /// # use vecino_stats::generalised::fit;
+    /// let mut cells = Cells::new(2);
+    /// cells.push(0, &[1.0, 0.0], 40.0, 10.0, 10.0); // 10 of 40
+    /// cells.push(1, &[1.0, 1.0], 50.0, 30.0, 30.0); // 30 of 50
+    /// let fit = fit(&cells, Family::Binomial, Link::Logit)?;
+    /// let variance = fit.classical()?[(1, 1)];
+    /// assert!((variance - (1.0 / 10.0 + 1.0 / 30.0 + 1.0 / 30.0 + 1.0 / 20.0)).abs() < 1e-13);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn classical(&self) -> Result<DMatrix<f64>, Refusal> {
         self.dispersion.map(|phi| &self.m * phi).ok_or(Refusal::NoResidual)
     }
 
     /// The working rows; `cells` are those of the fit.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::family::{Family, Link};
+    /// # use vecino_stats::generalised::fit;
+    /// let mut cells = Cells::new(2);
+    /// cells.push(0, &[1.0, 0.0], 40.0, 10.0, 10.0); // 10 of 40
+    /// cells.push(1, &[1.0, 1.0], 50.0, 30.0, 30.0); // 30 of 50
+    /// let fit = fit(&cells, Family::Binomial, Link::Logit)?;
+    /// let working = fit.working(&cells);
+    /// assert!((working.phi[0] - 0.25 * 0.75).abs() < 1e-13 && working.cluster == [0, 1]);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn working(&self, cells: &Cells) -> Working {
         let of = |all: &[f64]| self.used.iter().map(|c| all[*c]).collect::<Vec<f64>>();
         Working {
@@ -171,6 +233,11 @@ pub(super) fn position(kept: &[usize], separated: &[usize], column: usize) -> Re
 }
 
 /// The warning for a coefficient that is infinite.
+///
+/// ```
+/// # use vecino_stats::generalised::separation_warning;
+/// assert!(separation_warning("arm[plan]").contains("arm[plan]"));
+/// ```
 pub fn separation_warning(term: &str) -> String {
     format!(
         "{term}: its rows all have one outcome or are perfectly predicted, so the coefficient is infinite; the others are fitted without those rows"

@@ -21,8 +21,11 @@ const LARGEST: usize = 50_000_000;
 /// The fit over units and periods. Column `i` of `cells` is the dummy of `periods[i]`; covariate `j` is column `periods.len() + j`.
 #[derive(Debug, Clone)]
 pub struct Hazard {
+    /// One for each period a unit was at risk in.
     pub cells: Cells,
+    /// Of these cells.
     pub fit: Fit,
+    /// In the order of their dummies.
     pub periods: Vec<u32>,
     /// Periods that left the fit, with the rows (units at risk) that left with them.
     pub left_out: Vec<(u32, f64)>,
@@ -30,6 +33,16 @@ pub struct Hazard {
 
 impl Hazard {
     /// Where covariate `j` stands in `fit.beta`. Refuses a collinear and a separated one.
+    ///
+    /// ```
+    /// # use vecino_stats::{cells::Cells, family::Link, hazard::fit};
+    /// # let mut spells = Cells::new(1);
+    /// # spells.push(0, &[0.0], 40.0, 10.0, 10.0);
+    /// # spells.push(1, &[1.0], 50.0, 30.0, 30.0);
+    /// let hazard = fit(&spells, &[1.0, 1.0], Link::Logit)?;
+    /// assert_eq!(hazard.position(0), Ok(1)); // behind the dummy of the one period
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn position(&self, j: usize) -> Result<usize, Refusal> {
         self.fit.position(self.periods.len() + j)
     }
@@ -45,6 +58,17 @@ struct Ended {
 /// Fits spells: cells of units with `n` units, `y` of them with the event, without an intercept among their columns, and
 /// their `time`, one entry a cell. Refuses times that are not whole numbers from 1 to 10,000, more expanded cells than memory should
 /// hold, no event at all, and what `generalised::fit` refuses.
+///
+/// ```
+/// # use vecino_stats::{cells::Cells, family::Link, hazard::fit};
+/// // All in one period: 10 of 40 and 30 of 50 have the event, so the coefficient is their log odds ratio.
+/// let mut spells = Cells::new(1);
+/// spells.push(0, &[0.0], 40.0, 10.0, 10.0);
+/// spells.push(1, &[1.0], 50.0, 30.0, 30.0);
+/// let hazard = fit(&spells, &[1.0, 1.0], Link::Logit)?;
+/// assert!((hazard.fit.beta[hazard.position(0)?] - 4.5_f64.ln()).abs() < 1e-12);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn fit(spells: &Cells, time: &[f64], link: Link) -> Result<Hazard, Refusal> {
     if spells.is_empty() || spells.rows() <= 0.0 {
         return Err(Refusal::NoData);
@@ -113,6 +137,12 @@ pub fn fit(spells: &Cells, time: &[f64], link: Link) -> Result<Hazard, Refusal> 
 }
 
 /// The warning for periods that leave the fit; none if none does.
+///
+/// ```
+/// # use vecino_stats::hazard::periods_warning;
+/// assert!(periods_warning(&[(2, 8.0)]).unwrap().contains('2'));
+/// assert_eq!(periods_warning(&[]), None);
+/// ```
 pub fn periods_warning(left_out: &[(u32, f64)]) -> Option<String> {
     let names: Vec<String> = left_out.iter().take(10).map(|(period, _)| period.to_string()).collect();
     let more = if left_out.len() > 10 { ", …" } else { "" };

@@ -13,8 +13,11 @@ use super::distribution::{critical, f_quantile};
 pub struct Icc {
     /// May be negative; report it as it is.
     pub icc: f64,
+    /// Mean square between clusters (of REML: the variance).
     pub between: f64,
+    /// Mean square within clusters (of REML: the variance).
     pub within: f64,
+    /// What stands for the size of a cluster.
     pub n0: f64,
     /// 1 + (mean cluster size − 1) icc.
     pub design_effect: f64,
@@ -23,11 +26,17 @@ pub struct Icc {
 /// The table of the analysis of variance; it exists also where the correlation does not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MeanSquares {
+    /// Mean square between clusters (of REML: the variance).
     pub between: f64,
+    /// Mean square within clusters (of REML: the variance).
     pub within: f64,
+    /// What stands for the size of a cluster.
     pub n0: f64,
+    /// k
     pub clusters: f64,
+    /// p
     pub arms: f64,
+    /// N
     pub rows: f64,
     /// Whether the outcome varies beyond rounding once the arm means are removed.
     pub varies: bool,
@@ -35,6 +44,14 @@ pub struct MeanSquares {
 
 /// Mean squares between and within clusters. `clusters`: arm, n, Σy, Σy² of each; centre an outcome far from 0 first, or Σy² rounds.
 /// Refuses k ≤ p and N ≤ k.
+///
+/// ```
+/// # use vecino_stats::icc::{mean_squares, reml};
+/// let clusters = [(0, 2.0, 3.0, 5.0), (0, 2.0, 8.0, 34.0), (0, 2.0, 13.0, 97.0)]; // (1, 2), (3, 5), (4, 9)
+/// let table = mean_squares(&clusters)?;
+/// assert!((table.between - 12.5).abs() < 1e-12 && (table.within - 5.0).abs() < 1e-12);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn mean_squares(clusters: &[(usize, f64, f64, f64)]) -> Result<MeanSquares, Refusal> {
     let used: Vec<_> = clusters.iter().filter(|c| c.1 > 0.0).collect();
     let mut arms: std::collections::BTreeMap<usize, (f64, f64, f64)> = std::collections::BTreeMap::new();
@@ -65,6 +82,14 @@ pub fn mean_squares(clusters: &[(usize, f64, f64, f64)]) -> Result<MeanSquares, 
 
 impl MeanSquares {
     /// (MSB − MSW) / (MSB + (n0 − 1) MSW), and 1 + (mean size − 1) icc. Refuses an outcome that does not vary.
+    ///
+    /// ```
+    /// # use vecino_stats::icc::{mean_squares, reml};
+    /// let clusters = [(0, 2.0, 3.0, 5.0), (0, 2.0, 8.0, 34.0), (0, 2.0, 13.0, 97.0)]; // (1, 2), (3, 5), (4, 9)
+    /// let found = mean_squares(&clusters)?.icc()?;
+    /// assert!((found.icc - 7.5 / 17.5).abs() < 1e-12 && (found.design_effect - (1.0 + 7.5 / 17.5)).abs() < 1e-12);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn icc(&self) -> Result<Icc, Refusal> {
         let below = self.between + (self.n0 - 1.0) * self.within;
         if !self.varies || !below.is_finite() || below <= 0.0 {
@@ -77,6 +102,17 @@ impl MeanSquares {
 
     /// Interval for the icc: (F/f − 1)/(F/f + n0 − 1) with F = MSB/MSW and f the quantiles of F on k − p and N − k (Searle 1971). Exact for
     /// normal outcomes and equal clusters, approximate otherwise. `None` where the outcome does not vary within or between clusters.
+    ///
+    /// ```
+    /// # use vecino_stats::icc::{mean_squares, reml};
+    /// let clusters = [(0, 2.0, 3.0, 5.0), (0, 2.0, 8.0, 34.0), (0, 2.0, 13.0, 97.0)]; // (1, 2), (3, 5), (4, 9)
+    /// # use vecino_stats::distribution::f_quantile;
+    /// // F = 12.5/5 on 2 and 3; the lower end has the upper quantile below it.
+    /// let (low, high) = mean_squares(&clusters)?.interval(0.9).unwrap();
+    /// let f = 2.5 / f_quantile(0.05, 2.0, 3.0).unwrap();
+    /// assert!((low - (f - 1.0) / (f + 1.0)).abs() < 1e-9 && high < 1.0);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn interval(&self, level: f64) -> Option<(f64, f64)> {
         let ratio = self.between / self.within;
         if !(self.varies && ratio > 0.0 && ratio.is_finite()) {
@@ -96,9 +132,13 @@ impl MeanSquares {
 pub struct Reml {
     /// From 0, where a negative correlation is cut, to 1.
     pub icc: f64,
+    /// Mean square between clusters (of REML: the variance).
     pub between: f64,
+    /// Mean square within clusters (of REML: the variance).
     pub within: f64,
+    /// k
     pub clusters: f64,
+    /// N
     pub rows: f64,
     /// Where the profile deviance exceeds its least by no more than χ²(1).
     pub interval: Option<(f64, f64)>,
@@ -106,6 +146,14 @@ pub struct Reml {
 
 /// Random intercept by restricted maximum likelihood, arm means as fixed effects; `level` of the profile interval. Takes and refuses what
 /// `anova` does.
+///
+/// ```
+/// # use vecino_stats::icc::{mean_squares, reml};
+/// let clusters = [(0, 2.0, 3.0, 5.0), (0, 2.0, 8.0, 34.0), (0, 2.0, 13.0, 97.0)]; // (1, 2), (3, 5), (4, 9)
+/// let found = reml(&clusters, 0.95)?; // with equal clusters that of the analysis of variance
+/// assert!((found.icc - 7.5 / 17.5).abs() < 1e-12 && (found.within - 5.0).abs() < 1e-11);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn reml(clusters: &[(usize, f64, f64, f64)], level: f64) -> Result<Reml, Refusal> {
     let table = mean_squares(clusters)?;
     if !table.varies {

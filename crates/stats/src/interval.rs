@@ -6,13 +6,22 @@ use serde::{Deserialize, Serialize};
 /// A share with its interval, all between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Share {
+    /// The share.
     pub rate: f64,
+    /// Lower end.
     pub low: f64,
+    /// Upper end.
     pub high: f64,
 }
 
 /// Wilson (1927): (p̂ + z²/2n ± z √(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), for `k` of `n` independent units.
 /// Refuses n ≤ 0, k outside 0 … n and a level outside (0, 1).
+///
+/// ```
+/// # use vecino_stats::interval::wilson;
+/// let share = wilson(81.0, 263.0, 0.95).unwrap(); // Newcombe (1998), table I
+/// assert!((share.low - 0.2553).abs() < 5e-5 && (share.high - 0.3662).abs() < 5e-5);
+/// ```
 pub fn wilson(k: f64, n: f64, level: f64) -> Option<Share> {
     let z = critical(level, None)?;
     if !(n > 0.0 && k >= 0.0 && k <= n) {
@@ -28,16 +37,30 @@ pub fn wilson(k: f64, n: f64, level: f64) -> Option<Share> {
 /// The sums a clustered ratio needs: H clusters (homes, segments) with n_h collections of which y_h complied.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RatioSums {
+    /// How many.
     pub clusters: f64,
+    /// Σn
     pub n: f64,
+    /// Σy
     pub y: f64,
+    /// Σn² (of two windows: Σn₂n₁).
     pub nn: f64,
+    /// Σny (of two windows: Σn₂y₁).
     pub ny: f64,
+    /// Σy² (of two windows: Σy₂y₁).
     pub yy: f64,
 }
 
 impl RatioSums {
     /// Adds one cluster; one without collections does not count.
+    ///
+    /// ```
+    /// # use vecino_stats::interval::RatioSums;
+    /// let mut sums = RatioSums::default();
+    /// sums.add(4.0, 1.0);
+    /// sums.add(0.0, 0.0);
+    /// assert_eq!((sums.clusters, sums.n, sums.y, sums.nn, sums.ny, sums.yy), (1.0, 4.0, 1.0, 16.0, 4.0, 1.0));
+    /// ```
     pub fn add(&mut self, n: f64, y: f64) {
         if n > 0.0 && n.is_finite() && y.is_finite() {
             self.clusters += 1.0;
@@ -49,6 +72,13 @@ impl RatioSums {
         }
     }
 
+    /// From each cluster's n and y.
+    ///
+    /// ```
+    /// # use vecino_stats::interval::RatioSums;
+    /// let sums = RatioSums::of([(2.0, 1.0), (2.0, 2.0), (4.0, 1.0)]);
+    /// assert_eq!((sums.clusters, sums.n, sums.y), (3.0, 8.0, 4.0));
+    /// ```
     pub fn of(clusters: impl IntoIterator<Item = (f64, f64)>) -> RatioSums {
         let mut sums = RatioSums::default();
         for (n, y) in clusters {
@@ -61,6 +91,15 @@ impl RatioSums {
 /// Ratio estimator clustered by home: r = Σy / Σn, var = H/(H−1) Σ(y_h − r n_h)² / (Σn)² (Cochran 1977, ch. 6), t interval on H−1.
 /// `sums` holds Σ over clusters; the interval is cut at 0 and 1. Where every cluster agrees the variance is zero and says nothing:
 /// then the interval is Wilson's with the clusters as units. Refuses no data; one cluster alone gets Wilson's interval for one unit.
+///
+/// ```
+/// # use vecino_stats::distribution::critical;
+/// # use vecino_stats::interval::{RatioSums, ratio};
+/// // Homes (2, 1), (2, 2), (4, 1): r = 4/8, residuals 0, 1, −1, variance 3/2 · 2/64.
+/// let share = ratio(&RatioSums::of([(2.0, 1.0), (2.0, 2.0), (4.0, 1.0)]), 0.8).unwrap();
+/// let half = critical(0.8, Some(2.0)).unwrap() * (3.0_f64 / 64.0).sqrt();
+/// assert!((share.rate - 0.5).abs() < 1e-15 && (share.low - (0.5 - half)).abs() < 1e-12);
+/// ```
 pub fn ratio(sums: &RatioSums, level: f64) -> Option<Share> {
     if !(sums.n > 0.0 && sums.clusters >= 1.0 && sums.y >= 0.0 && sums.y <= sums.n) {
         return None;
@@ -79,24 +118,44 @@ pub fn ratio(sums: &RatioSums, level: f64) -> Option<Share> {
 /// Cross sums over clusters seen in either of two windows: how many, Σy₂y₁, Σy₂n₁, Σn₂y₁, Σn₂n₁.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CrossSums {
+    /// How many.
     pub clusters: f64,
+    /// Σy² (of two windows: Σy₂y₁).
     pub yy: f64,
+    /// Σy₂n₁
     pub yn: f64,
+    /// Σny (of two windows: Σn₂y₁).
     pub ny: f64,
+    /// Σn² (of two windows: Σn₂n₁).
     pub nn: f64,
 }
 
 /// A difference of two shares with its interval, between −1 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change {
+    /// `now` − `before`.
     pub difference: f64,
+    /// Lower end.
     pub low: f64,
+    /// Upper end.
     pub high: f64,
 }
 
 /// The difference of two clustered shares, `now` − `before`, paired by cluster: with u_h = (y₂ − r₂n₂)/N₂ − (y₁ − r₁n₁)/N₁ over the H
 /// clusters seen in either window, variance H/(H−1) Σu_h² (Cochran 1977, ch. 6), t interval on H−1.
 /// Refuses a window with fewer than two clusters, and two windows in which nothing deviates.
+///
+/// ```
+/// # use vecino_stats::distribution::critical;
+/// # use vecino_stats::interval::{CrossSums, RatioSums, ratio_change};
+/// // One collection a home and window, 1000 before and 1110 now: the paired t interval of 0, 1, 1, 0.
+/// let before = RatioSums::of([1.0, 0.0, 0.0, 0.0].map(|y| (1.0, y)));
+/// let now = RatioSums::of([1.0, 1.0, 1.0, 0.0].map(|y| (1.0, y)));
+/// let cross = CrossSums { clusters: 4.0, yy: 1.0, yn: 3.0, ny: 1.0, nn: 4.0 };
+/// let change = ratio_change(&now, &before, &cross, 0.95).unwrap();
+/// let half = critical(0.95, Some(3.0)).unwrap() * (1.0_f64 / 3.0 / 4.0).sqrt();
+/// assert!((change.difference - 0.5).abs() < 1e-15 && (change.low - (0.5 - half)).abs() < 1e-12);
+/// ```
 pub fn ratio_change(now: &RatioSums, before: &RatioSums, cross: &CrossSums, level: f64) -> Option<Change> {
     if cross.clusters < 2.0 || now.clusters < 2.0 || before.clusters < 2.0 || now.n <= 0.0 || before.n <= 0.0 {
         return None;

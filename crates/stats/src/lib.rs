@@ -3,6 +3,12 @@
 //!
 //! What cannot be computed is refused with a reason; no function answers NaN.
 
+#![warn(missing_docs)]
+
+// Matrices and streams are part of what is passed in and out.
+pub use nalgebra;
+pub use rand_chacha;
+
 pub mod random;
 pub mod distribution;
 pub mod passes;
@@ -89,6 +95,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// In English, for warnings in files and on the command line.
+    ///
+    /// ```
+    /// # use vecino_stats::Refusal;
+    /// assert_eq!(Refusal::NoData.why(), "there are no data");
+    /// ```
     pub fn why(self) -> &'static str {
         match self {
             Refusal::NoData => "there are no data",

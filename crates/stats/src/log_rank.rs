@@ -17,20 +17,35 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 
+/// Observed and expected events of each group, and the test of their difference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogRank {
+    /// Events of each group, weighted.
     pub observed: Vec<f64>,
+    /// As many as there would be if the groups were alike.
     pub expected: Vec<f64>,
     /// The diagonal of V.
     pub variance: Vec<f64>,
     /// χ² and its p; `None` where no group is ever at risk beside another when an event happens.
     pub statistic: Option<f64>,
+    /// Its tail.
     pub p: Option<f64>,
     /// The rank of V: groups less one, unless some were never at risk beside others.
     pub df: usize,
 }
 
 /// Compares groups 0..`groups` of tallied spells.
+///
+/// ```
+/// # use vecino_stats::survival::{Spell, tally};
+/// // One person a group, each a cluster; the first has the event first.
+/// let spell = |time, group| Spell { time, event: true, n: 1.0, group, stratum: 0, cluster: group };
+/// let spells = tally(vec![spell(1.0, 0), spell(2.0, 1)]);
+/// # use vecino_stats::log_rank::log_rank;
+/// let found = log_rank(&spells, 2, 0.0);
+/// assert_eq!((found.observed[0], found.expected[0], found.variance[0]), (1.0, 0.5, 0.25));
+/// assert!((found.statistic.unwrap() - 1.0).abs() < 1e-14);
+/// ```
 pub fn log_rank(spells: &[Spell], groups: usize, rho: f64) -> LogRank {
     let (mut observed, mut expected) = (DVector::zeros(groups), DVector::zeros(groups));
     let mut covariance = DMatrix::zeros(groups, groups);
@@ -108,13 +123,27 @@ fn form(u: &DVector<f64>, inverse: &DMatrix<f64>) -> f64 {
 /// A cluster's sum of residuals.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
+    /// Where it stands.
     pub stratum: u32,
+    /// Which one.
     pub cluster: u32,
+    /// Its label.
     pub group: u32,
+    /// Its sum.
     pub residual: f64,
 }
 
 /// R_c of every cluster, by stratum. `None` if a cluster stands in two groups or in two strata: then it was not randomised as one.
+///
+/// ```
+/// # use vecino_stats::survival::{Spell, tally};
+/// // One person a group, each a cluster; the first has the event first.
+/// let spell = |time, group| Spell { time, event: true, n: 1.0, group, stratum: 0, cluster: group };
+/// let spells = tally(vec![spell(1.0, 0), spell(2.0, 1)]);
+/// # use vecino_stats::log_rank::scores;
+/// let scores = scores(&spells, 2, 0.0).unwrap(); // O − E of each cluster
+/// assert!((scores[0].residual - 0.5).abs() < 1e-14 && (scores[1].residual + 0.5).abs() < 1e-14);
+/// ```
 pub fn scores(spells: &[Spell], groups: usize, rho: f64) -> Option<Vec<Score>> {
     let mut hazards: Vec<(u32, f64, f64, f64)> = Vec::new();
     walk(spells, groups, rho, |now| {
@@ -143,16 +172,32 @@ pub fn scores(spells: &[Spell], groups: usize, rho: f64) -> Option<Vec<Score>> {
     Some(out)
 }
 
+/// How the statistic stands among relabellings of whole clusters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Permuted {
+    /// As observed.
     pub statistic: f64,
+    /// Its tail.
     pub p: f64,
+    /// Relabellings that were made.
     pub draws: u32,
+    /// Whether they are all there are.
     pub exact: bool,
 }
 
 /// The share of relabellings whose statistic is at least the one observed, ties within 1e-10 counted: of all of them if they are no more
 /// than `draws`, otherwise (1 + count)/(1 + draws) of so many drawn. Refuses fewer than two clusters, and labels that cannot move.
+///
+/// ```
+/// # use vecino_stats::survival::{Spell, tally};
+/// // One person a group, each a cluster; the first has the event first.
+/// let spell = |time, group| Spell { time, event: true, n: 1.0, group, stratum: 0, cluster: group };
+/// let spells = tally(vec![spell(1.0, 0), spell(2.0, 1)]);
+/// # use vecino_stats::{log_rank::{permute, scores}, random::seeded};
+/// let found = permute(&scores(&spells, 2, 0.0).unwrap(), 2, 100, &mut seeded(1, "log-rank"))?;
+/// assert_eq!((found.draws, found.exact, found.p), (2, true, 1.0)); // either way round says as much
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn permute(scores: &[Score], groups: usize, draws: u32, random: &mut ChaCha20Rng) -> Result<Permuted, Refusal> {
     if scores.len() < 2 {
         return Err(Refusal::OneCluster);

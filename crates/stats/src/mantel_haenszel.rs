@@ -8,15 +8,20 @@ use super::Refusal;
 /// One block: events and rows, treated and not.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Block {
+    /// Events among the treated.
     pub a: f64,
+    /// Treated rows.
     pub n1: f64,
+    /// Events among the others.
     pub c: f64,
+    /// Other rows.
     pub n0: f64,
 }
 
 /// R/S, its logarithm, and that logarithm's standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RiskRatio {
+    /// R/S.
     pub ratio: f64,
     /// `None` where no treated row has the event.
     pub log_ratio: Option<f64>,
@@ -28,6 +33,14 @@ pub struct RiskRatio {
 
 /// The common risk ratio R/S of the blocks with both arms. Refuses no such block, no event at all, no event among the untreated, and counts
 /// outside their rows.
+///
+/// ```
+/// # use vecino_stats::mantel_haenszel::{Block, risk_ratio};
+/// // R = 4·10/20 + 2·20/30, S = 5·10/20 + 6·10/30.
+/// let blocks = [Block { a: 4.0, n1: 10.0, c: 5.0, n0: 10.0 }, Block { a: 2.0, n1: 10.0, c: 6.0, n0: 20.0 }];
+/// assert!((risk_ratio(&blocks)?.ratio - (2.0 + 4.0 / 3.0) / 4.5).abs() < 1e-15);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn risk_ratio(blocks: &[Block]) -> Result<RiskRatio, Refusal> {
     let (mut r, mut s, mut v, mut used) = (0.0, 0.0, 0.0, 0);
     for &Block { a, n1, c, n0 } in blocks {

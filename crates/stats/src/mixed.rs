@@ -22,27 +22,62 @@ const NEAR_ZERO: f64 = 1e-3;
 /// A fitted model; `beta` and the covariance are in the columns `kept`.
 #[derive(Debug, Clone)]
 pub struct Mixed {
+    /// Columns that have a coefficient.
     pub kept: Vec<usize>,
+    /// One for each of them.
     pub beta: DVector<f64>,
+    /// Columns that carry nothing beyond those before them.
     pub collinear: Vec<usize>,
     /// Columns whose coefficient is infinite (see `generalised::Fit`).
     pub separated: Vec<usize>,
+    /// Of β, or why there is none.
     pub covariance: Result<DMatrix<f64>, Refusal>,
     /// Of each term's intercepts, in the order given; 0 at the border.
     pub sd: Vec<f64>,
     /// For gaussian.
     pub residual_sd: Option<f64>,
+    /// At the maximum.
     pub log_likelihood: f64,
+    /// Rows in the fit.
     pub rows: f64,
 }
 
 impl Mixed {
     /// Where column `column` stands in `beta`. Refuses a collinear and a separated one.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::family::Family;
+    /// # use vecino_stats::mixed::fit;
+    /// let mut cells = Cells::new(1);
+    /// for y in [1.0, 3.0, 5.0, 7.0, 0.0, 2.0] {
+    ///     cells.push(0, &[1.0], 1.0, y, y * y);
+    /// }
+    /// // Three groups of two: MSW 2, MSB 14; the variance between is (2/3 · 14 − 2)/2.
+    /// let mixed = fit(&cells, &[vec![0, 0, 1, 1, 2, 2]], Family::Gaussian, 1, 0.0)?;
+    /// assert_eq!(mixed.position(0), Ok(0));
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn position(&self, column: usize) -> Result<usize, Refusal> {
         position(&self.kept, &self.separated, column)
     }
 
     /// The standard error of entry `i` of `beta`.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::family::Family;
+    /// # use vecino_stats::mixed::fit;
+    /// let mut cells = Cells::new(1);
+    /// for y in [1.0, 3.0, 5.0, 7.0, 0.0, 2.0] {
+    ///     cells.push(0, &[1.0], 1.0, y, y * y);
+    /// }
+    /// // Three groups of two: MSW 2, MSB 14; the variance between is (2/3 · 14 − 2)/2.
+    /// let mixed = fit(&cells, &[vec![0, 0, 1, 1, 2, 2]], Family::Gaussian, 1, 0.0)?;
+    /// let between = (2.0 / 3.0 * 14.0 - 2.0) / 2.0;
+    /// assert!((mixed.se(0)? - (2.0 / 6.0 + between / 3.0_f64).sqrt()).abs() < 1e-7);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn se(&self, i: usize) -> Result<f64, Refusal> {
         let variance = self.covariance.as_ref().map_err(|refusal| *refusal)?[(i, i)];
         if variance > 0.0 { Ok(variance.sqrt()) } else { Err(Refusal::NotFinite) }
@@ -50,6 +85,11 @@ impl Mixed {
 }
 
 /// The warning for a random intercept without variance.
+///
+/// ```
+/// # use vecino_stats::mixed::zero_warning;
+/// assert!(zero_warning("segment").contains("segment"));
+/// ```
 pub fn zero_warning(group: &str) -> String {
     format!(
         "the standard deviation of the intercepts of {group} is 0: the groups differ no more than chance, and the fit is as if the term were not there"
@@ -60,6 +100,21 @@ pub fn zero_warning(group: &str) -> String {
 /// `points` is 1 for Laplace; more need a single term. `log_constant` is what the rows as given add to the log-likelihood whatever
 /// the parameters (`Family::log_constant` of each; for 0/1 rows and gaussian 0). Refuses what `generalised::fit` refuses, no term, a
 /// gaussian term with a level for each row, and a likelihood without a maximum inside the parameters' range.
+///
+/// ```
+/// # use vecino_stats::cells::Cells;
+/// # use vecino_stats::family::Family;
+/// # use vecino_stats::mixed::fit;
+/// let mut cells = Cells::new(1);
+/// for y in [1.0, 3.0, 5.0, 7.0, 0.0, 2.0] {
+///     cells.push(0, &[1.0], 1.0, y, y * y);
+/// }
+/// // Three groups of two: MSW 2, MSB 14; the variance between is (2/3 · 14 − 2)/2.
+/// let mixed = fit(&cells, &[vec![0, 0, 1, 1, 2, 2]], Family::Gaussian, 1, 0.0)?;
+/// assert!((mixed.beta[0] - 3.0).abs() < 1e-12 && (mixed.residual_sd.unwrap() - 2.0_f64.sqrt()).abs() < 1e-8);
+/// assert!((mixed.sd[0] - ((2.0 / 3.0 * 14.0 - 2.0) / 2.0_f64).sqrt()).abs() < 1e-8);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn fit(cells: &Cells, groups: &[Vec<u32>], family: Family, points: usize, log_constant: f64) -> Result<Mixed, Refusal> {
     if points == 0 || points > POINTS || points > 1 && (groups.len() != 1 || family == Family::Gaussian) {
         return Err(Refusal::NotOffered);

@@ -12,26 +12,51 @@ pub const ADJUSTMENTS: [(&str, Adjustment); 5] =
     [("holm", holm), ("bh", benjamini_hochberg), ("by", benjamini_yekutieli), ("bonferroni", bonferroni), ("hochberg", hochberg)];
 
 /// p times the number of tests. Controls the chance of any false finding.
+///
+/// ```
+/// # use vecino_stats::multiple::bonferroni;
+/// assert_eq!(bonferroni(&[Some(0.25), None, Some(0.5)]), [Some(0.5), None, Some(1.0)]);
+/// ```
 pub fn bonferroni(p: &[Option<f64>]) -> Vec<Option<f64>> {
     stepped(p, false, |_, tests| tests)
 }
 
 /// Holm (1979): p(i) times (m − i + 1), never decreasing, at most 1. Controls the chance of any false finding.
+///
+/// ```
+/// # use vecino_stats::multiple::holm;
+/// assert_eq!(holm(&[Some(0.02), None, Some(0.5), Some(0.01)]), [Some(0.04), None, Some(0.5), Some(0.03)]);
+/// ```
 pub fn holm(p: &[Option<f64>]) -> Vec<Option<f64>> {
     stepped(p, true, |rank, tests| tests - rank + 1.0)
 }
 
 /// Hochberg (1988): Holm's factors from the largest p down. For tests that are independent or positively dependent.
+///
+/// ```
+/// # use vecino_stats::multiple::hochberg;
+/// assert_eq!(hochberg(&[Some(0.25), Some(0.5)]), [Some(0.5), Some(0.5)]);
+/// ```
 pub fn hochberg(p: &[Option<f64>]) -> Vec<Option<f64>> {
     stepped(p, false, |rank, tests| tests - rank + 1.0)
 }
 
 /// Benjamini and Hochberg (1995): p(i) times m / i, never increasing from the largest down. For exploration only.
+///
+/// ```
+/// # use vecino_stats::multiple::benjamini_hochberg;
+/// assert_eq!(benjamini_hochberg(&[Some(0.125), Some(0.5)]), [Some(0.25), Some(0.5)]);
+/// ```
 pub fn benjamini_hochberg(p: &[Option<f64>]) -> Vec<Option<f64>> {
     stepped(p, false, |rank, tests| tests / rank)
 }
 
 /// Benjamini and Yekutieli (2001): Benjamini and Hochberg's times 1 + 1/2 + … + 1/m, right under any dependence.
+///
+/// ```
+/// # use vecino_stats::multiple::benjamini_yekutieli;
+/// assert_eq!(benjamini_yekutieli(&[Some(0.125), Some(0.5)]), [Some(0.375), Some(0.75)]); // × (1 + 1/2)
+/// ```
 pub fn benjamini_yekutieli(p: &[Option<f64>]) -> Vec<Option<f64>> {
     stepped(p, false, |rank, tests| (1..=tests as usize).map(|j| 1.0 / j as f64).sum::<f64>() * tests / rank)
 }
@@ -40,6 +65,13 @@ pub fn benjamini_yekutieli(p: &[Option<f64>]) -> Vec<Option<f64>> {
 /// largest statistic among test k and those after it is at least its own, and no smaller than the p before it. Ties within 1e-10, relative
 /// above 1, count. `draws`: one row of |statistic| a draw, row after row, in the order of `observed`; what is not finite takes no part.
 /// `exact`: the draws are all there are; otherwise (1 + count)/(1 + draws). No draws, or rows that do not fit: no p at all.
+///
+/// ```
+/// # use vecino_stats::multiple::max_t;
+/// // Four draws of two tests: 3, 1, 2, 2 are the maxima against 2; 0, 1, 2, 1 stand against 1.
+/// let draws = [3.0, 0.0, 0.0, 1.0, 0.5, 2.0, 2.0, 1.0];
+/// assert_eq!(max_t(&[Some(2.0), Some(1.0)], &draws, true), [Some(0.75), Some(0.75)]);
+/// ```
 pub fn max_t(observed: &[Option<f64>], draws: &[f64], exact: bool) -> Vec<Option<f64>> {
     let mut out = vec![None; observed.len()];
     if observed.is_empty() || draws.is_empty() || !draws.len().is_multiple_of(observed.len()) {

@@ -19,26 +19,47 @@ use nalgebra::{DMatrix, DVector};
 /// Bell and McCaffrey 2002). `block` has A_g, the head of this file c.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variance {
+    /// s² (X'WX)⁻¹
     Classical,
+    /// Rows as clusters, c = 1.
     Hc0,
+    /// Rows as clusters, c = n/(n−K).
     Hc1,
+    /// Rows as clusters, leverage to the power ½.
     Hc2,
+    /// Rows as clusters, leverage to the power 1.
     Hc3,
+    /// c = 1
     Cr0,
+    /// c = G/(G−1)
     Cr1,
+    /// c = G/(G−K)
     Cr1p,
+    /// c = G/(G−1)·(n−1)/(n−K)
     Cr1s,
+    /// (I − H)^(−1/2)
     Cr2,
+    /// (I − H)⁻¹
     Cr3,
 }
 
 impl Variance {
     /// Whether it sums scores by cluster.
+    ///
+    /// ```
+    /// # use vecino_stats::ols::Variance;
+    /// assert!(Variance::Cr2.is_clustered() && !Variance::Hc2.is_clustered());
+    /// ```
     pub fn is_clustered(self) -> bool {
         matches!(self, Variance::Cr0 | Variance::Cr1 | Variance::Cr1p | Variance::Cr1s | Variance::Cr2 | Variance::Cr3)
     }
 
     /// A_g: 1, (I − H)^(−1/2) or (I − H)⁻¹.
+    ///
+    /// ```
+    /// # use vecino_stats::{block::Adjustment, ols::Variance};
+    /// assert_eq!(Variance::Cr2.adjustment(), Adjustment::Root);
+    /// ```
     pub fn adjustment(self) -> Adjustment {
         match self {
             Variance::Hc2 | Variance::Cr2 => Adjustment::Root,
@@ -48,6 +69,13 @@ impl Variance {
     }
 
     /// c for G clusters, n rows and K coefficients. Refuses one cluster and n ≤ K (G ≤ K) where they divide.
+    ///
+    /// ```
+    /// # use vecino_stats::{Refusal, ols::Variance};
+    /// assert!((Variance::Cr1s.factor(10.0, 100.0, 2.0)? - 10.0 / 9.0 * 99.0 / 98.0).abs() < 1e-15);
+    /// assert_eq!(Variance::Cr1.factor(1.0, 100.0, 2.0), Err(Refusal::OneCluster));
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn factor(self, clusters: f64, rows: f64, coefficients: f64) -> Result<f64, Refusal> {
         if self.is_clustered() && clusters < 2.0 {
             return Err(Refusal::OneCluster);
@@ -84,24 +112,34 @@ pub enum EffectCount {
 /// Which degrees of freedom the t distribution gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Df {
+    /// tr(B)²/tr(BB), of each contrast its own.
     Satterthwaite,
     /// G − 1
     Clusters,
     /// n − K
     Residual,
+    /// None: the normal distribution.
     Normal,
+    /// As given.
     Given(f64),
 }
 
 /// One coefficient or contrast with its error. `df` is `None` for the normal distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
+    /// c'β
     pub estimate: f64,
+    /// Its standard error.
     pub se: f64,
+    /// estimate / se
     pub statistic: f64,
+    /// Degrees of freedom of the t distribution.
     pub df: Option<f64>,
+    /// Two-sided.
     pub p: f64,
+    /// Lower end of the interval.
     pub low: f64,
+    /// Upper end.
     pub high: f64,
 }
 
@@ -109,9 +147,13 @@ pub struct Estimate {
 pub struct Fit<'a, R: Rows> {
     rows: &'a R,
     absorbed: Absorbed,
+    /// Columns that have a coefficient.
     pub kept: Vec<usize>,
+    /// T: columns to basis.
     pub t: DMatrix<f64>,
+    /// Coefficients in the basis.
     pub gamma: DVector<f64>,
+    /// One for each kept column.
     pub beta: DVector<f64>,
     /// Number of rows, Σ n.
     pub n: f64,
@@ -122,6 +164,18 @@ pub struct Fit<'a, R: Rows> {
 /// β = (X'WX)⁻¹X'Wy over n rows and k columns, absorbed effects swept out of both (Frisch and Waugh 1933); β in units of the outcome a unit
 /// of the column. `kept` says which columns stayed. Refuses no data, no column that carries anything, effects that do not converge, and
 /// numbers that are not finite; an outcome without variation is for the caller to see.
+///
+/// ```
+/// # use vecino_stats::cells::Cells;
+/// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+/// # let mut cells = Cells::new(2);
+/// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+/// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+/// # }
+/// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+/// assert!((fitted.beta[0] - 0.5).abs() < 1e-14 && (fitted.beta[1] - 0.175).abs() < 1e-14);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn fit<R: Rows>(rows: &R) -> Result<Fit<'_, R>, Refusal> {
     if rows.is_empty() || rows.width() == 0 {
         return Err(Refusal::NoData);
@@ -188,11 +242,35 @@ impl<R: Rows> Fit<'_, R> {
     }
 
     /// Where column `column` of the caller's design stands among the kept ones. Refuses a dropped one.
+    ///
+    /// ```
+    /// # use vecino_stats::{Refusal, cells::Cells, ols::fit};
+    /// let mut cells = Cells::new(3);
+    /// for (i, y) in [1.0, 2.0, 2.0, 4.0].into_iter().enumerate() {
+    ///     cells.push(i as u32, &[1.0, 2.0, i as f64], 1.0, y, y * y);
+    /// }
+    /// let fitted = fit(&cells)?; // the second column says what the first does
+    /// assert_eq!((fitted.position(2), fitted.position(1)), (Ok(1), Err(Refusal::Collinear)));
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn position(&self, column: usize) -> Result<usize, Refusal> {
         self.kept.iter().position(|k| *k == column).ok_or(Refusal::Collinear)
     }
 
     /// A contrast given in the caller's columns, in the basis: T'c. Refuses one that touches a dropped column.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// let treated = fitted.contrast(&[(0, 1.0), (1, 1.0)])?;
+    /// assert!((treated.dot(&fitted.gamma) - 0.675).abs() < 1e-14);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn contrast(&self, weights: &[(usize, f64)]) -> Result<DVector<f64>, Refusal> {
         let mut c = DVector::zeros(self.kept.len());
         for (column, weight) in weights.iter().filter(|(_, w)| *w != 0.0) {
@@ -202,6 +280,18 @@ impl<R: Rows> Fit<'_, R> {
     }
 
     /// K: kept columns and what the effects count.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// assert_eq!(fitted.coefficients(EffectCount::Nested), 2.0);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn coefficients(&self, count: EffectCount) -> f64 {
         let levels = self.rows.levels();
         let clusterings = self.rows.clusters().len();
@@ -218,6 +308,18 @@ impl<R: Rows> Fit<'_, R> {
     }
 
     /// The smallest number of clusters among the first two clusterings; none: 0.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// assert_eq!(fitted.clusters(), 8.0);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn clusters(&self) -> f64 {
         self.rows.clusters().iter().take(2).copied().min().unwrap_or(0) as f64
     }
@@ -225,6 +327,21 @@ impl<R: Rows> Fit<'_, R> {
     /// The variance and, if `degrees` is set, the adjusted clusters that Satterthwaite's degrees of freedom and HTZ stand on. With three
     /// clusterings the rows' third is the intersection of the first two. Refuses what `Variance::factor` refuses, two clusterings with
     /// leverage adjustment, and effects of too many levels to be held beside each other.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// let sandwich = fitted.sandwich(Variance::Cr2, EffectCount::Nested, false)?;
+    /// let a = fitted.contrast(&[(1, 1.0)])?;
+    /// // Welch on the cluster means: sums of squares 0.14 and 0.0875, over 3 · 4.
+    /// assert!((a.dot(&(&sandwich.middle * &a)) - 0.2275 / 12.0).abs() < 1e-14);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn sandwich(&self, variance: Variance, count: EffectCount, degrees: bool) -> Result<Sandwich, Refusal> {
         let k = self.kept.len();
         let c = variance.factor(self.clusters(), self.n, self.coefficients(count))?;
@@ -248,11 +365,37 @@ impl<R: Rows> Fit<'_, R> {
     }
 
     /// The clusters of the first clustering as they are, for the bootstrap.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// assert_eq!(fitted.unadjusted()?.blocks.len(), 8);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn unadjusted(&self) -> Result<Sandwich, Refusal> {
         leverage::clusters(self, self.rows)
     }
 
     /// Scores Z_g'W_g e_g of a clustering, G × k row by row.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// let scores = fitted.scores(0);
+    /// let summed = (0..2).map(|j| scores.iter().skip(j).step_by(2).sum::<f64>());
+    /// assert!(scores.len() == 16 && summed.into_iter().all(|sum| sum.abs() < 1e-12)); // the normal equations
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn scores(&self, clustering: usize) -> Vec<f64> {
         let k = self.kept.len();
         self.sum(self.rows.clusters()[clustering] * k, |row, z, y, sums| {
@@ -312,6 +455,22 @@ impl<R: Rows> Fit<'_, R> {
 
     /// c'β = a'γ for a contrast a (from `contrast`), se = √(a'Va), t = c'β / se, p = P(|T_df| ≥ |t|), c'β ± t_(level) se. Refuses a
     /// variance below 1e-14 of what it would be without clusters, and degrees of freedom that do not exist.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// let sandwich = fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?;
+    /// let found = fitted.estimate(&sandwich, &fitted.contrast(&[(1, 1.0)])?, Df::Satterthwaite, EffectCount::Nested, 0.95)?;
+    /// // With clusters of one size this is Welch's test of their means.
+    /// assert!((found.estimate - 0.175).abs() < 1e-14 && (found.se - (0.2275_f64 / 12.0).sqrt()).abs() < 1e-14);
+    /// assert!((found.df.unwrap() - 6.0).abs() < 1e-9);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn estimate(&self, sandwich: &Sandwich, a: &DVector<f64>, df: Df, count: EffectCount, level: f64) -> Result<Estimate, Refusal> {
         let df = match df {
             Df::Satterthwaite => Some(sandwich.degrees(&DMatrix::from_column_slice(a.len(), 1, a.as_slice()))[0]?),
@@ -330,6 +489,23 @@ impl<R: Rows> Fit<'_, R> {
 
     /// Tests that contrasts (columns of `a`, from `contrast`) are zero; `lower` are the degrees of freedom below of F, none leaves its p
     /// empty. Refuses a perfect fit, contrasts that depend on each other, and one without variance.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// # use vecino_stats::nalgebra::DMatrix;
+    /// let sandwich = fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?;
+    /// let a = fitted.contrast(&[(1, 1.0)])?;
+    /// let one = fitted.joint(&sandwich, &DMatrix::from_columns(&[a.clone()]), Some(6.0))?;
+    /// let t = fitted.estimate(&sandwich, &a, Df::Given(6.0), EffectCount::Nested, 0.95)?;
+    /// assert!((one.wald - t.statistic.powi(2)).abs() < 1e-10 && (one.p_f.unwrap() - t.p).abs() < 1e-12);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn joint(&self, sandwich: &Sandwich, a: &DMatrix<f64>, lower: Option<f64>) -> Result<Joint, Refusal> {
         if self.residual == 0.0 {
             return Err(Refusal::NoVariance);
@@ -339,12 +515,19 @@ impl<R: Rows> Fit<'_, R> {
 }
 
 /// A variance, unless it is zero beside `working`: exact zeros come as rounding.
-pub fn not_zero(variance: f64, working: f64) -> Result<f64, Refusal> {
+pub(crate) fn not_zero(variance: f64, working: f64) -> Result<f64, Refusal> {
     if variance.is_finite() && variance > 1e-14 * working && variance > 0.0 { Ok(variance) } else { Err(Refusal::NoVariance) }
 }
 
 /// An estimate of given variance: se = √variance, t = estimate / se, its two-sided p and interval on `df` degrees of freedom (normal:
 /// none); `working` is what the variance would be without clusters. Refuses a variance that is zero beside it, and df ≤ 0.
+///
+/// ```
+/// # use vecino_stats::ols::estimate;
+/// let found = estimate(1.959963984540054, 1.0, 1.0, None, 0.95)?;
+/// assert!((found.p - 0.05).abs() < 1e-14 && found.low.abs() < 1e-12);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn estimate(estimate: f64, variance: f64, working: f64, df: Option<f64>, level: f64) -> Result<Estimate, Refusal> {
     let se = not_zero(variance, working)?.sqrt();
     let statistic = estimate / se;

@@ -7,11 +7,22 @@ const WORTH: usize = 20_000;
 const PARTS: usize = 4;
 
 /// Runs `work` on consecutive parts of 0..len; answers in order.
+///
+/// ```
+/// # use vecino_stats::passes::parts;
+/// assert_eq!(parts(10, |rows| rows.len()), [10]); // too few for threads
+/// assert_eq!(parts(40_000, |rows| rows.len()), [10_000; 4]);
+/// ```
 pub fn parts<A: Send>(len: usize, work: impl Fn(Range<usize>) -> A + Sync) -> Vec<A> {
     parts_when(len, len >= WORTH, work)
 }
 
 /// The same where the caller knows whether the work is worth threads.
+///
+/// ```
+/// # use vecino_stats::passes::parts_when;
+/// assert_eq!(parts_when(10, true, |rows| rows.len()), [2, 3, 2, 3]);
+/// ```
 pub fn parts_when<A: Send>(len: usize, worth: bool, work: impl Fn(Range<usize>) -> A + Sync) -> Vec<A> {
     let count = if worth { PARTS } else { 1 };
     let bounds: Vec<Range<usize>> = (0..count).map(|i| len * i / count..len * (i + 1) / count).collect();
@@ -25,6 +36,12 @@ pub fn parts_when<A: Send>(len: usize, worth: bool, work: impl Fn(Range<usize>) 
 }
 
 /// Sums of equal length, one from each part, added in order.
+///
+/// ```
+/// # use vecino_stats::passes::sum;
+/// let sums = sum(4, 2, |rows, into| rows.for_each(|row| (into[0], into[1]) = (into[0] + 1.0, into[1] + row as f64)));
+/// assert_eq!(sums, [4.0, 6.0]);
+/// ```
 pub fn sum(len: usize, width: usize, work: impl Fn(Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
     let all = parts(len, |range| {
         let mut own = vec![0.0; width];

@@ -11,12 +11,19 @@ use super::distribution::{critical, noncentral_t_two_sided, normal_quantile, nor
 /// `clusters` an arm, `size` rows a cluster and round on average, `cv` the coefficient of variation of the sizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Design {
+    /// Share without treatment.
     pub p0: f64,
+    /// Share with it.
     pub p1: f64,
+    /// An arm.
     pub clusters: f64,
+    /// Rows a cluster and round, on average.
     pub size: f64,
+    /// Intracluster correlation.
     pub icc: f64,
+    /// Of the cluster sizes.
     pub cv: f64,
+    /// Two-sided level.
     pub alpha: f64,
     /// The power the smallest detectable difference is for.
     pub power: f64,
@@ -39,18 +46,32 @@ impl Default for Design {
 /// P(reject), the design effect, se and mde as shares from 0 to 1, ncp = |p1 − p0| / se.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Power {
+    /// P(reject).
     pub power: f64,
     /// With the normal distribution instead of t.
     pub power_z: f64,
+    /// Design effect.
     pub deff: f64,
+    /// Of the difference.
     pub se: f64,
+    /// 2 (clusters − 1)
     pub df: f64,
+    /// |p1 − p0|/se
     pub ncp: f64,
+    /// Smallest difference found as often as the design asks.
     pub mde: f64,
 }
 
 /// P(|T| ≥ t_(1−α/2)) with T noncentral t on 2 (clusters − 1), and the smallest difference found `power` of the time; shares from 0 to 1,
 /// `clusters` an arm. Refuses fewer than two clusters an arm (`OneCluster`), a design whose variance is zero, and numbers outside their range.
+///
+/// ```
+/// # use vecino_stats::power::{Design, power};
+/// let design = Design { p0: 0.3, p1: 0.4, clusters: 6.0, size: 60.0, icc: 0.1, cv: 0.4, ..Design::default() };
+/// let found = power(&design)?; // 1 + ((0.4² + 1) 60 − 1) 0.1
+/// assert!((found.deff - 7.86).abs() < 1e-12 && (found.power - 0.1499498209797).abs() < 1e-11);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn power(design: &Design) -> Result<Power, Refusal> {
     let Design { p0, p1, clusters, size, icc, cv, alpha, power, periods, autocorrelation, baseline_r2 } = *design;
     let share = |p: f64| (0.0..=1.0).contains(&p);
@@ -82,6 +103,11 @@ pub fn power(design: &Design) -> Result<Power, Refusal> {
 
 /// Correlation of a cluster's means in two rounds (Teerenstra et al. 2012): (size icc c + (1 − icc) s)/(1 + (size − 1) icc), c the
 /// correlation of the cluster's level over time and s that of a person seen again (0 when others are seen each time). `None` outside [−1, 1].
+///
+/// ```
+/// # use vecino_stats::power::mean_correlation;
+/// assert!((mean_correlation(30.0, 0.05, 0.8, 0.0).unwrap() - 1.2 / 2.45).abs() < 1e-12);
+/// ```
 pub fn mean_correlation(size: f64, icc: f64, cluster_autocorrelation: f64, person_autocorrelation: f64) -> Option<f64> {
     let r = (size * icc * cluster_autocorrelation + (1.0 - icc) * person_autocorrelation) / (1.0 + (size - 1.0) * icc);
     (-1.0..=1.0).contains(&r).then_some(r)
@@ -90,6 +116,11 @@ pub fn mean_correlation(size: f64, icc: f64, cluster_autocorrelation: f64, perso
 /// Share of the variance of the mean of `after` rounds that the mean of `before` baseline rounds explains, when any two rounds correlate
 /// by r: r² / ((1 + (after − 1) r)/after · (1 + (before − 1) r)/before) (Frison and Pocock 1992). No baseline explains nothing; `None` for
 /// a share that cannot be.
+///
+/// ```
+/// # use vecino_stats::power::baseline_r2;
+/// assert_eq!(baseline_r2(0.5, 1.0, 1.0), Some(0.25)); // one round before, one after: r²
+/// ```
 pub fn baseline_r2(r: f64, before: f64, after: f64) -> Option<f64> {
     if before == 0.0 {
         return Some(0.0);

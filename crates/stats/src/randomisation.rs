@@ -8,14 +8,21 @@ use rand_chacha::rand_core::Rng;
 /// The answer; `p` counts |statistic| ≥ |observed| with ties within 1e-10, relative to max(1, |observed|).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Randomised {
+    /// Two-sided.
     pub p: f64,
+    /// That the statistic is at least the observed one.
     pub p_greater: f64,
+    /// That it is at most the observed one.
     pub p_less: f64,
     /// Draws whose statistic exists.
     pub draws: u32,
+    /// Draws at least as far from 0.
     pub extreme: u32,
+    /// Draws at least as great.
     pub greater: u32,
+    /// Draws at most as great.
     pub less: u32,
+    /// Whether the draws are all assignments.
     pub exact: bool,
     /// Root mean square of the statistic over the draws; infinite where one is.
     pub spread: f64,
@@ -35,12 +42,25 @@ pub struct Comparison {
 
 impl Comparison {
     /// Refuses an observed value that is not finite.
+    ///
+    /// ```
+    /// # use vecino_stats::randomisation::Comparison;
+    /// assert!(Comparison::of(f64::NAN).is_none());
+    /// ```
     pub fn of(observed: f64) -> Option<Comparison> {
         let tie = 1e-10 * observed.abs().max(1.0);
         observed.is_finite().then_some(Comparison { observed, tie, draws: 0, extreme: 0, greater: 0, less: 0, squares: 0.0 })
     }
 
     /// One draw's statistic: `None` or NaN where it does not exist, which is left out of the count; an infinite one is extreme.
+    ///
+    /// ```
+    /// # use vecino_stats::randomisation::Comparison;
+    /// let mut comparison = Comparison::of(2.0).unwrap();
+    /// [Some(3.0), Some(-2.0), None, Some(1.0)].into_iter().for_each(|value| comparison.add(value));
+    /// let found = comparison.answer(true).unwrap();
+    /// assert_eq!((found.draws, found.extreme, found.greater, found.less), (3, 2, 1, 2));
+    /// ```
     pub fn add(&mut self, value: Option<f64>) {
         let Some(value) = value.filter(|v| !v.is_nan()) else { return };
         self.draws += 1;
@@ -52,6 +72,14 @@ impl Comparison {
 
     /// `exact`: the draws are all assignments, p = extreme / draws; otherwise p = (1 + extreme)/(1 + draws), which is never 0 (Phipson and
     /// Smyth 2010). Refuses no draw.
+    ///
+    /// ```
+    /// # use vecino_stats::randomisation::Comparison;
+    /// let mut comparison = Comparison::of(2.0).unwrap();
+    /// [3.0, -2.0, 1.0].into_iter().for_each(|value| comparison.add(Some(value)));
+    /// assert_eq!(comparison.answer(true).unwrap().p, 2.0 / 3.0);
+    /// assert_eq!(comparison.answer(false).unwrap().p, 3.0 / 4.0); // the observed one is a draw too
+    /// ```
     pub fn answer(&self, exact: bool) -> Option<Randomised> {
         let Comparison { draws, extreme, greater, less, .. } = *self;
         if draws == 0 {
@@ -73,6 +101,11 @@ impl Comparison {
 }
 
 /// Compares `observed` with the statistic of each replayed assignment; see [`Comparison`].
+///
+/// ```
+/// # use vecino_stats::randomisation::compare;
+/// assert_eq!(compare(2.0, [Some(2.0), Some(-1.0), None], true).unwrap().p, 0.5);
+/// ```
 pub fn compare(observed: f64, statistics: impl IntoIterator<Item = Option<f64>>, exact: bool) -> Option<Randomised> {
     let mut comparison = Comparison::of(observed)?;
     statistics.into_iter().for_each(|value| comparison.add(value));
@@ -80,6 +113,11 @@ pub fn compare(observed: f64, statistics: impl IntoIterator<Item = Option<f64>>,
 }
 
 /// Standard error of a p of so many draws, as of any share: √(p (1 − p) ÷ draws).
+///
+/// ```
+/// # use vecino_stats::randomisation::monte_carlo_error;
+/// assert_eq!(monte_carlo_error(0.5, 100), 0.05);
+/// ```
 pub fn monte_carlo_error(p: f64, draws: u32) -> f64 {
     (p * (1.0 - p) / f64::from(draws.max(1))).sqrt()
 }
@@ -91,6 +129,7 @@ pub struct Assignments {
     units: usize,
     /// All assignments are made; otherwise this many are drawn.
     pub exact: bool,
+    /// How many are made.
     pub draws: u64,
     rule: Option<Balance>,
 }
@@ -109,6 +148,11 @@ const PATIENCE: u64 = 100_000;
 
 impl Balance {
     /// `covariates[i]` are those of unit i. Columns that repeat others count once. Refuses no covariate that varies.
+    ///
+    /// ```
+    /// # use vecino_stats::{Refusal, randomisation::Balance};
+    /// assert_eq!(Balance::new(&[vec![1.0], vec![1.0]], 1.0).unwrap_err(), Refusal::NoVariation);
+    /// ```
     pub fn new(covariates: &[Vec<f64>], limit: f64) -> Result<Balance, Refusal> {
         let (n, k) = (covariates.len(), covariates.first().map_or(0, Vec::len));
         if n < 2 || k == 0 {
@@ -130,6 +174,15 @@ impl Balance {
     }
 
     /// D² of an assignment; infinite without two arms.
+    ///
+    /// ```
+    /// # use vecino_stats::randomisation::{Assignments, Balance};
+    /// let rule = Balance::new(&[vec![0.0], vec![0.0], vec![1.0], vec![1.0]], 1.0)?; // of variance 1/3
+    /// // n₁n₀/n · d²/S = 1 · 1 · 3
+    /// assert!((rule.distance(&[true, true, false, false]) - 3.0).abs() < 1e-12);
+    /// assert!(rule.distance(&[true, false, true, false]) < 1e-12);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn distance(&self, treated: &[bool]) -> f64 {
         let k = self.units.first().map_or(0, Vec::len);
         let mut sums = vec![0.0; k];
@@ -146,6 +199,13 @@ impl Balance {
     }
 
     /// Whether the rule lets an assignment pass; ties pass.
+    ///
+    /// ```
+    /// # use vecino_stats::randomisation::{Assignments, Balance};
+    /// let rule = Balance::new(&[vec![0.0], vec![0.0], vec![1.0], vec![1.0]], 1.0)?; // of variance 1/3
+    /// assert!(rule.accepts(&[true, false, true, false]) && !rule.accepts(&[true, true, false, false]));
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn accepts(&self, treated: &[bool]) -> bool {
         self.distance(treated) <= self.limit + 1e-10 * self.limit.max(1.0)
     }
@@ -160,6 +220,12 @@ struct Block {
 impl Assignments {
     /// Π C(n_b, m_b) assignments over blocks of n_b units with m_b treated (Fisher 1935): all of them when there are no more than `most`,
     /// else `most` draws. `blocks[i]` and `treated[i]` of unit i.
+    ///
+    /// ```
+    /// # use vecino_stats::randomisation::Assignments;
+    /// let all = Assignments::new(&[0; 4], &[true, true, false, false], 100);
+    /// assert_eq!((all.exact, all.draws), (true, 6)); // 4 choose 2
+    /// ```
     pub fn new(blocks: &[usize], treated: &[bool], most: u64) -> Assignments {
         let mut found: std::collections::BTreeMap<usize, Block> = std::collections::BTreeMap::new();
         for (unit, (block, treated)) in blocks.iter().zip(treated).enumerate() {
@@ -180,11 +246,30 @@ impl Assignments {
     }
 
     /// The same design under a rule of re-randomisation.
+    ///
+    /// ```
+    /// # use vecino_stats::randomisation::{Assignments, Balance};
+    /// let rule = Balance::new(&[vec![0.0], vec![0.0], vec![1.0], vec![1.0]], 1.0)?; // of variance 1/3
+    /// # use vecino_stats::random::seeded;
+    /// let mut passed = 0;
+    /// let design = Assignments::new(&[0; 4], &[true, true, false, false], 100).with_rule(rule);
+    /// design.each(&mut seeded(1, "draws"), |_| passed += 1);
+    /// assert_eq!(passed, 4); // one of each two
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn with_rule(self, rule: Balance) -> Assignments {
         Assignments { rule: Some(rule), ..self }
     }
 
     /// Makes each assignment in turn that the rule lets pass; drawn ones until there are enough, or hardly any passes.
+    ///
+    /// ```
+    /// # use vecino_stats::{random::seeded, randomisation::Assignments};
+    /// let mut treated = [0; 4];
+    /// Assignments::new(&[0, 0, 1, 1], &[true, false, true, false], 100)
+    ///     .each(&mut seeded(1, "draws"), |z| treated.iter_mut().zip(z).for_each(|(n, z)| *n += u32::from(*z)));
+    /// assert_eq!(treated, [2; 4]); // four assignments of two pairs
+    /// ```
     pub fn each(&self, random: &mut ChaCha20Rng, mut visit: impl FnMut(&[bool])) {
         let mut z = vec![false; self.units];
         if self.exact {

@@ -8,18 +8,24 @@ use nalgebra::{DMatrix, DVector};
 /// f_j = j/d for the j-th of d tied events (Efron 1977), or 0 (Breslow 1974).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ties {
+    /// Efron (1977).
     Efron,
+    /// Breslow (1974).
     Breslow,
 }
 
 /// `n` people alike; their covariates stand beside it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Person {
+    /// Until the event, or until lost from sight.
     pub time: f64,
+    /// Whether it ended in the event.
     pub event: bool,
     /// A whole number.
     pub n: f64,
+    /// Its own baseline.
     pub stratum: u32,
+    /// What the robust variance sums by.
     pub cluster: u32,
 }
 

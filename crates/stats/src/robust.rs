@@ -14,14 +14,30 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 /// A variance in the basis Z, and the turn between basis and coefficients: β = L γ, a = L'c.
 #[derive(Debug, Clone)]
 pub struct Robust {
+    /// In the basis.
     pub sandwich: Sandwich,
+    /// L
     pub turn: DMatrix<f64>,
+    /// Coefficients in the basis.
     pub gamma: DVector<f64>,
 }
 
 /// The variance of a fit; `working.cluster` numbers below the first of `clusters`, the second of which are in the fit; `degrees` keeps what
 /// degrees of freedom need.
 /// Refuses what `Variance::factor` refuses and an information matrix that has no root.
+///
+/// ```
+/// # use vecino_stats::{cells::Cells, family::{Family, Link}, generalised::fit, ols::Variance, robust::robust};
+/// // 2 and 6 of 10: the information is 20 · 0.24, the scores −2 and 2.
+/// let mut cells = Cells::new(1);
+/// cells.push(0, &[1.0], 10.0, 2.0, 2.0);
+/// cells.push(1, &[1.0], 10.0, 6.0, 6.0);
+/// let fit = fit(&cells, Family::Binomial, Link::Logit)?;
+/// let found = robust(&fit, &fit.working(&cells), (2, 2), Variance::Cr0, false)?;
+/// let variance = &found.turn * &found.sandwich.middle * found.turn.transpose();
+/// assert!((variance[(0, 0)] - 8.0 / 4.8_f64.powi(2)).abs() < 1e-12);
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn robust(fit: &Fit, working: &Working, clusters: (usize, usize), variance: Variance, degrees: bool) -> Result<Robust, Refusal> {
     let k = fit.kept.len();
     let turn = Cholesky::new(fit.m.clone()).ok_or(Refusal::NotFinite)?.l();

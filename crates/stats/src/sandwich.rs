@@ -161,11 +161,33 @@ pub struct Sandwich {
 
 impl Sandwich {
     /// A variance without clusters behind it.
+    ///
+    /// ```
+    /// # use vecino_stats::{nalgebra::DMatrix, sandwich::Sandwich};
+    /// let sandwich = Sandwich::of(DMatrix::identity(2, 2));
+    /// assert!(sandwich.middle.is_identity(0.0) && sandwich.blocks.is_empty());
+    /// ```
     pub fn of(middle: DMatrix<f64>) -> Sandwich {
         Sandwich { middle, blocks: Vec::new(), q: None, levels: 0, unbiased: false, front: 0, fit: None }
     }
 
     /// Σ s s' over adjusted clusters, times c.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// # use vecino_stats::sandwich::Sandwich;
+    /// let blocks = fitted.unadjusted()?.blocks;
+    /// let cr1 = Sandwich::new(blocks, 2, 8.0 / 7.0, None, 0);
+    /// let same = fitted.sandwich(Variance::Cr1, EffectCount::Nested, false)?;
+    /// assert!((cr1.middle - same.middle).amax() < 1e-14);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn new(blocks: Vec<Block>, k: usize, c: f64, q: Option<DMatrix<f64>>, levels: usize) -> Sandwich {
         let mut middle = DMatrix::zeros(k, k);
         for block in &blocks {
@@ -182,6 +204,20 @@ impl Sandwich {
 
     /// tr B / a'a: what the clusters can tell of the variance that a contrast `a` (in the basis) has under the working model. Under CR2 and
     /// HC2 without weights it is 1 but where clusters are fitted exactly, as one cluster in an arm is; other variances answer 1.
+    ///
+    /// ```
+    /// # use vecino_stats::{cells::Cells, ols::{EffectCount, Variance, fit}};
+    /// // One treated cluster: its mean is fitted exactly, and half of what the difference needs is unknown.
+    /// let mut cells = Cells::new(2);
+    /// for (cluster, treated, y) in [(0, 0.0, 0.0), (1, 0.0, 1.0), (2, 1.0, 1.0), (2, 1.0, 1.0)] {
+    ///     cells.push(cluster, &[1.0, treated], 1.0, y, y);
+    /// }
+    /// let fitted = fit(&cells)?;
+    /// let sandwich = fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?;
+    /// assert!(sandwich.told(&fitted.contrast(&[(0, 1.0), (1, 1.0)])?) < 1e-9);
+    /// assert!((sandwich.told(&fitted.contrast(&[(1, 1.0)])?) - 0.5).abs() < 1e-9);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn told(&self, a: &DVector<f64>) -> f64 {
         if !self.unbiased || self.blocks.is_empty() {
             return 1.0;
@@ -193,6 +229,21 @@ impl Sandwich {
     }
 
     /// Satterthwaite degrees of freedom of each column of `a` (k × q contrasts in the basis). Refuses a contrast without variance.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// # use vecino_stats::nalgebra::DMatrix;
+    /// let sandwich = fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?;
+    /// let a = DMatrix::from_columns(&[fitted.contrast(&[(1, 1.0)])?]);
+    /// assert!((sandwich.degrees(&a)[0]? - 6.0).abs() < 1e-9); // 2 (4 − 1)
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn degrees(&self, a: &DMatrix<f64>) -> Vec<Result<f64, Refusal>> {
         let wide = self.widen(a);
         (0..a.ncols())
@@ -227,6 +278,15 @@ impl Sandwich {
     /// Tests that the contrasts a (k × q) of the coefficients γ are zero, `working` being what the variance of one of unit length would be
     /// without clusters. Refuses contrasts that depend on each other or have no variance. HTZ is given when the clusters are there, η
     /// suffices and its sums can be held.
+    ///
+    /// ```
+    /// # use vecino_stats::{nalgebra::{DMatrix, DVector}, sandwich::Sandwich};
+    /// // Two coefficients, 1 and 2, of variance ½ and 2: Q = 1/½ + 4/2.
+    /// let sandwich = Sandwich::of(DMatrix::from_diagonal(&DVector::from_vec(vec![0.5, 2.0])));
+    /// let joint = sandwich.joint(&DMatrix::identity(2, 2), &DVector::from_vec(vec![1.0, 2.0]), 1.0, None)?;
+    /// assert!((joint.wald - 4.0).abs() < 1e-12 && (joint.p_chi_squared - (-2.0_f64).exp()).abs() < 1e-12);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn joint(&self, a: &DMatrix<f64>, gamma: &DVector<f64>, working: f64, lower: Option<f64>) -> Result<Joint, Refusal> {
         let q = a.ncols();
         let covariance = a.transpose() * &self.middle * a;
@@ -267,7 +327,9 @@ impl Sandwich {
 pub struct Joint {
     /// Wald Q and its χ² tail on q degrees of freedom.
     pub wald: f64,
+    /// Contrasts that are independent.
     pub q: f64,
+    /// Tail of `wald`.
     pub p_chi_squared: f64,
     /// Q/q on q and the degrees of freedom below.
     pub p_f: Option<f64>,

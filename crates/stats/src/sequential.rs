@@ -11,12 +11,20 @@ use super::distribution::{normal_quantile, normal_tail};
 /// α spent at a share t of the information (Lan and DeMets 1983): 2 (2 − 2 Φ(z_(α/4) / √t)), or α ln(1 + (e − 1) t).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spending {
+    /// Little at first, like O'Brien and Fleming's boundaries.
     OBrienFleming,
+    /// More evenly, like Pocock's.
     Pocock,
 }
 
 impl Spending {
     /// What may have been spent of `alpha` by the share `t` of the information, 0 < t ≤ 1.
+    ///
+    /// ```
+    /// # use vecino_stats::sequential::Spending;
+    /// assert!((Spending::OBrienFleming.spent(1.0, 0.05) - 0.05).abs() < 1e-12);
+    /// assert!((Spending::Pocock.spent(0.5, 0.05) - 0.05 * (1.0 + (1.0_f64.exp() - 1.0) / 2.0).ln()).abs() < 1e-12);
+    /// ```
     pub fn spent(self, t: f64, alpha: f64) -> f64 {
         match self {
             _ if t >= 1.0 => alpha,
@@ -29,6 +37,7 @@ impl Spending {
 /// One look: its share of the information, the boundary for |z|, and α spent up to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Look {
+    /// Its share.
     pub information: f64,
     /// |Z| at or above it stops. `None` so early that what may be spent is zero in floating point.
     pub boundary: Option<f64>,
@@ -45,6 +54,15 @@ pub const MOST: usize = 1000;
 
 /// The boundary at each of `looks`, rising shares of information in (0, 1]; the last may be below 1. `None` for other shares, shares closer
 /// than `CLOSEST`, more than `MOST` looks, and alpha outside (0, 1).
+///
+/// ```
+/// # use vecino_stats::sequential::{Spending, boundaries};
+/// // The published table of five equal looks.
+/// let looks = boundaries(&[0.2, 0.4, 0.6, 0.8, 1.0], Spending::OBrienFleming, 0.05).unwrap();
+/// for (look, z) in looks.iter().zip([4.8769, 3.3570, 2.6803, 2.2898, 2.0310]) {
+///     assert!((look.boundary.unwrap() - z).abs() < 5e-5);
+/// }
+/// ```
 pub fn boundaries(looks: &[f64], spending: Spending, alpha: f64) -> Option<Vec<Look>> {
     let rising = looks.windows(2).all(|w| w[1] - w[0] >= CLOSEST);
     if !(rising && looks.iter().all(|t| *t > 0.0 && *t <= 1.0) && alpha > 0.0 && alpha < 1.0 && looks.len() <= MOST) {

@@ -56,6 +56,20 @@ impl Studentised {
     /// From the fit of the outcome on the covariates alone, without absorbed effects; the rows' clusters are the units. Under HC and
     /// classical errors each row must be one row. Refuses an outcome that the covariates explain whole, one cluster and no residual degrees
     /// of freedom.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # let mut cells = Cells::new(1);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0], 10.0, y, y);
+    /// # }
+    /// # use vecino_stats::{ols::{Variance, fit}, studentised::Studentised};
+    /// let fitted = fit(&cells)?; // eight clusters of ten, without the treatment
+    /// let engine = Studentised::new(&fitted, &cells, Variance::Cr2)?;
+    /// let t = engine.statistic(&[false, false, false, false, true, true, true, true]).unwrap();
+    /// assert!((t - 0.175 / (0.2275_f64 / 12.0).sqrt()).abs() < 1e-10); // Welch on the cluster means
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn new<R: Rows>(fit: &Fit<'_, R>, rows: &R, variance: Variance) -> Result<Studentised, Refusal> {
         let k = fit.kept.len();
         if fit.residual == 0.0 {
@@ -96,6 +110,20 @@ impl Studentised {
 
     /// The engine of some of the units alone, in that order, as if only they had been fitted: with M = Σ Z_g'Z_g over them and T T' = M⁺, their basis is
     /// Z T and the covariates leave e0 − Z M⁺ Σ Z_g'e0 of y.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # let mut cells = Cells::new(1);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0], 10.0, y, y);
+    /// # }
+    /// # use vecino_stats::{ols::{Variance, fit}, studentised::Studentised};
+    /// let fitted = fit(&cells)?; // eight clusters of ten, without the treatment
+    /// let engine = Studentised::new(&fitted, &cells, Variance::Cr2)?;
+    /// let four = engine.among(&[0, 1, 4, 5])?; // means 0.3, 0.5 against 0.6, 0.7
+    /// assert!((four.statistic(&[false, false, true, true]).unwrap() - 5.0_f64.sqrt()).abs() < 1e-10);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn among(&self, chosen: &[usize]) -> Result<Studentised, Refusal> {
         let (mut gram, mut cross) = (DMatrix::zeros(self.k, self.k), DVector::zeros(self.k));
         let mut place = vec![None; self.units];
@@ -128,12 +156,39 @@ impl Studentised {
     }
 
     /// Number of units, and of flags that an assignment has.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # let mut cells = Cells::new(1);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0], 10.0, y, y);
+    /// # }
+    /// # use vecino_stats::{ols::{Variance, fit}, studentised::Studentised};
+    /// let fitted = fit(&cells)?; // eight clusters of ten, without the treatment
+    /// let engine = Studentised::new(&fitted, &cells, Variance::Cr2)?;
+    /// assert_eq!(engine.units(), 8);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn units(&self) -> usize {
         self.units
     }
 
     /// t of an assignment, one flag a unit; infinite where the assignment explains what the covariates leave and nothing is left to scatter.
     /// `None` where the covariates leave nothing of it, or it explains nothing and has no variance.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # let mut cells = Cells::new(1);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0], 10.0, y, y);
+    /// # }
+    /// # use vecino_stats::{ols::{Variance, fit}, studentised::Studentised};
+    /// let fitted = fit(&cells)?; // eight clusters of ten, without the treatment
+    /// let engine = Studentised::new(&fitted, &cells, Variance::Cr2)?;
+    /// let [one, other] = [[true, false, true, false], [false, true, false, true]].map(|half| engine.statistic(&[half, half].concat()).unwrap());
+    /// assert!((one + other).abs() < 1e-10); // the same groups the other way round
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
     pub fn statistic(&self, treated: &[bool]) -> Option<f64> {
         let k = self.k;
         // v = (−Z'd, d): d̃_g = rows_g v.

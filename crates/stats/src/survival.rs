@@ -8,11 +8,17 @@
 /// `n` people alike: followed for `time`, then with the event or lost from sight. `group` is what is compared, `stratum` what stands apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spell {
+    /// Followed for so long.
     pub time: f64,
+    /// Whether it ended in the event.
     pub event: bool,
+    /// How many people.
     pub n: f64,
+    /// What is compared.
     pub group: u32,
+    /// What stands apart.
     pub stratum: u32,
+    /// What was randomised as one.
     pub cluster: u32,
 }
 
@@ -20,6 +26,13 @@ pub struct Spell {
 const SAME_TIME: f64 = 1.49e-8;
 
 /// Gives times that differ by rounding alone the first of their run. Times must be finite.
+///
+/// ```
+/// # use vecino_stats::survival::snap;
+/// let mut times = [0.1 + 0.2, 0.7, 0.3];
+/// snap(&mut times);
+/// assert_eq!(times, [0.3, 0.7, 0.3]);
+/// ```
 pub fn snap(times: &mut [f64]) {
     if times.iter().all(|time| time.fract() == 0.0) {
         return;
@@ -41,6 +54,12 @@ pub fn snap(times: &mut [f64]) {
 }
 
 /// Spells in order of stratum, time, group and cluster, alike ones added up, those without people left out.
+///
+/// ```
+/// # use vecino_stats::survival::{Spell, tally};
+/// let spell = Spell { time: 1.0, event: true, n: 2.0, group: 0, stratum: 0, cluster: 0 };
+/// assert_eq!(tally(vec![spell, Spell { n: 3.0, ..spell }]), [Spell { n: 5.0, ..spell }]);
+/// ```
 pub fn tally(mut spells: Vec<Spell>) -> Vec<Spell> {
     spells.retain(|spell| spell.n > 0.0);
     spells.sort_unstable_by(|a, b| {
@@ -58,32 +77,48 @@ pub fn tally(mut spells: Vec<Spell>) -> Vec<Spell> {
 /// A curve has a point at each time at which someone had the event or was lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
+    /// Followed for so long.
     pub time: f64,
     /// Just before.
     pub at_risk: f64,
+    /// At this time.
     pub events: f64,
+    /// S, from here on.
     pub survival: f64,
     /// se(ln S); `None` once S is 0.
     pub log_se: Option<f64>,
 }
 
+/// The curve of Kaplan and Meier (1958) with Greenwood's error.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Curve {
+    /// In order of time.
     pub points: Vec<Point>,
 }
 
 /// S and its error at one time, with who is at risk just before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
+    /// S, from here on.
     pub survival: f64,
+    /// Of S.
     pub se: Option<f64>,
+    /// S exp(±z se(ln S)), at most 1.
     pub interval: Option<(f64, f64)>,
+    /// Just before it.
     pub at_risk: f64,
     /// Events at all times up to and with this one.
     pub events: f64,
 }
 
 /// The curve of tallied spells of one stratum, whatever their groups.
+///
+/// ```
+/// # use vecino_stats::survival::{Spell, kaplan_meier, tally};
+/// # let spell = |time| Spell { time, event: true, n: 1.0, group: 0, stratum: 0, cluster: 0 };
+/// let curve = kaplan_meier(&tally([1.0, 2.0, 5.0, 9.0].map(spell).to_vec()));
+/// assert!(curve.points.iter().zip([0.75, 0.5, 0.25, 0.0]).all(|(point, s)| (point.survival - s).abs() < 1e-15));
+/// ```
 pub fn kaplan_meier(spells: &[Spell]) -> Curve {
     let mut at_risk: f64 = spells.iter().map(|spell| spell.n).sum();
     let (mut survival, mut variance) = (1.0, 0.0);
@@ -102,6 +137,14 @@ pub fn kaplan_meier(spells: &[Spell]) -> Curve {
 
 impl Curve {
     /// The curve at any time, with the interval of normal quantile `z`; after the last time it stays where it was.
+    ///
+    /// ```
+    /// # use vecino_stats::survival::{Spell, kaplan_meier, tally};
+    /// # let spell = |time| Spell { time, event: true, n: 1.0, group: 0, stratum: 0, cluster: 0 };
+    /// let curve = kaplan_meier(&tally([1.0, 2.0, 5.0, 9.0].map(spell).to_vec()));
+    /// let level = curve.at(3.0, 1.96); // Greenwood: var(ln S) = 1/(4·3) + 1/(3·2)
+    /// assert!((level.survival - 0.5).abs() < 1e-15 && (level.se.unwrap() - 0.25).abs() < 1e-12 && level.at_risk == 2.0);
+    /// ```
     pub fn at(&self, time: f64, z: f64) -> Level {
         let passed = self.points.partition_point(|point| point.time <= time);
         let (survival, log_se) = self.points[..passed].last().map_or((1.0, Some(0.0)), |point| (point.survival, point.log_se));
@@ -115,6 +158,13 @@ impl Curve {
     }
 
     /// The quantile `q` of the time to the event, and the two ends of its interval; each is `None` if its curve does not come down so far.
+    ///
+    /// ```
+    /// # use vecino_stats::survival::{Spell, kaplan_meier, tally};
+    /// # let spell = |time| Spell { time, event: true, n: 1.0, group: 0, stratum: 0, cluster: 0 };
+    /// let curve = kaplan_meier(&tally([1.0, 2.0, 5.0, 9.0].map(spell).to_vec()));
+    /// assert_eq!(curve.quantile(0.5, 1.96).0, Some(3.5)); // the middle of the step
+    /// ```
     pub fn quantile(&self, q: f64, z: f64) -> (Option<f64>, Option<f64>, Option<f64>) {
         let lower = |point: &Point| Some(point.survival * (-z * point.log_se?).exp());
         let upper = |point: &Point| Some((point.survival * (z * point.log_se?).exp()).min(1.0));

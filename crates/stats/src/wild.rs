@@ -27,7 +27,9 @@ pub enum Weights {
 /// How draws are made: their weights, null imposed (WCR) or not (WCU), "11" or "31", and how many.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
+    /// Distribution of v_g.
     pub weights: Weights,
+    /// WCR, else WCU.
     pub impose_null: bool,
     /// Scores at coefficients fitted without their own cluster ("31" instead of "11").
     pub leave_out: bool,
@@ -38,24 +40,52 @@ pub struct Plan {
 /// θ̂, its CR1S error, t = (θ̂ − r) / se, and how the draws' t* stand to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wild {
+    /// θ̂
     pub estimate: f64,
+    /// CR1S.
     pub se: f64,
+    /// (θ̂ − r) / se
     pub statistic: f64,
     /// Share of draws with |t*| ≥ |t|, ties counted; undefined draws take no part.
     pub p: f64,
+    /// That are defined.
     pub draws: u32,
+    /// Whether all sign vectors were made.
     pub exact: bool,
     /// |t*| above, and equal to |t| within 1e-9 max(1, |t|).
     pub greater: u32,
+    /// Equal to |t|.
     pub tied: u32,
+    /// Without a variance.
     pub undefined: u32,
     /// Signed: t* > t, t* < t.
     pub above: u32,
+    /// t* < t.
     pub below: u32,
 }
 
 /// Bootstraps the contrast `a` (in the basis) of a fit against `null`. `clusters` are its clusters without adjustment and `factor` the c of
 /// its CR1S. Refuses a variance of zero, and no defined draw.
+///
+/// ```
+/// # use vecino_stats::cells::Cells;
+/// # use vecino_stats::ols::{EffectCount, Variance, fit};
+/// # use vecino_stats::{random::seeded, wild::{Plan, Weights, bootstrap}};
+/// // Eight clusters: rows, ones, treated. Six of the 256 sign vectors go as far, two of them ties.
+/// let rows = [(15.0, 11.0, 1.0), (154.0, 73.0, 0.0), (19.0, 6.0, 0.0), (44.0, 31.0, 1.0)];
+/// let more = [(33.0, 22.0, 1.0), (103.0, 41.0, 0.0), (10.0, 7.0, 1.0), (72.0, 21.0, 0.0)];
+/// let mut cells = Cells::new(2);
+/// for (g, (n, y, treated)) in rows.into_iter().chain(more).enumerate() {
+///     cells.push(g as u32, &[1.0, treated], n, y, y);
+/// }
+/// let fitted = fit(&cells)?;
+/// let factor = Variance::Cr1s.factor(8.0, fitted.n, fitted.coefficients(EffectCount::Nested))?;
+/// let plan = Plan { weights: Weights::Rademacher, impose_null: true, leave_out: false, draws: 9_999 };
+/// let a = fitted.contrast(&[(1, 1.0)])?;
+/// let found = bootstrap(&fitted, &fitted.unadjusted()?, &a, 0.0, factor, plan, &mut seeded(1, "wild"))?;
+/// assert_eq!((found.draws, found.exact, found.p), (256, true, 6.0 / 256.0));
+/// # Ok::<(), vecino_stats::Refusal>(())
+/// ```
 pub fn bootstrap<R: Rows>(
     fitted: &Fit<'_, R>,
     clusters: &Sandwich,
