@@ -208,16 +208,16 @@ impl Crate {
                     leads.entry(user).or_default().insert(used);
                 }
             }
-            let reached = |from: &String| {
-                let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
-                while let Some(used) = next.pop().and_then(|name| leads.get(name)) {
-                    next.extend(used.iter().filter(|name| seen.insert(*name)));
+            let reached = |from: &str| {
+                let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
+                while let Some(name) = next.pop() {
+                    next.extend(leads.get(&name).into_iter().flatten().filter(|used| seen.insert((*used).clone())).cloned());
                 }
                 seen
             };
-            let round: BTreeSet<&String> = leads.keys().filter(|name| reached(name).contains(name)).collect();
+            let round: BTreeSet<&String> = leads.keys().filter(|name| reached(name).contains(name.as_str())).collect();
             for name in &round {
-                let back: Vec<&str> = leads[*name].iter().filter(|used| reached(used).contains(name)).map(String::as_str).collect();
+                let back: Vec<&str> = leads[*name].iter().filter(|used| reached(used).contains(name.as_str())).map(String::as_str).collect();
                 found.push(format!("{}: {name} uses {}, which leads back to it", folder.join("::"), back.join(", ")));
             }
         }

@@ -1,7 +1,7 @@
 //! Distinct values of a column and the code of each, and the number that a cell holds. A cell costs one look at an open-addressed
 //! table; a text is read as a number once, not once for each row that holds it.
 
-use super::table::{Codes, Column, Levels};
+use super::column::{Codes, Column, Levels};
 
 /// More distinct numbers than the first, fractions among them, are measurements; more whole numbers than the second are too many to
 /// be names of things. Both are held as plain numbers.
@@ -221,6 +221,18 @@ impl Numbers {
     pub fn levels(self) -> Vec<f64> {
         self.levels
     }
+}
+
+/// The texts that are numbers, and the level's code for each text's.
+pub fn spelt(texts: &Texts, values: &[f64]) -> (Vec<(String, f64)>, Vec<u32>) {
+    let (mut levels, mut map) = (Vec::new(), vec![0]);
+    for (at, value) in values.iter().enumerate() {
+        if !value.is_nan() {
+            levels.push((String::from_utf8_lossy(texts.text(at + 1)).into_owned(), *value));
+        }
+        map.push(if value.is_nan() { 0 } else { levels.len() as u32 });
+    }
+    (levels, map)
 }
 
 /// What a cell holds.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::dictionary::Numbers;
 use super::expression::Expression;
-use super::read::listed;
+use super::file::listed;
 use super::table::{Codes, Column, Levels, Table};
 use crate::error::{Error, Result};
 

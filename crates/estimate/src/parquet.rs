@@ -16,7 +16,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::dictionary::{Numbers, Texts};
 use super::doubts::of_overlong;
-use super::read::{file, places, refused, table};
+use super::file::{file, places, refused, table};
 use super::spelling::WHOLE;
 use super::table::{Codes, Column, Levels, Table};
 use crate::error::{Error, Result};

@@ -7,9 +7,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use memchr::{memchr, memrchr};
 
 use super::blocks::{Block, Fields, Source, empty, fields, newlines};
-use super::dictionary::{Cell, Numbers, Texts, plain, written};
+use super::dictionary::{Cell, Numbers, Texts, plain, spelt, written};
 use super::doubts::Signs;
-use super::spelling::{WHOLE, overlong, plainly, spelt, twins};
+use super::spelling::{WHOLE, overlong, plainly, twins};
 use super::table::{Codes, Column, Levels};
 
 /// Rows are cut into fields so many bytes at a time: both fit the processor's cache.

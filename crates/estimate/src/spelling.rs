@@ -1,6 +1,5 @@
 //! How a number is written, where its characters tell one group from another: `01` is not `1`, and a number of eighteen digits is all of them.
 
-use super::dictionary::Texts;
 use std::collections::HashMap;
 
 /// Whether a number is written the one way that no other text of the same number is: `7`, `-0.5`; not `07`, `7.0`, `+7`, ` 7`, `TRUE`, nor digits
@@ -46,18 +45,6 @@ pub const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// Whether a text is a whole number with more digits than its value holds.
 pub fn overlong(text: &[u8], value: f64) -> bool {
     value.abs() > WHOLE && text.trim_ascii().iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'))
-}
-
-/// The texts that are numbers, and the level's code for each text's.
-pub fn spelt(texts: &Texts, values: &[f64]) -> (Vec<(String, f64)>, Vec<u32>) {
-    let (mut levels, mut map) = (Vec::new(), vec![0]);
-    for (at, value) in values.iter().enumerate() {
-        if !value.is_nan() {
-            levels.push((String::from_utf8_lossy(texts.text(at + 1)).into_owned(), *value));
-        }
-        map.push(if value.is_nan() { 0 } else { levels.len() as u32 });
-    }
-    (levels, map)
 }
 
 /// The first two texts that are one number.

@@ -70,7 +70,16 @@ impl Family {
     }
 
     /// Refuses outcomes the family cannot have: other than 0 and 1 (binomial), below 0 (poisson), and numbers that are not finite.
-    pub(crate) fn check(self, cells: &Cells) -> Result<(), Refusal> {
+    ///
+    /// ```
+    /// # use vecino_stats::{Refusal, cells::Cells, family::Family};
+    /// let mut cells = Cells::new(1);
+    /// cells.push(0, &[1.0], 4.0, 3.0, 3.0);
+    /// assert_eq!(Family::Binomial.check(&cells), Ok(()));
+    /// cells.push(0, &[1.0], 1.0, 2.0, 4.0);
+    /// assert_eq!(Family::Binomial.check(&cells), Err(Refusal::OutsideFamily));
+    /// ```
+    pub fn check(self, cells: &Cells) -> Result<(), Refusal> {
         if cells.rows() <= 0.0 || cells.width == 0 {
             return Err(Refusal::NoData);
         }

@@ -9,7 +9,7 @@ use super::Refusal;
 use super::absorb::is_nested;
 use super::block::{Adjustment, Block, Raw};
 use super::cells::Rows;
-use super::ols::{Fit, Variance, fit};
+use super::ols::{EffectCount, Fit, Variance, fit};
 use super::passes;
 use super::sandwich::Sandwich;
 use nalgebra::{DMatrix, DVector};
@@ -17,15 +17,74 @@ use nalgebra::{DMatrix, DVector};
 /// Dummies that may stand beside the covariates.
 const DUMMIES: usize = 2_500;
 
+impl<R: Rows> Fit<'_, R> {
+    /// The variance and, if `degrees` is set, the adjusted clusters that Satterthwaite's degrees of freedom and HTZ stand on. With three
+    /// clusterings the rows' third is the intersection of the first two. Refuses what `Variance::factor` refuses, two clusterings with
+    /// leverage adjustment, and effects of too many levels to be held beside each other.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// let sandwich = fitted.sandwich(Variance::Cr2, EffectCount::Nested, false)?;
+    /// let a = fitted.contrast(&[(1, 1.0)])?;
+    /// // Welch on the cluster means: sums of squares 0.14 and 0.0875, over 3 · 4.
+    /// assert!((a.dot(&(&sandwich.middle * &a)) - 0.2275 / 12.0).abs() < 1e-14);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
+    pub fn sandwich(&self, variance: Variance, count: EffectCount, degrees: bool) -> Result<Sandwich, Refusal> {
+        let k = self.kept.len();
+        let c = variance.factor(self.clusters(), self.n, self.coefficients(count))?;
+        if variance == Variance::Classical {
+            let s2 = self.residual / (self.n - self.coefficients(count));
+            return Ok(Sandwich::of(DMatrix::identity(k, k) * s2));
+        }
+        let two_way = self.rows.clusters().len() == 3;
+        if two_way && variance.is_clustered() {
+            if variance.adjustment() != Adjustment::None {
+                return Err(Refusal::TwoWay);
+            }
+            let middle = self.middle(0) + self.middle(1) - self.middle(2);
+            return Ok(Sandwich::of(middle * c));
+        }
+        if variance.adjustment() == Adjustment::None && !degrees {
+            let middle = if variance.is_clustered() { self.middle(0) } else { self.row_middle() };
+            return Ok(Sandwich::of(middle * c));
+        }
+        sandwich(self, self.rows, variance, c, degrees)
+    }
+
+    /// The clusters of the first clustering as they are, for the bootstrap.
+    ///
+    /// ```
+    /// # use vecino_stats::cells::Cells;
+    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
+    /// # let mut cells = Cells::new(2);
+    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
+    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
+    /// # }
+    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
+    /// assert_eq!(fitted.unadjusted()?.blocks.len(), 8);
+    /// # Ok::<(), vecino_stats::Refusal>(())
+    /// ```
+    pub fn unadjusted(&self) -> Result<Sandwich, Refusal> {
+        clusters(self, self.rows)
+    }
+}
+
 /// The clusters of a fit without adjustment, every effect that reaches over them as dummies: for the bootstrap.
-pub(super) fn clusters<R: Rows>(fitted: &Fit<'_, R>, rows: &R) -> Result<Sandwich, Refusal> {
+fn clusters<R: Rows>(fitted: &Fit<'_, R>, rows: &R) -> Result<Sandwich, Refusal> {
     let nested = |effect: usize| is_nested(rows, effect, 0);
     let swept = (0..rows.levels().len()).filter(|effect| !rows.is_weighted() && nested(*effect)).max_by_key(|effect| rows.levels()[*effect]);
     widened(fitted, rows, Variance::Cr0, 1.0, swept, None, true)
 }
 
 /// The sandwich of a fit with factor c; `keep` holds the clusters for degrees of freedom. Refuses more dummies than can be held.
-pub(super) fn sandwich<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, keep: bool) -> Result<Sandwich, Refusal> {
+fn sandwich<R: Rows>(fitted: &Fit<'_, R>, rows: &R, variance: Variance, c: f64, keep: bool) -> Result<Sandwich, Refusal> {
     let levels = rows.levels();
     let nested = |effect: usize| variance.is_clustered() && is_nested(rows, effect, 0);
     let swept = if rows.is_weighted() {

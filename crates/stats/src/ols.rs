@@ -11,8 +11,8 @@ use super::basis::{Basis, basis, rotate};
 use super::block::Adjustment;
 use super::cells::{PERFECT, Rows};
 use super::distribution::{critical, two_sided};
+use super::passes;
 use super::sandwich::{Joint, Sandwich};
-use super::{leverage, passes};
 use nalgebra::{DMatrix, DVector};
 
 /// Which variance: s² (X'WX)⁻¹; HC0 to HC3 with rows as clusters (White 1980; MacKinnon and White 1985); CR0 to CR3 (Liang and Zeger 1986;
@@ -145,7 +145,7 @@ pub struct Estimate {
 
 /// A fitted model. Matrices are in the kept columns; the others were collinear.
 pub struct Fit<'a, R: Rows> {
-    rows: &'a R,
+    pub(super) rows: &'a R,
     absorbed: Absorbed,
     /// Columns that have a coefficient.
     pub kept: Vec<usize>,
@@ -324,63 +324,6 @@ impl<R: Rows> Fit<'_, R> {
         self.rows.clusters().iter().take(2).copied().min().unwrap_or(0) as f64
     }
 
-    /// The variance and, if `degrees` is set, the adjusted clusters that Satterthwaite's degrees of freedom and HTZ stand on. With three
-    /// clusterings the rows' third is the intersection of the first two. Refuses what `Variance::factor` refuses, two clusterings with
-    /// leverage adjustment, and effects of too many levels to be held beside each other.
-    ///
-    /// ```
-    /// # use vecino_stats::cells::Cells;
-    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
-    /// # let mut cells = Cells::new(2);
-    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
-    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
-    /// # }
-    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
-    /// let sandwich = fitted.sandwich(Variance::Cr2, EffectCount::Nested, false)?;
-    /// let a = fitted.contrast(&[(1, 1.0)])?;
-    /// // Welch on the cluster means: sums of squares 0.14 and 0.0875, over 3 · 4.
-    /// assert!((a.dot(&(&sandwich.middle * &a)) - 0.2275 / 12.0).abs() < 1e-14);
-    /// # Ok::<(), vecino_stats::Refusal>(())
-    /// ```
-    pub fn sandwich(&self, variance: Variance, count: EffectCount, degrees: bool) -> Result<Sandwich, Refusal> {
-        let k = self.kept.len();
-        let c = variance.factor(self.clusters(), self.n, self.coefficients(count))?;
-        if variance == Variance::Classical {
-            let s2 = self.residual / (self.n - self.coefficients(count));
-            return Ok(Sandwich::of(DMatrix::identity(k, k) * s2));
-        }
-        let two_way = self.rows.clusters().len() == 3;
-        if two_way && variance.is_clustered() {
-            if variance.adjustment() != Adjustment::None {
-                return Err(Refusal::TwoWay);
-            }
-            let middle = self.middle(0) + self.middle(1) - self.middle(2);
-            return Ok(Sandwich::of(middle * c));
-        }
-        if variance.adjustment() == Adjustment::None && !degrees {
-            let middle = if variance.is_clustered() { self.middle(0) } else { self.row_middle() };
-            return Ok(Sandwich::of(middle * c));
-        }
-        leverage::sandwich(self, self.rows, variance, c, degrees)
-    }
-
-    /// The clusters of the first clustering as they are, for the bootstrap.
-    ///
-    /// ```
-    /// # use vecino_stats::cells::Cells;
-    /// # use vecino_stats::ols::{Df, EffectCount, Variance, fit};
-    /// # let mut cells = Cells::new(2);
-    /// # for (g, y) in [3.0, 5.0, 4.0, 8.0, 6.0, 7.0, 9.0, 5.0].into_iter().enumerate() {
-    /// #     cells.push(g as u32, &[1.0, (g / 4) as f64], 10.0, y, y);
-    /// # }
-    /// let fitted = fit(&cells)?; // eight clusters of ten, four of them treated: 20 and 27 of 40 comply
-    /// assert_eq!(fitted.unadjusted()?.blocks.len(), 8);
-    /// # Ok::<(), vecino_stats::Refusal>(())
-    /// ```
-    pub fn unadjusted(&self) -> Result<Sandwich, Refusal> {
-        leverage::clusters(self, self.rows)
-    }
-
     /// Scores Z_g'W_g e_g of a clustering, G × k row by row.
     ///
     /// ```
@@ -405,7 +348,7 @@ impl<R: Rows> Fit<'_, R> {
         })
     }
 
-    fn middle(&self, clustering: usize) -> DMatrix<f64> {
+    pub(super) fn middle(&self, clustering: usize) -> DMatrix<f64> {
         let k = self.kept.len();
         let mut middle = DMatrix::zeros(k, k);
         for score in self.scores(clustering).chunks(k.max(1)) {
@@ -416,7 +359,7 @@ impl<R: Rows> Fit<'_, R> {
     }
 
     /// Σ w² e² z z' over single rows.
-    fn row_middle(&self) -> DMatrix<f64> {
+    pub(super) fn row_middle(&self) -> DMatrix<f64> {
         let k = self.kept.len();
         let sums = self.sum(k * k, |row, z, y, sums| {
             let square = self.square(row, y, dot(z, &self.gamma));
