@@ -18,14 +18,15 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
-use vecino::estimate::design::{Design, Request};
-use vecino::estimate::formula::Formula;
-use vecino::estimate::{read::read, run::run};
+use vecino::estimate::trials::recorded;
 use vecino::id::seeded_random;
-use vecino::stats::block::{Adjustment, Block, Raw};
-use vecino::stats::ols::{Df, EffectCount, Estimate, Fit, Variance, fit};
-use vecino::stats::sandwich::Sandwich;
-use vecino::stats::wild::{Plan, Weights, bootstrap};
+use vecino_estimate::design::{Design, Request};
+use vecino_estimate::formula::Formula;
+use vecino_estimate::{read::read, run::run};
+use vecino_stats::block::{Adjustment, Block, Raw};
+use vecino_stats::ols::{Df, EffectCount, Estimate, Fit, Variance, fit};
+use vecino_stats::sandwich::Sandwich;
+use vecino_stats::wild::{Plan, Weights, bootstrap};
 
 const VECINO: &str = env!("CARGO_BIN_EXE_vecino");
 const DRAWS: u32 = 9_999;
@@ -150,10 +151,10 @@ fn in_memory(times: usize, file: &Path, columns: &[&str], mut spec: Value) -> (f
     let mut seconds = Vec::new();
     loop {
         let start = Instant::now();
-        drop(read(file, &vecino::sheet::Written::default(), &wanted, &BTreeSet::new()).unwrap());
+        drop(read(file, &vecino_sheet::Written::default(), &wanted, &BTreeSet::new()).unwrap());
         let reading = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let answers = run(std::slice::from_ref(&spec), Path::new("")).unwrap_or_else(|_| panic!("not a spec: {spec}"));
+        let answers = run(std::slice::from_ref(&spec), Path::new(""), &recorded).unwrap_or_else(|_| panic!("not a spec: {spec}"));
         seconds.push(start.elapsed().as_secs_f64() - reading);
         let answer = answers[0].as_ref().unwrap().json();
         if seconds.len() >= times {
@@ -181,7 +182,7 @@ fn design(file: &Path, formula: &str) -> Design {
         compared: false,
         arms: &[],
     };
-    Design::new(&formula, &read(file, &vecino::sheet::Written::default(), &wanted, &BTreeSet::new()).unwrap(), &request).unwrap()
+    Design::new(&formula, &read(file, &vecino_sheet::Written::default(), &wanted, &BTreeSet::new()).unwrap(), &request).unwrap()
 }
 
 fn coefficients(fitted: &Fit<'_, Design>, sandwich: &Sandwich) -> Vec<Estimate> {

@@ -97,6 +97,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<vecino_estimate::error::Error> for Error {
+    fn from(error: vecino_estimate::error::Error) -> Self {
+        Error::refused(error.code, error.line)
+    }
+}
+
 /// Seconds after which somebody who met a busy database may ask again, and one that is away.
 const SOON: u8 = 2;
 const LATER: u8 = 10;

@@ -3,11 +3,13 @@
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
+
+pub use vecino_stats::random::seeded as seeded_random;
 
 /// INE code of one of the 340 municipalities, as a number: "0114" is 114.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, Serialize, Deserialize)]
@@ -89,14 +91,6 @@ impl Mint {
         let millis = at.timestamp_millis().max(0) as u64;
         T::from(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
-}
-
-/// ChaCha20 from a recorded seed; `purpose` names the stream, so that one draw never disturbs another.
-pub fn seeded_random(seed: u64, purpose: &str) -> ChaCha20Rng {
-    let mut hash = Sha256::new();
-    hash.update(seed.to_le_bytes());
-    hash.update(purpose.as_bytes());
-    ChaCha20Rng::from_seed(hash.finalize().into())
 }
 
 /// The identity of something that follows from others (a round from its route and day): the same on every call.

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use vecino::app::{Options, print};
 use vecino::error::{Error, Kind, Result};
-use vecino::estimate::{self, spec::Fault};
 use vecino::norm::wording;
-use vecino::{account, analysis, demo, map, norm, observation, registry, territory, trial, web};
+use vecino::{account, analysis, demo, estimate, map, norm, observation, registry, territory, trial, web};
+use vecino_estimate::spec::Fault;
 
 /// Runs a waste-behaviour pilot: routes and crews, true norms, messages, and an analysis that can be defended
 #[derive(Parser)]
@@ -147,7 +147,7 @@ fn answer(arguments: &estimate::command::Arguments) -> ExitCode {
             exit
         }
         Err(Fault::Refused(error)) => {
-            report(&error);
+            report(&error.into());
             ExitCode::FAILURE
         }
         Err(Fault::Usage(problem)) => {

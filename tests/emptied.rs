@@ -4,12 +4,13 @@ use crate::program::vecino;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
-use vecino::estimate::run::run;
+use vecino::estimate::trials::recorded;
+use vecino_estimate::run::run;
 
 /// The whole answer, its warnings as one text.
 #[track_caller]
 fn answer(folder: &Path, spec: Value) -> (Value, Vec<String>) {
-    let answer = run(std::slice::from_ref(&spec), folder).unwrap_or_else(|_| panic!("wrong usage")).remove(0);
+    let answer = run(std::slice::from_ref(&spec), folder, &recorded).unwrap_or_else(|_| panic!("wrong usage")).remove(0);
     let answer = answer.unwrap_or_else(|why| panic!("{spec}: {why}")).json();
     let warnings = answer["warnings"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_string()).collect();
     (answer, warnings)
@@ -237,7 +238,7 @@ fn ids_of_eighteen_digits_are_as_many_groups_as_they_are() {
     once(&warnings, "column `segment` holds «120200000000000000», longer than a number is held");
     // A block that is refused is named by all its digits.
     let spec = json!({"data": "long.csv", "method": "dim", "formula": "y ~ arm", "block": "segment"});
-    let refused = run(&[spec], folder.path()).unwrap_or_else(|_| panic!("wrong usage")).remove(0).unwrap_err();
+    let refused = run(&[spec], folder.path(), &recorded).unwrap_or_else(|_| panic!("wrong usage")).remove(0).unwrap_err();
     assert!(refused.contains("block 120200000000000000, 120200000000000001,"), "{refused}");
 }
 
@@ -267,7 +268,8 @@ fn groups_are_told_apart_by_their_characters_and_numbers_by_their_value() {
     once(&warnings, twins);
     // As a number one is one, also beside the clusters, and in one file with a spec that tells them apart.
     let one = json!({"data": "spelt.csv", "method": "means", "formula": "y ~ segment"});
-    let both = run(&[json!({"data": "spelt.csv", "method": "means", "formula": "y ~ 1", "cluster": "segment"}), one.clone()], folder.path());
+    let both =
+        run(&[json!({"data": "spelt.csv", "method": "means", "formula": "y ~ 1", "cluster": "segment"}), one.clone()], folder.path(), &recorded);
     let both: Vec<Value> = both.unwrap_or_else(|_| panic!("wrong usage")).into_iter().map(|answer| answer.unwrap().json()).collect();
     assert_eq!((both[1].clone(), vec![]), ask(one));
     assert_eq!((terms(&both[1]), &both[0]["results"][0]["n_clusters"]), (vec!["segment[1]", "segment[2]"], &json!(8)));

@@ -4,7 +4,8 @@ use crate::program::vecino;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
-use vecino::estimate::run::run;
+use vecino::estimate::trials::recorded;
+use vecino_estimate::run::run;
 
 /// Twelve segments in three strata, two arms, a baseline, a cost that never varies.
 fn visits(folder: &Path) {
@@ -23,7 +24,7 @@ fn visits(folder: &Path) {
 }
 
 fn one(folder: &Path, spec: Value) -> Result<Value, String> {
-    run(&[spec], folder).unwrap_or_else(|_| panic!("wrong usage")).remove(0).map(|answer| answer.json())
+    run(&[spec], folder, &recorded).unwrap_or_else(|_| panic!("wrong usage")).remove(0).map(|answer| answer.json())
 }
 
 fn warns(answer: &Value, words: &str) {
@@ -190,7 +191,7 @@ fn a_spec_that_is_refused_names_the_thing_and_the_others_are_answered() {
     ];
     let mut all: Vec<Value> = specs.iter().map(|(spec, _)| spec.clone()).collect();
     all.push(json!({"data": "visits.csv", "method": "means", "formula": "y ~ arm"}));
-    let answers = run(&all, folder.path()).unwrap_or_else(|_| panic!("wrong usage"));
+    let answers = run(&all, folder.path(), &recorded).unwrap_or_else(|_| panic!("wrong usage"));
     for ((spec, word), answer) in specs.iter().zip(&answers) {
         let reason = answer.as_ref().err().unwrap_or_else(|| panic!("{spec} was answered"));
         assert!(reason.contains(word), "{spec}: {reason}");
@@ -320,7 +321,7 @@ proptest! {
         specs.push(json!({"method": "wild", "formula": "y ~ t | b", "cluster": "g", "bootstrap": "31", "draws": 99}));
         specs.push(json!({"method": "icc", "formula": "y ~ 1", "cluster": "g", "estimator": "reml"}));
         specs.iter_mut().for_each(|spec| spec["data"] = json!("any.csv"));
-        let answers = run(&specs, folder.path()).unwrap_or_else(|_| panic!("wrong usage"));
+        let answers = run(&specs, folder.path(), &recorded).unwrap_or_else(|_| panic!("wrong usage"));
         for (spec, answer) in specs.iter().zip(answers) {
             if let Ok(answer) = answer {
                 check(&answer.json()).map_err(|e| TestCaseError::fail(format!("{spec}: {e}")))?;

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use vecino::clock::at_local;
 use vecino::db::Tx;
 use vecino::error::Result;
-use vecino::estimate::run::run as estimate;
+use vecino::estimate::trials::recorded;
 use vecino::id::{Mint, MunicipalityId};
 use vecino::registry::table;
 use vecino::sheet::columns::{Column, Known, known};
 use vecino::sheet::{Encoding, Sheet, Written};
 use vecino::territory::import::{self, Kind, Outcome, Request};
 use vecino::territory::{Shipped, neighbourhood, point, route, street};
+use vecino_estimate::run::run as estimate;
 
 const SAN_PEDRO: MunicipalityId = MunicipalityId(1202);
 
@@ -302,11 +303,11 @@ fn estimates_read_what_a_spreadsheet_saves_and_take_their_words_in_any_case() {
         std::fs::write(folder.path().join(name), bytes).unwrap();
         let mut spec = json!({"data": name, "method": "OLS", "formula": "y ~ arm + año", "cluster": "seg", "vcov": "CR1", "df": "Residual"});
         if *name == "latin.csv" {
-            let refused = estimate(&[spec.clone()], folder.path()).unwrap().remove(0).unwrap_err();
+            let refused = estimate(&[spec.clone()], folder.path(), &recorded).unwrap().remove(0).unwrap_err();
             assert!(refused.contains("--encoding windows-1252"), "{refused}");
             spec["encoding"] = json!("Windows-1252");
         }
-        let answer = estimate(&[spec], folder.path()).unwrap().remove(0).unwrap_or_else(|reason| panic!("{name}: {reason}"));
+        let answer = estimate(&[spec], folder.path(), &recorded).unwrap().remove(0).unwrap_or_else(|reason| panic!("{name}: {reason}"));
         let answer = answer.json();
         assert_eq!((&answer["n"], &answer["dropped"]), (&json!(400), &json!(0)), "{name}");
         answers.insert(answer.to_string());
@@ -314,20 +315,22 @@ fn estimates_read_what_a_spreadsheet_saves_and_take_their_words_in_any_case() {
     assert_eq!(answers.len(), 1, "{answers:?}");
     // Numbers with a sign for thousands are no names of groups.
     std::fs::write(folder.path().join("thousands.csv"), "y;x;z\n1;1.234,5;7\n2;2.345,5;8\n3;1.234,5;9\n4;2.345,5;x\n").unwrap();
-    let refused = estimate(&[json!({"data": "thousands.csv", "method": "ols", "formula": "y ~ x"})], folder.path()).unwrap().remove(0).unwrap_err();
+    let refused =
+        estimate(&[json!({"data": "thousands.csv", "method": "ols", "formula": "y ~ x"})], folder.path(), &recorded).unwrap().remove(0).unwrap_err();
     assert!(refused.contains("thousands.csv: column `x`") && refused.contains("«1.234,5»") && refused.contains("1234,5"), "{refused}");
     let few: String = (0..60).map(|n| format!("{n},{}\n", if n == 40 { "s/d".to_owned() } else { format!("{}", n % 4) })).collect();
     std::fs::write(folder.path().join("few.csv"), format!("y,x\n{few}")).unwrap();
-    let answer = estimate(&[json!({"data": "few.csv", "method": "ols", "formula": "y ~ x"})], folder.path()).unwrap().remove(0).unwrap();
+    let answer = estimate(&[json!({"data": "few.csv", "method": "ols", "formula": "y ~ x"})], folder.path(), &recorded).unwrap().remove(0).unwrap();
     assert!(answer.warnings.iter().any(|w| w.contains("`x`") && w.contains("1 of 60") && w.contains("s/d")), "{:?}", answer.warnings);
     std::fs::write(folder.path().join("both.csv"), "y;x\n0,5;1\n1.5;2\n2,5;3\n").unwrap();
-    let refused = estimate(&[json!({"data": "both.csv", "method": "ols", "formula": "y ~ x"})], folder.path()).unwrap().remove(0).unwrap_err();
+    let refused =
+        estimate(&[json!({"data": "both.csv", "method": "ols", "formula": "y ~ x"})], folder.path(), &recorded).unwrap().remove(0).unwrap_err();
     assert!(refused.contains("`y`") && refused.contains("decimal comma"), "{refused}");
     if let (Some(semi), Some(_)) = (fault("estimate/semi.csv"), fault("estimate/armNA.csv")) {
         std::fs::write(folder.path().join("s.csv"), &semi).unwrap();
         std::fs::write(folder.path().join("c.csv"), String::from_utf8(semi).unwrap().replace(';', ",")).unwrap();
         let of = |name: &str| {
-            estimate(&[json!({"data": name, "method": "ols", "formula": "edad ~ x + arm", "cluster": "seg"})], folder.path())
+            estimate(&[json!({"data": name, "method": "ols", "formula": "edad ~ x + arm", "cluster": "seg"})], folder.path(), &recorded)
                 .unwrap()
                 .remove(0)
                 .unwrap()
@@ -344,7 +347,7 @@ fn a_number_is_never_read_as_a_group_or_a_thousandth_of_itself_in_silence() {
         std::fs::write(folder.path().join("t.csv"), text).unwrap();
         let mut spec = json!({"data": "t.csv", "method": "ols", "formula": formula});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        estimate(&[spec], folder.path()).unwrap().remove(0)
+        estimate(&[spec], folder.path(), &recorded).unwrap().remove(0)
     };
     let rows = |separator: &str, cells: &[(&str, &str)]| -> String {
         let lines = cells.iter().enumerate().map(|(n, (y, x))| format!("{y}{separator}{x}{separator}{}\n", n % 3));

@@ -19,7 +19,6 @@ mod driven;
 mod draw;
 mod emptied;
 mod estimate;
-mod estimators;
 mod faults_places;
 mod files;
 mod geo_bad;

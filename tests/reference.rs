@@ -7,7 +7,8 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use vecino::estimate::run::run;
+use vecino::estimate::trials::recorded;
+use vecino_estimate::run::run;
 
 fn reference() -> Option<PathBuf> {
     let folder = match std::env::var_os("VECINO_REFERENCE") {
@@ -166,7 +167,7 @@ impl Comparison<'_> {
 fn hold(folder: &Path) -> usize {
     let entries = entries(folder);
     let specs: Vec<Value> = entries.iter().flat_map(|entry| entry.specs.clone()).collect();
-    let answers: Vec<Value> = run(&specs, folder)
+    let answers: Vec<Value> = run(&specs, folder, &recorded)
         .unwrap_or_else(|_| panic!("wrong usage"))
         .into_iter()
         .map(|answer| answer.map_or_else(|reason| serde_json::json!({ "error": reason }), |answer| answer.json()))
@@ -191,7 +192,7 @@ fn every_method_holds_its_own_records() {
         .iter()
         .flat_map(|entry| entry.specs.iter().map(|spec| spec["method"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
         .collect();
-    let missing: Vec<&str> = vecino::estimate::spec::METHODS.iter().map(|(name, _)| *name).filter(|name| !methods.contains(*name)).collect();
+    let missing: Vec<&str> = vecino_estimate::spec::METHODS.iter().map(|(name, _)| *name).filter(|name| !methods.contains(*name)).collect();
     assert!(missing.is_empty(), "no record of {missing:?}");
 }
 
@@ -217,7 +218,8 @@ fn the_worked_two_by_two_trial_holds() {
         })
     };
     let (sum, product) = ("I(norm - 0.5) + I(plan - 0.5)", "I(norm - 0.5) * I(plan - 0.5)");
-    let answers = run(&[spec("during", sum), spec("after", sum), spec("during", product)], &folder).unwrap_or_else(|_| panic!("wrong usage"));
+    let answers =
+        run(&[spec("during", sum), spec("after", sum), spec("during", product)], &folder, &recorded).unwrap_or_else(|_| panic!("wrong usage"));
     for (spec, term, numbers) in [
         (0, "I(norm - 0.5)", [0.021731, 0.017749, 43.0, -0.014062, 0.057525]),
         (0, "I(plan - 0.5)", [0.032817, 0.017185, 43.0, -0.001838, 0.067473]),

@@ -1,10 +1,10 @@
 //! `vecino estimate`: keys as flags, or specs in a file.
 
-use super::run::run;
-use super::spec::{Fault, Spec};
-use crate::error::{Error, Result};
+use super::trials::recorded;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use vecino_estimate::run::run;
+use vecino_estimate::spec::{Fault, Spec, refused};
 
 /// Estimate from any CSV or Parquet file: regressions with CR2, randomisation inference, survival, power, and the rest
 ///
@@ -70,7 +70,7 @@ pub fn estimate(arguments: &Arguments) -> Result<Printed, Fault> {
                 return Err(Fault::Usage(format!("--{} beside --spec: write the key into {place}", key.replace('_', "-"))));
             }
             let text = std::fs::read_to_string(file)
-                .map_err(|e| Error::refused("estimate", format!("{place}: cannot be read ({e}); give a JSON file with a spec or a list of specs")))?;
+                .map_err(|e| refused(format!("{place}: cannot be read ({e}); give a JSON file with a spec or a list of specs")))?;
             let value: Value = serde_json::from_str(&text)
                 .map_err(|e| Fault::Usage(format!("{place}: line {}, column {}: not JSON ({e})", e.line(), e.column())))?;
             let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -80,7 +80,7 @@ pub fn estimate(arguments: &Arguments) -> Result<Printed, Fault> {
             }
         }
     };
-    let answers = run(&specs, &folder)?;
+    let answers = run(&specs, &folder, &recorded)?;
     let refused: Vec<String> = answers.iter().filter_map(|answer| answer.as_ref().err().cloned()).collect();
     let text = if arguments.json {
         let values: Vec<Value> =

@@ -1,37 +1,4 @@
-//! `vecino estimate`: the statistics of `stats` on any CSV or Parquet file, in a small language of formulas and keys.
-//!
-//! Data flow down this list: a spec names a file and a method; the file's columns are read, derived, filtered and collapsed; a formula
-//! makes a design of them; the method answers with rows, every missing number with its reason.
+//! `vecino estimate`: the command in front of the language in `crates/estimate`, and the trials that it may replay.
 
-pub mod answer;
-mod forms;
-pub mod spec;
-pub mod table;
-mod dictionary;
-mod spelling;
-mod doubts;
-mod blocks;
-mod separated;
-mod parquet;
-pub mod read;
-pub mod expression;
-pub mod evaluate;
-pub mod rows;
-pub mod formula;
-mod uses;
-pub mod grouping;
-mod emptied;
-pub mod design;
-mod compress;
-mod linear;
-mod difference;
-mod units;
-mod replayed;
-mod randomised;
-mod generalised;
-mod survival;
-mod association;
-mod planning;
-mod absent;
-pub mod run;
+pub mod trials;
 pub mod command;
