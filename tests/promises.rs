@@ -15,6 +15,7 @@ mod coordinator;
 mod crew;
 mod demo;
 mod designs;
+mod documents;
 mod driven;
 mod draw;
 mod emptied;
