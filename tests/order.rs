@@ -236,7 +236,8 @@ fn read(src: &Path) -> Files {
         entries.sort();
         for path in entries {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let inner = if matches!(name.as_str(), "lib" | "mod") { module.clone() } else { [module.as_slice(), &[name.clone()]].concat() };
+            let inner =
+                if matches!(name.as_str(), "lib" | "mod") { module.clone() } else { [module.as_slice(), std::slice::from_ref(&name)].concat() };
             if path.is_dir() {
                 add(&path, &inner, out);
             } else if path.extension().is_some_and(|e| e == "rs") && name != "main" {

@@ -170,7 +170,7 @@ pub async fn stored(tx: &mut Tx, trial_id: &str, look: Option<i32>) -> Result<Op
     };
     let row: Option<(Value, DateTime<Utc>, String)> = opt!(
         tx,
-        "SELECT report, computed_at, source_hash FROM analysis_report WHERE trial_id = $1 AND look = $2 AND ($3 IS NULL OR source_hash = $3)
+        "SELECT report, computed_at, source_hash FROM analysis_report WHERE trial_id = $1 AND look = $2 AND (source_hash = $3 OR $3 IS NULL)
           ORDER BY computed_at DESC, source_hash LIMIT 1",
         trial_id,
         look.unwrap_or(0),
