@@ -1,4 +1,4 @@
-//! Vecino, module by module in reading order: a module may use only those above it (kept by `tests/house.rs`).
+//! Vecino, module by module in reading order: a module may use only those above it (kept by `tests/order.rs`).
 //!
 //! Three crates under `crates/` know nothing of the house: tables as offices save them, estimators, and the language of `vecino estimate`.
 

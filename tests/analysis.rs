@@ -322,7 +322,7 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         refresh(&mut tx, &trial, noon(&trial, 21)).await.unwrap();
         assert_eq!(count(&mut tx).await, before);
         let first = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap();
-        let text = |report: &vecino::analysis::report::Report| serde_json::to_string(report).unwrap();
+        let text = |report: &vecino::analysis::findings::Report| serde_json::to_string(report).unwrap();
         // A closing of today is none of the report's rows.
         run!(tx, "UPDATE household_version SET valid_to = $1 WHERE household_id = (SELECT household_id FROM household_version LIMIT 1)", noon(&trial, 22).date_naive()).unwrap();
         run!(tx, "INSERT INTO tally_week (municipality_id, iso_week, rewritten) VALUES (1202, $1, 9) ON CONFLICT (municipality_id, iso_week) DO UPDATE SET rewritten = 9", trial.protocol.week(9)).unwrap();

@@ -3,7 +3,8 @@
 use crate::analysis::{HOMES, World, collect, id, noon, publish, text, trial_of};
 use crate::on_both_engines;
 use std::collections::BTreeMap;
-use vecino::analysis::report::{Report, open, refresh, stored};
+use vecino::analysis::findings::Report;
+use vecino::analysis::report::{open, refresh, stored};
 use vecino::analysis::stop_rules::{Rule, act, judge};
 use vecino::db::Tx;
 use vecino::id::{HouseholdId, Mint, MunicipalityId};

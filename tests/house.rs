@@ -1,4 +1,4 @@
-//! Data flows down the list of modules in `src/lib.rs`; a module uses only those above it.
+//! What the house keeps to in every file (`order.rs` has who may use whom).
 
 use std::path::{Path, PathBuf};
 
@@ -25,40 +25,6 @@ fn nothing_is_printed_by_a_macro_that_panics_where_nobody_reads() {
     };
     let wrong: Vec<String> = all.iter().filter_map(prints).collect();
     assert!(all.len() > 100 && wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn a_module_uses_only_those_above_it() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let order: Vec<String> = std::fs::read_to_string(src.join("lib.rs"))
-        .unwrap()
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix("pub mod ")?.trim_end_matches(';').to_owned()))
-        .collect();
-    assert!(order.len() > 15, "lib.rs lists the modules");
-    let mut all = Vec::new();
-    files(&src, &mut all);
-    let mut wrong = Vec::new();
-    for file in all {
-        let relative = file.strip_prefix(&src).unwrap().to_owned();
-        let own = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        let Some(rank) = order.iter().position(|m| *m == own) else { continue };
-        for (number, line) in std::fs::read_to_string(&file).unwrap().lines().enumerate() {
-            for (at, _) in line.match_indices("crate::") {
-                let rest = &line[at + 7..];
-                let names: Vec<String> = match rest.strip_prefix('{') {
-                    Some(group) => group.split(['}', ',']).map(|n| n.trim().split("::").next().unwrap().to_owned()).collect(),
-                    None => vec![rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()],
-                };
-                for name in names {
-                    if order.iter().position(|m| *m == name).is_some_and(|used| used > rank) {
-                        wrong.push(format!("{}:{}: {own} uses {name}, which stands below it", relative.display(), number + 1));
-                    }
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// An amendment changes what a trial's protocol says, and an opened look stands: whoever read a trial's tables on the side would not know.

@@ -33,6 +33,7 @@ mod map;
 mod messages;
 mod namesakes;
 mod norm;
+mod order;
 mod own_municipality;
 mod places;
 mod privacy;

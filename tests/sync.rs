@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vecino::db::Db;
+use vecino::observation::batch::Delivery;
 use vecino::observation::line::Line;
-use vecino::observation::receive::{Answer, Delivery, Status, receive};
+use vecino::observation::operation::{Answer, Status};
+use vecino::observation::receive::receive;
 use vecino::observation::{tally, verify};
 use vecino::{all, one, run};
 

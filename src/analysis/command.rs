@@ -1,6 +1,7 @@
 //! `vecino trial analyse EXPERIMENT.toml [--json] [--look N]`
 
-use super::report::{Contrast, Report, current, open, stored};
+use super::findings::{Contrast, Report};
+use super::report::{current, open, stored};
 use crate::app::{Options, print};
 use crate::clock::show_time;
 use crate::error::{Error, Result};

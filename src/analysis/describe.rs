@@ -2,11 +2,11 @@
 //!
 //! With `by_arm` false every figure is of all arms together; that is what may be shown between looks.
 
-use super::load::{Data, LAST};
-use super::replay::Replays;
-use super::report::{
+use super::findings::{
     Balance, BalanceArm, Fidelity, Flow, FlowArm, Group, Habit, HabitArm, LeftOut, Missing, MissingArm, PathPoint, PauseLine, Report, Warning,
 };
+use super::load::{Data, LAST};
+use super::replay::Replays;
 use crate::stats::interval::{RatioSums, ratio};
 use crate::trial::Trial;
 use crate::trial::homes::Since;

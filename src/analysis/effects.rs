@@ -1,6 +1,6 @@
 //! The effects on a look's page: the answer, the forest, the large figures and the table of all contrasts.
 
-use super::report::{Contrast, Report};
+use super::findings::{Contrast, Report};
 use crate::page::chart::{self, Effect, Interval};
 use crate::page::{Reader, change, count, p_value, signed_points};
 use crate::trial::protocol::Protocol;

@@ -5,9 +5,9 @@
 //! fade-out = θ_a − θ_m with CR2 and Satterthwaite's degrees of freedom; persistence = θ_a ÷ θ_m with Fieller's interval, the ρ for which
 //! (θ_a − ρ θ_m)² ≤ t² Var(θ_a − ρ θ_m) (Fieller 1954), t at the fade-out's degrees of freedom.
 
+use super::findings::{Lasting, Warning};
 use super::load::Data;
 use super::model::{in_model, rows};
-use super::report::{Lasting, Warning};
 use crate::stats::Refusal;
 use crate::stats::cells::Cells;
 use crate::stats::distribution::critical;

@@ -1,7 +1,7 @@
 //! What the report is computed from: the assignment and the tallies, read only through the last published week. The one place with SQL.
 
-use super::model::Coding;
-use super::report::PauseLine;
+use super::coding::Coding;
+use super::findings::PauseLine;
 use crate::clock::{Week, at_local};
 use crate::db::Tx;
 use crate::error::Result;

@@ -1,8 +1,10 @@
 //! Tallies and the frozen assignment → the report. Pages and the command line read stored reports; nothing here is computed for a page.
 
+mod coding;
 pub mod command;
 pub mod describe;
 pub mod effects;
+pub mod findings;
 pub mod lasting;
 pub mod load;
 pub mod model;
@@ -18,7 +20,5 @@ pub mod simulate;
 pub mod simulate_command;
 pub mod stop_rules;
 
+pub use findings::CODE_VERSION;
 pub use page::routes;
-
-/// Part of every report's source hash: a report computed by older rules is computed again.
-pub const CODE_VERSION: &str = concat!("vecino ", env!("CARGO_PKG_VERSION"), " analysis 3");

@@ -14,11 +14,11 @@
 //! Each pilot is its own town with its own draw. The pilot without effect is the same town, baseline, draw and random numbers, and goes on
 //! from the draw with effects of zero.
 
+use super::findings::Contrast;
 use super::load::{Data, Messages, Segment, Tally};
 use super::model::{self, Coding, estimate};
 use super::pilot::{Ground, arms, drawn};
 use super::replay::Replays;
-use super::report::Contrast;
 use super::simulate::{Dose, Parameters, Town, Truth, doses};
 use crate::error::{Error, Result};
 use crate::id::seeded_random;

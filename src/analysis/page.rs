@@ -1,6 +1,6 @@
 //! The researcher's pages: may I look yet, and at a look what changed. They read stored reports and compute nothing.
 
-use super::report::{Report, Stored, current, stored};
+use super::report::{Stored, current, stored};
 use super::{effects, sections};
 use crate::account::Actor;
 use crate::account::access::Routes;
@@ -258,14 +258,4 @@ fn at_look(view: &View, look: &Look, reader: &Reader, print: bool) -> Page {
         .place(&trial.title);
     page.title = format!("{}: {}", trial.title, words.tell("analysis-look", &[("look", look.look.into())]));
     page
-}
-
-/// The name of an arm as the protocol gives it.
-pub(super) fn arm_name<'a>(trial: &'a Trial, id: &'a str) -> &'a str {
-    trial.protocol.arm(id).map_or(id, |arm| arm.name.as_str())
-}
-
-/// Arms that the first one is compared with.
-pub(super) fn others<'a>(trial: &'a Trial, _: &Report) -> impl Iterator<Item = &'a crate::trial::protocol::Arm> {
-    trial.protocol.arms.iter().skip(1)
 }

@@ -1,7 +1,6 @@
 //! What stands round the effects on a page: flow, path, habit, balance, delivery, what was missed, warnings.
 
-use super::page::{arm_name, others};
-use super::report::{PathPoint, Report};
+use super::findings::{PathPoint, Report};
 use crate::clock::{show_day, show_time};
 use crate::norm::pause::why_shown;
 use crate::page::chart::{self, Dot, Frame, Interval};
@@ -105,7 +104,7 @@ pub fn path(trial: &Trial, report: &Report, look: &Look, reader: &Reader, open: 
             h2 { (words.say("analysis-weekly")) }
             p { (words.say("analysis-weekly-what")) }
             div.tres {
-                @for arm in others(trial, report) {
+                @for arm in others(trial) {
                     figure.figura {
                         figcaption { span.estado.bien { (arm.name) } " " span.suave { (words.tell("analysis-and-dashed", &[("arm", first.name.to_lowercase().into())])) } }
                         (chart::path(&frame, &dots(report, &arm.id), &comparison))
@@ -206,7 +205,7 @@ pub fn balance(trial: &Trial, report: &Report, reader: &Reader, open: bool) -> M
     let rows: Vec<(String, Vec<Option<f64>>)> =
         report.balance.iter().map(|row| (name(&row.variable), row.arms.iter().skip(1).map(|a| a.difference).collect())).collect();
     let shapes = ["○", "■", "▲"];
-    let legend: Vec<String> = others(trial, report).zip(shapes).map(|(arm, shape)| format!("{shape} {}", arm.name)).collect();
+    let legend: Vec<String> = others(trial).zip(shapes).map(|(arm, shape)| format!("{shape} {}", arm.name)).collect();
     let first = trial.protocol.arms.first().map_or(String::new(), |arm| arm.name.to_lowercase());
     html! {
         section {
@@ -225,7 +224,7 @@ pub fn balance(trial: &Trial, report: &Report, reader: &Reader, open: bool) -> M
                     caption { (words.say("analysis-balance-caption")) }
                     thead { tr {
                         th scope="col" { (words.say("analysis-col-variable")) }
-                        @for arm in others(trial, report) { th.num scope="col" { (arm.name) } }
+                        @for arm in others(trial) { th.num scope="col" { (arm.name) } }
                     } }
                     tbody { @for (variable, differences) in &rows {
                         tr {
@@ -363,4 +362,14 @@ pub fn warnings(report: &Report, reader: &Reader, next: Option<&Look>) -> Markup
             }
         }
     }
+}
+
+/// The name of an arm as the protocol gives it.
+fn arm_name<'a>(trial: &'a Trial, id: &'a str) -> &'a str {
+    trial.protocol.arm(id).map_or(id, |arm| arm.name.as_str())
+}
+
+/// Arms that the first one is compared with.
+fn others(trial: &Trial) -> impl Iterator<Item = &crate::trial::protocol::Arm> {
+    trial.protocol.arms.iter().skip(1)
 }

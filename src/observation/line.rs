@@ -1,7 +1,8 @@
 //! Batches that arrive while another is being written wait in line, and are then stored together: phones that come back to signal
 //! at the same hour share look-ups and one commit, and each is answered after it.
 
-use super::receive::{Answer, Delivery, store};
+use super::batch::{Delivery, store};
+use super::operation::Answer;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

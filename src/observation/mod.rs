@@ -1,8 +1,9 @@
 //! What a crew saw: one home on one collection day by one observer. Rows are never edited; corrections append.
 //!
 //! The rules here are pure and do not depend on the order in which phones manage to send: whoever arrives first, the same
-//! row stands for a home on a day. `receive` stores, `tally` counts, `round` plans, `crew` and `supervision` are the pages.
+//! row stands for a home on a day. `receive` answers, `batch` stores, `tally` counts, `round` plans, `crew` and `supervision` are the pages.
 
+pub mod batch;
 pub mod command;
 pub mod crew;
 pub mod intake;

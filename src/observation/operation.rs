@@ -3,6 +3,7 @@
 use super::{Contaminant, Kind, Outcome, Reason, Separated, SetOut, Severity, Stream};
 use crate::id::{OpId, RoundId, derived, sha256_hex};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -61,6 +62,35 @@ impl Refusal {
         };
         format!("{}: {shown} {}", self.field, self.text)
     }
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Stored,
+    Duplicate,
+    Conflict,
+    Rejected,
+}
+
+/// The answer to one operation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Receipt {
+    pub op: Value,
+    pub status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The answer to a batch, operation by operation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    pub received_at: DateTime<Utc>,
+    pub skew_ms: i64,
+    pub results: Vec<Receipt>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,9 +1,9 @@
 //! `vecino registry …`
 
-use super::desk::file_number;
 use super::identify::Answers;
 use super::indicators::{self, Row};
 use super::person::Key;
+use super::place::file_number;
 use super::{export, import, likeness, target};
 use crate::app::{Options, print, tell};
 use crate::clock::show_day;

@@ -3,6 +3,7 @@
 use super::enrolment;
 use super::likeness::{self, Question};
 use super::person::{self, Person};
+use super::place::{code_of, file_number};
 use super::{Place, READS, consent, membership, places, view};
 use crate::account::access::Routes;
 use crate::account::{Actor, audit};
@@ -10,9 +11,9 @@ use crate::app::App;
 use crate::clock::{local_day, show_day, show_time};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::id::{HouseholdId, MunicipalityId, PersonId};
+use crate::id::{MunicipalityId, PersonId};
 use crate::page::{Page, Reader, count};
-use crate::territory::code::{self, Thing, code_on};
+use crate::territory::code::code_on;
 use crate::territory::dated::in_force;
 use crate::{all, one};
 use axum::Form;
@@ -108,12 +109,6 @@ impl Waiting {
     fn total(&self) -> i64 {
         self.candidates.iter().map(|(_, n)| n).sum::<i64>() + self.enrolled_without_consent + self.cui.len() as i64 + self.questions.1
     }
-}
-
-/// The last digits of a person's identity, as a file is called where no name may stand.
-pub fn file_number(id: PersonId) -> String {
-    let text = id.0.simple().to_string().to_uppercase();
-    format!("P-{}", &text[text.len() - 6..])
 }
 
 async fn desk(State(app): State<App>, reader: Reader, actor: Actor) -> Result<Page> {
@@ -299,9 +294,4 @@ pub(crate) async fn present_home(tx: &mut Tx, municipality: MunicipalityId, pers
         Some(row) => code_of(tx, row.home_municipality_id, row.household_id, today).await,
         None => Ok(None),
     }
-}
-
-/// What a home is called today.
-pub(crate) async fn code_of(tx: &mut Tx, municipality: MunicipalityId, home: HouseholdId, today: NaiveDate) -> Result<Option<String>> {
-    code::on(tx, municipality, Thing::Household, home.0, today).await
 }

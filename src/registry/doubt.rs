@@ -1,8 +1,8 @@
 //! A likeness that only somebody who knows the people can settle, as it is asked.
 
 use super::birth::Birth;
-use super::desk::file_number;
 use super::likeness::Ground;
+use super::place::file_number;
 use crate::id::{MunicipalityId, PersonId};
 use chrono::NaiveDate;
 

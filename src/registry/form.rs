@@ -1,11 +1,11 @@
 //! Registering somebody by hand: one form, every problem at once between label and field, typed text kept.
 
-use super::desk::file_number;
 use super::entry::{self, Entry, Problem};
 use super::identify::{Answers, Doubt, Source, Whom};
 use super::likeness::Ground;
 use super::membership::Relation;
 use super::person::{self, Language, MigrationStatus, Sex};
+use super::place::file_number;
 use super::{likeness, place, plan, write};
 use crate::account::Actor;
 use crate::account::access::Routes;

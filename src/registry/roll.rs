@@ -3,7 +3,6 @@
 use super::consent::day_after;
 use super::enrolment::{self, Enrolment, Module, Reason, Status};
 use super::form::{Typed, say, summary};
-use super::view::detail_word;
 use super::{Place, READS, finance, gender, person, place, places, school, waste};
 use crate::account::access::Routes;
 use crate::account::{Actor, Role, audit};
@@ -273,5 +272,14 @@ async fn step(
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
         Err(error) => Err(error),
+    }
+}
+
+/// A module's detail in the reader's words; names of schools and partners stand as they are.
+pub(crate) fn detail_word(words: &Words, module: &Module, index: usize, value: &str) -> String {
+    match module.details.get(index) {
+        Some(detail) if matches!(detail.name, "service" | "activity") => words.say(&format!("registry-{}-{value}", detail.name)),
+        Some(detail) if detail.name == "grade" => words.tell("registry-grade-n", &[("grade", value.into())]),
+        _ => value.to_owned(),
     }
 }

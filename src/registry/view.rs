@@ -2,13 +2,14 @@
 
 use super::consent::{Consent, How, Purpose};
 use super::contact::Channel;
-use super::desk::file_number;
-use super::enrolment::{self, Module};
-use super::file::File;
+use super::enrolment;
 use super::form::{Typed, options, select, text};
 use super::likeness::Question;
 use super::membership::Relation;
+use super::opened::File;
 use super::person::{Person, Precision};
+use super::place::file_number;
+use super::roll::{detail_word, status_class};
 use crate::clock::{show_day, show_time};
 use crate::id::{MunicipalityId, PersonId};
 use crate::language::Words;
@@ -209,15 +210,6 @@ pub(super) fn consents<'e>(
     }
 }
 
-/// A module's detail in the reader's words; names of schools and partners stand as they are.
-pub(crate) fn detail_word(words: &Words, module: &Module, index: usize, value: &str) -> String {
-    match module.details.get(index) {
-        Some(detail) if matches!(detail.name, "service" | "activity") => words.say(&format!("registry-{}-{value}", detail.name)),
-        Some(detail) if detail.name == "grade" => words.tell("registry-grade-n", &[("grade", value.into())]),
-        _ => value.to_owned(),
-    }
-}
-
 pub(super) fn enrolments(reader: &Reader, file: &File, base: &str) -> Markup {
     let words = &reader.words;
     let none = file.enrolments.iter().all(|(_, rows)| rows.is_empty());
@@ -229,7 +221,7 @@ pub(super) fn enrolments(reader: &Reader, file: &File, base: &str) -> Markup {
                 tbody { @for (module, rows) in &file.enrolments { @for row in rows { tr {
                     th scope="row" { (words.say(&format!("registry-module-{}", module.name))) }
                     td { @for (index, value) in row.details().iter().enumerate().filter(|(_, value)| !value.is_empty()) { @if index > 0 { " · " } (detail_word(words, module, index, value)) } }
-                    td { span class={ "estado " (super::roll::status_class(row.status())) } { (words.say(&format!("registry-status-{}", row.status))) } span.sub.angosto { (show_day(row.started_on)) } }
+                    td { span class={ "estado " (status_class(row.status())) } { (words.say(&format!("registry-status-{}", row.status))) } span.sub.angosto { (show_day(row.started_on)) } }
                     td.num.ancho { (show_day(row.started_on)) }
                 } } } }
             }

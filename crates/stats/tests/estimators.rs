@@ -1,4 +1,5 @@
 //! The estimators obey their laws, and answer by hand what can be worked by hand.
+#![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;

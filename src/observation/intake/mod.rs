@@ -3,8 +3,7 @@
 mod look_up;
 mod write;
 
-use super::operation::{self, Action, Operation, Position, Received, Refusal};
-use super::receive::{Answer, Receipt, Status};
+use super::operation::{self, Action, Answer, Operation, Position, Receipt, Received, Refusal, Status};
 use super::{Kind, Mark, Observation, Outcome, Stream};
 use crate::clock::{Week, local};
 use crate::id::{DeviceId, HouseholdId, MunicipalityId, NeighbourhoodId, OpId, OperatorId, RoundId, RouteId, SegmentId};
