@@ -86,3 +86,40 @@ fn a_folder_with_a_real_installation_is_left_alone() {
     assert_eq!((refused.code, refused.err.lines().count()), (1, 1));
     assert_eq!(std::fs::read(folder.join("key")).unwrap(), key);
 }
+
+/// The town's four areas of one arm (of 49) were on the map in its baseline, and are not while its trial has a look to come.
+#[tokio::test]
+async fn no_area_of_one_arm_stands_on_the_towns_map_while_its_trial_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("town");
+    town_of("3000", &folder, &MONDAY);
+    let db = Db::connect(&format!("sqlite:{}", folder.join("vecino.db").display())).await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    // Of every published week and area: the arms of the homes that were observed, whether it is hidden and why.
+    type Row = (i16, i32, String, i64, bool, Option<String>);
+    let rows: Vec<Row> = all!(
+        tx,
+        "SELECT p.municipality_id, p.first_week, c.area, COUNT(DISTINCT t.arm), c.hidden, c.why
+           FROM publication p
+           JOIN publication_cell c ON c.municipality_id = p.municipality_id AND c.period = p.period AND c.revision = p.revision AND c.measure = 'complied'
+           JOIN neighbourhood n ON n.municipality_id = p.municipality_id AND n.code = c.area
+           JOIN published_home_week w ON w.municipality_id = p.municipality_id AND w.iso_week = p.first_week AND w.neighbourhood_id = n.neighbourhood_id
+           JOIN trial_home h ON h.municipality_id = w.municipality_id AND h.household_id = w.household_id
+           JOIN trial_segment t ON t.municipality_id = h.municipality_id AND t.segment_id = h.segment_id
+          WHERE p.kind = 'week' AND p.revision = 1
+          GROUP BY p.municipality_id, p.first_week, c.area, c.hidden, c.why"
+    )
+    .unwrap();
+    let (before, after): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.1 <= 202634);
+    let lone = |rows: &[&Row]| -> std::collections::BTreeSet<String> {
+        rows.iter().filter(|row| row.3 == 1 && !(row.4 && row.5.as_deref() == Some("few_homes"))).map(|row| row.2.clone()).collect()
+    };
+    let four = ["0114-A03", "0114-S08", "1202-A06", "1202-A07"].map(str::to_owned).into();
+    assert_eq!((lone(&before), lone(&after)), (four, lone(&before)));
+    assert!(before.iter().all(|row| row.5.as_deref() != Some("one_arm")), "the baseline has no arms");
+    assert!(after.iter().all(|row| row.3 > 1 || row.4), "{after:?}");
+    // Nothing else is hidden for them, and mayors still see a map.
+    assert!(after.iter().all(|row| row.5.as_deref() != Some("one_arm") || row.3 == 1), "{after:?}");
+    let shown = |week: i32| after.iter().filter(|row| row.1 == week && !row.4).count();
+    assert!((202635..=202646).all(|week| shown(week) >= 34), "of 49 areas");
+}

@@ -111,10 +111,27 @@ async fn the_last_look_tells_what_lasts_with_intervals_and_other_outcomes_by_fam
         let (low, high) = plan.persistence_ci.unwrap();
         assert!(low < 1.0 && high > 1.0 && (plan.persistence.unwrap() * plan.messages.unwrap() - plan.after.unwrap()).abs() < 1e-9, "{plan:?}");
         let outcomes = report.families.iter().find(|family| family.family == "outcomes").unwrap();
-        assert_eq!(outcomes.contrasts.iter().map(|contrast| contrast.outcome.as_deref().unwrap()).collect::<Vec<_>>(), ["set_out", "set_out", "contaminated", "contaminated"]);
+        assert_eq!(outcomes.contrasts.iter().map(|contrast| contrast.outcome.as_deref().unwrap()).collect::<Vec<_>>(), ["set_out", "set_out", "separated", "separated", "contaminated", "contaminated"]);
         // Everybody set out and nobody mixed: no variation is no number, and is said.
         assert!(outcomes.contrasts.iter().all(|contrast| contrast.estimate.is_none()));
         assert!(report.warnings.iter().any(|warning| warning.text.contains("outcomes, set_out")), "{:?}", report.warnings);
+        // Of nothing it is known whether it was separated into the right stream: no number, never 0.
+        assert!(outcomes.contrasts.iter().filter(|contrast| contrast.outcome.as_deref() == Some("separated")).all(|contrast| contrast.n == 0));
+        assert!(report.warnings.iter().any(|warning| warning.code == "separated-conditional" && warning.values["seen"] == "0"), "{:?}", report.warnings);
+    });
+}
+
+#[tokio::test]
+async fn separated_is_estimated_of_what_was_set_out_and_corrected_with_its_family() {
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_of(&db, &text(), 16, 26, &World { seed: 2, plan_effect: 0.15 }).await;
+        // Where everybody set out, what complied was separated rightly: the same model of the same numbers.
+        run!(tx, "UPDATE segment_week SET separation_seen = observed, separated = complied").unwrap();
+        let report = report_of(&mut tx, &trial, 27, 2).await;
+        let outcomes = report.families.iter().find(|family| family.family == "outcomes").unwrap();
+        let separated = outcomes.contrasts.iter().find(|contrast| contrast.outcome.as_deref() == Some("separated") && contrast.contrast == "plan").unwrap();
+        assert_eq!((separated.estimate, separated.se, separated.n), (report.primary[1].estimate, report.primary[1].se, report.primary[1].n));
+        assert!(separated.p_adjusted > separated.p, "corrected over all of the family");
     });
 }
 

@@ -36,7 +36,7 @@ async fn open(db: Db, weeks: i64) -> Router {
     web::app_with(app, map::routes(Routes::default()), Transport::default())
 }
 
-async fn get(router: &Router, key: &str, path: &str, accept: &str) -> Answer {
+pub async fn get(router: &Router, key: &str, path: &str, accept: &str) -> Answer {
     let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {key}")).header(header::ACCEPT, accept);
     ask(router, request.body(Body::empty()).unwrap()).await
 }

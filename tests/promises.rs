@@ -7,6 +7,7 @@ mod program;
 
 mod analysis;
 mod bad_input;
+mod blinding;
 mod calendar;
 mod campaign;
 mod command_line;

@@ -18,7 +18,7 @@ use vecino::map::subtraction::{Published, Standing, Verdict, Waiting, judge};
 use vecino::{all, one, run};
 
 /// Tallies are rewritten behind the house's back here; the count of rewrites is what the house looks at.
-async fn rewritten(tx: &mut Tx, week: Week) {
+pub async fn rewritten(tx: &mut Tx, week: Week) {
     run!(
         tx,
         "INSERT INTO tally_week (municipality_id, iso_week, rewritten) VALUES ($1, $2, 1) ON CONFLICT (municipality_id, iso_week) DO UPDATE SET rewritten = tally_week.rewritten + 1",
@@ -29,7 +29,7 @@ async fn rewritten(tx: &mut Tx, week: Week) {
 }
 
 /// One more collection of a home that was observed already.
-async fn late(tx: &mut Tx, week: Week, place: usize, home: usize, set_out: bool, complied: bool) {
+pub async fn late(tx: &mut Tx, week: Week, place: usize, home: usize, set_out: bool, complied: bool) {
     run!(
         tx,
         "UPDATE home_week SET observed = observed + 1, set_out = set_out + $4, complied = complied + $5 WHERE municipality_id = $1 AND iso_week = $2 AND household_id = $3",
@@ -43,7 +43,7 @@ async fn late(tx: &mut Tx, week: Week, place: usize, home: usize, set_out: bool,
     rewritten(tx, week).await;
 }
 
-async fn tick(tx: &mut Tx, n: i64) -> Revised {
+pub async fn tick(tx: &mut Tx, n: i64) -> Revised {
     revise(tx, TOWN, "vecino", "late", wednesday(n), &What::Rewritten).await.unwrap()
 }
 
@@ -151,25 +151,25 @@ async fn a_period_is_made_anew_on_command_and_a_falsified_cell_is_found() {
 
 /// One published sum: its weeks, its area ('' for the total), and the cells it adds up, as (week, home, place) and the sums they had then.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Sum {
-    weeks: (Week, Week),
+pub struct Sum {
+    pub weeks: (Week, Week),
     area: String,
-    cells: BTreeSet<(Week, Uuid, Uuid, [i64; 3])>,
+    pub cells: BTreeSet<(Week, Uuid, Uuid, [i64; 3])>,
 }
 
 /// Everything a reader was ever shown, with what it was made from.
 #[derive(Default)]
-struct Reader {
+pub struct Reader {
     known: BTreeSet<(String, i32)>,
-    sums: BTreeSet<Sum>,
+    pub sums: BTreeSet<Sum>,
 }
 
 /// What a published sum holds of each home: collections, set out, complied.
-type Homes = BTreeMap<Uuid, [i64; 3]>;
+pub type Homes = BTreeMap<Uuid, [i64; 3]>;
 
 impl Reader {
     /// Notes new revisions, and holds their numbers to the rows they say they stand on.
-    async fn read(&mut self, tx: &mut Tx) {
+    pub async fn read(&mut self, tx: &mut Tx) {
         type Row = (Week, Uuid, Uuid, i32, i32, i32);
         let rows: Vec<Row> = all!(
             tx,
@@ -208,7 +208,7 @@ impl Reader {
 
     /// Looks for a combination of sums that rests on 1 to 9 homes. A longer period shows nothing that its weeks did not, and weeks share no
     /// collection, so one week at a time is searched.
-    fn reads_few(&self) -> Option<i64> {
+    pub fn reads_few(&self) -> Option<i64> {
         let weeks: BTreeSet<Week> = self.sums.iter().flat_map(|sum| sum.cells.iter().map(|cell| cell.0)).collect();
         weeks.into_iter().find_map(|week| {
             let own = |sum: &Sum| -> BTreeSet<_> { sum.cells.iter().filter(|cell| cell.0 == week).copied().collect() };
@@ -226,7 +226,7 @@ impl Reader {
 }
 
 /// A home that lay in two places is one home.
-fn homes<'a>(cells: impl IntoIterator<Item = &'a (Week, Uuid, Uuid, [i64; 3])>) -> Homes {
+pub fn homes<'a>(cells: impl IntoIterator<Item = &'a (Week, Uuid, Uuid, [i64; 3])>) -> Homes {
     let mut homes = Homes::new();
     for (_, home, _, sums) in cells {
         let own = homes.entry(*home).or_default();
@@ -283,8 +283,8 @@ fn tells_few(columns: &[Homes]) -> Option<i64> {
 
 /// Rows in echelon form modulo a prime.
 #[derive(Clone, Default)]
-struct Echelon {
-    rows: Vec<(usize, Vec<u64>)>,
+pub struct Echelon {
+    pub rows: Vec<(usize, Vec<u64>)>,
 }
 
 const PRIME: u64 = 2_147_483_647;
@@ -300,7 +300,7 @@ impl Echelon {
         vector
     }
 
-    fn add(&mut self, vector: Vec<u64>) {
+    pub fn add(&mut self, vector: Vec<u64>) {
         let vector = self.rest(vector);
         let Some(pivot) = vector.iter().position(|cell| *cell != 0) else { return };
         let (mut inverse, mut base, mut exponent) = (1, vector[pivot], PRIME - 2);
@@ -344,12 +344,12 @@ fn the_solver_finds_the_one_home_that_a_careless_revision_tells() {
 }
 
 /// A town of any size in which an office lives on: homes come late, are corrected, closed and moved, or turn out to have lain in two places.
-struct Life {
-    random: Box<dyn Rng>,
+pub struct Life {
+    pub random: Box<dyn Rng>,
 }
 
 impl Life {
-    fn any(&mut self, below: usize) -> usize {
+    pub fn any(&mut self, below: usize) -> usize {
         (self.random.next_u64() % below as u64) as usize
     }
 
@@ -364,7 +364,7 @@ impl Life {
 }
 
 /// The same acts behind the house's back, in the tallies of a database.
-async fn happens(tx: &mut Tx, life: &mut Life, weeks: usize) {
+pub async fn happens(tx: &mut Tx, life: &mut Life, weeks: usize) {
     let (act, place, homes, week, other) = life.act(weeks);
     for home in homes {
         let whom = id(5, place * 1000 + home);
@@ -485,7 +485,7 @@ impl Paper {
         };
         let areas: Vec<Area<'_>> = codes.iter().map(|code| area(&|own| own == code, code.as_str())).collect();
         let hidden = hide(&areas, &area(&|_| true, ""), &[]);
-        let standing = codes.iter().cloned().zip(hidden.areas.iter().map(|hidden| if *hidden { Standing::Hidden } else { Standing::Shown }));
+        let standing = codes.iter().cloned().zip(hidden.areas.iter().map(|hidden| if *hidden { Standing::Hidden } else { Standing::Shown(1) }));
         (paper.standing, paper.total_shown) = (standing.collect(), !hidden.total);
         paper.past =
             paper.now.iter().map(|((home, area), sums)| Published { home: *home, area: area.clone(), from: 1, to: None, sums: *sums }).collect();
@@ -499,7 +499,7 @@ impl Paper {
         let mut columns: Vec<Homes> = self
             .standing
             .iter()
-            .filter(|(_, standing)| **standing == Standing::Shown)
+            .filter(|(_, standing)| **standing == Standing::Shown(1))
             .map(|(code, _)| code)
             .map(|code| last.iter().filter(|row| row.area == *code).map(|row| (row.home.0, row.sums)).collect())
             .collect();
@@ -552,7 +552,7 @@ impl Paper {
 
     /// One more revision, as far as it may be.
     fn revised(&mut self, revision: i32) -> Verdict {
-        let verdict = judge(&self.standing, self.total_shown, &self.past, &self.now);
+        let verdict = judge(&self.standing, self.total_shown, &self.past, &self.now, &[]);
         let last: BTreeMap<_, _> = self.past.iter().filter(|row| row.to.is_none()).map(|row| ((row.home, row.area.clone()), row.sums)).collect();
         let taken = |key: &(HouseholdId, String)| verdict.taken.contains(&key.1) && last.get(key) != self.now.get(key);
         for row in self.past.iter_mut().filter(|row| row.to.is_none() && taken(&(row.home, row.area.clone()))) {
@@ -560,7 +560,7 @@ impl Paper {
         }
         let new = self.now.iter().filter(|(key, _)| taken(key));
         self.past.extend(new.map(|((home, area), sums)| Published { home: *home, area: area.clone(), from: revision, to: None, sums: *sums }));
-        self.standing.extend(verdict.newly_shown.iter().map(|area| (area.clone(), Standing::Shown)));
+        self.standing.extend(verdict.newly_shown.iter().map(|area| (area.clone(), Standing::Shown(1))));
         self.shown();
         verdict
     }
@@ -589,7 +589,7 @@ fn movers_between_two_places_do_not_carry_one_home_with_them() {
     let codes = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
     let mut paper = Paper { total_shown: true, ..Paper::default() };
     for (place, code) in codes.iter().enumerate() {
-        paper.standing.insert(code.clone(), Standing::Shown);
+        paper.standing.insert(code.clone(), Standing::Shown(1));
         paper.now.extend((0..40).map(|n| ((HouseholdId(id(5, place * 1000 + n)), code.clone()), [2, 1, (n % 2) as i64])));
     }
     paper.past = paper.now.iter().map(|((home, area), sums)| Published { home: *home, area: area.clone(), from: 1, to: None, sums: *sums }).collect();
@@ -604,7 +604,7 @@ fn movers_between_two_places_do_not_carry_one_home_with_them() {
             paper.now.remove(&(HouseholdId(id(5, n)), codes[0].clone()));
         }
         (0..12).for_each(|n| paper.now.get_mut(&(HouseholdId(id(5, 2000 + n)), codes[2].clone())).unwrap()[1] = 2 * (n % 2) as i64);
-        let verdict = judge(&paper.standing, true, &paper.past, &paper.now);
+        let verdict = judge(&paper.standing, true, &paper.past, &paper.now, &[]);
         assert_eq!(verdict.waiting.contains(&Waiting::FewHomes), waits, "{left}");
         // A third place that shares no home with them waits for nobody.
         assert_eq!(verdict.taken.len(), if waits { 1 } else { 3 }, "{left}");
@@ -616,7 +616,7 @@ fn movers_between_two_places_do_not_carry_one_home_with_them() {
 fn movers_between_two_places_do_not_carry_homes_that_are_all_alike() {
     let mut paper = Paper { total_shown: true, ..Paper::default() };
     for (place, code) in ["a", "b"].into_iter().enumerate() {
-        paper.standing.insert(code.to_owned(), Standing::Shown);
+        paper.standing.insert(code.to_owned(), Standing::Shown(1));
         paper.now.extend((0..80).map(|n| {
             ((HouseholdId(id(5, place * 1000 + n)), code.to_owned()), [2, if n < 40 { 1 } else { 2 }, if n < 40 { (n % 2) as i64 } else { 2 }])
         }));
@@ -632,7 +632,7 @@ fn movers_between_two_places_do_not_carry_homes_that_are_all_alike() {
         for n in 40..40 + left {
             paper.now.remove(&(HouseholdId(id(5, n)), "a".to_owned()));
         }
-        let verdict = judge(&paper.standing, true, &paper.past, &paper.now);
+        let verdict = judge(&paper.standing, true, &paper.past, &paper.now, &[]);
         assert_eq!(verdict.waiting.contains(&Waiting::AllAlike), waits, "{left}: {verdict:?}");
     }
 }

@@ -45,6 +45,29 @@ fn complied_is_one_zero_or_not_observed() {
 }
 
 #[test]
+fn separated_rightly_is_told_of_what_was_set_out_and_never_guessed() {
+    let yes = |separated, stream| Outcome { set_out: Some(SetOut::Yes), separated: Some(separated), stream, ..Outcome::default() };
+    for (outcome, day, told) in [
+        (yes(Separated::Yes, Some(Stream::Organic)), Stream::Organic, Some(true)),
+        (yes(Separated::Partly, Some(Stream::Organic)), Stream::Organic, Some(false)),
+        (yes(Separated::Yes, Some(Stream::Residual)), Stream::Organic, Some(false)),
+        // Nobody recorded the stream: on the day of one stream that tells neither.
+        (yes(Separated::Yes, None), Stream::Organic, None),
+        (yes(Separated::No, None), Stream::Organic, None),
+        (yes(Separated::Yes, None), Stream::Mixed, Some(true)),
+        (yes(Separated::No, None), Stream::Mixed, Some(false)),
+        (yes(Separated::Unknown, Some(Stream::Organic)), Stream::Organic, None),
+        (Outcome { set_out: Some(SetOut::No), ..Outcome::default() }, Stream::Mixed, None),
+        (Outcome { reason: Some(Reason::Skipped), ..Outcome::default() }, Stream::Mixed, None),
+    ] {
+        assert_eq!(outcome.rightly_separated(day), told, "{outcome:?} on {day:?}");
+    }
+    // Gross mixing is another outcome.
+    let mixed = Outcome { severity: Some(Severity::Gross), ..yes(Separated::Yes, None) };
+    assert_eq!((mixed.complied(Stream::Mixed), mixed.rightly_separated(Stream::Mixed)), (Some(0), Some(true)));
+}
+
+#[test]
 fn a_correction_replaces_what_it_names() {
     let seen = Outcome { set_out: Some(SetOut::Yes), separated: Some(Separated::Yes), contamination: Some("plastic".into()), ..Outcome::default() };
     let not_out = Outcome { set_out: Some(SetOut::No), ..Outcome::default() };
@@ -82,7 +105,9 @@ async fn play(db: &Db, picks: &[(u8, u8, u8, u8, u8)]) -> (street::Street, Vec<O
         let home = usize::from(*home);
         let target = ops.get(usize::from(*of)).map(|op| op["op"].clone()).unwrap_or(json!(uuid::Uuid::now_v7()));
         ops.push(match kind {
-            0 => street.op("observation", home, "", merged(json!({"set_out": "yes", "separated": "yes"}))),
+            0 if minute % 3 == 0 => street.op("observation", home, "", merged(json!({"set_out": "yes", "separated": "yes"}))),
+            0 if minute % 3 == 1 => street.op("observation", home, "", merged(json!({"set_out": "yes", "separated": "yes", "stream": "residual"}))),
+            0 => street.op("observation", home, "", merged(json!({"set_out": "yes", "separated": "yes", "stream": "organic"}))),
             1 => street.op("observation", home, "", merged(json!({"set_out": "yes", "separated": "yes", "contamination": ["glass"]}))),
             2 => street.op("observation", home, "", merged(json!({"set_out": "no"}))),
             3 => street.op("stop_missed", home, "", merged(json!({"reason": "truck_full"}))),
@@ -101,22 +126,27 @@ async fn play(db: &Db, picks: &[(u8, u8, u8, u8, u8)]) -> (street::Street, Vec<O
 }
 
 /// The tallies by hand: from the rows, by the rules, without the flags that were stored.
-fn by_hand(rows: &[Observation]) -> BTreeMap<(Week, HouseholdId), [i32; 4]> {
+/// `day`: the stream of the rounds.
+fn by_hand(rows: &[Observation], day: Stream) -> BTreeMap<(Week, HouseholdId), tally::Sums> {
     let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<&Observation>> = BTreeMap::new();
-    let mut sums: BTreeMap<(Week, HouseholdId), [i32; 4]> = BTreeMap::new();
+    let mut sums: BTreeMap<(Week, HouseholdId), tally::Sums> = BTreeMap::new();
     for row in rows {
         days.entry((row.household_id, row.service_day)).or_default().push(row);
         sums.entry((row.iso_week, row.household_id)).or_default();
     }
     for rows in days.into_values() {
-        let marks: Vec<Mark> = rows.iter().map(|row| row.mark()).collect();
+        let marks: Vec<Mark> = rows.iter().map(|row| row.mark(Some(day))).collect();
         let stands = standing(&marks);
         for row in rows {
             assert_eq!(row.counted, stands == Some(row.op_id));
             if let (true, Some(complied)) = (row.counted, row.complied) {
                 let cell = sums.entry((row.iso_week, row.household_id)).or_default();
                 let out = i32::from(row.outcome.set_out == Some(SetOut::Yes));
-                for (sum, more) in cell.iter_mut().zip([1, out, i32::from(complied), i32::from(row.outcome.contaminated())]) {
+                let Outcome { separated, stream, .. } = row.outcome;
+                let told = out == 1 && (day == Stream::Mixed || stream.is_some());
+                let right = told && separated == Some(Separated::Yes) && (day == Stream::Mixed || stream == Some(day));
+                let contaminated = i32::from(row.outcome.contaminated());
+                for (sum, more) in cell.iter_mut().zip([1, out, i32::from(complied), contaminated, i32::from(told), i32::from(right)]) {
                     *sum += more;
                 }
             }
@@ -135,14 +165,52 @@ proptest! {
             let (_, rows) = play(&db, &picks).await;
             let mut tx = db.write().await.unwrap();
             assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
-            let homes: Vec<(Week, HouseholdId, i32, i32, i32, i32)> = all!(tx, "SELECT iso_week, household_id, observed, set_out, complied, contaminated FROM home_week").unwrap();
-            let stored: BTreeMap<_, _> = homes.into_iter().map(|(week, home, a, b, c, d)| ((week, home), [a, b, c, d])).collect();
-            assert_eq!(stored, by_hand(&rows));
+            let homes: Vec<(Week, HouseholdId, i32, i32, i32, i32, i32, i32)> = all!(tx, "SELECT iso_week, household_id, observed, set_out, complied, contaminated, separation_seen, separated FROM home_week").unwrap();
+            let stored: BTreeMap<_, _> = homes.into_iter().map(|(week, home, a, b, c, d, e, f)| ((week, home), [a, b, c, d, e, f])).collect();
+            assert_eq!(stored, by_hand(&rows, Stream::Organic));
             // Nothing counted stays different after a rebuild from the rows.
             tally::rebuild(&mut tx, TOWN).await.unwrap();
             assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
         });
     }
+}
+
+#[tokio::test]
+async fn a_database_made_before_counts_what_was_separated_rightly_from_its_rows() {
+    on_both_engines!(db => {
+        // By home, day, kind, minute, target: right stream, wrong stream, no stream, mixed, not out, missed, corrections.
+        let picks = [(0, 0, 0, 2, 0), (1, 0, 0, 1, 0), (2, 0, 0, 0, 0), (3, 0, 1, 5, 0), (4, 0, 2, 5, 0), (5, 0, 3, 5, 0), (0, 1, 0, 5, 0), (0, 1, 5, 6, 6), (1, 1, 0, 8, 0)];
+        let (_, rows) = play(&db, &picks).await;
+        let cells = async || -> BTreeMap<(Week, HouseholdId), tally::Sums> {
+            let mut tx = db.read().await.unwrap();
+            let cells: Vec<(Week, HouseholdId, i32, i32, i32, i32, i32, i32)> = all!(tx, "SELECT iso_week, household_id, observed, set_out, complied, contaminated, separation_seen, separated FROM home_week").unwrap();
+            cells.into_iter().map(|(week, home, a, b, c, d, e, f)| ((week, home), [a, b, c, d, e, f])).collect()
+        };
+        let before = cells().await;
+        assert_eq!(before, by_hand(&rows, Stream::Organic));
+        let sums = before.values().fold([0, 0], |sums, cell| [sums[0] + cell[4], sums[1] + cell[5]]);
+        assert_eq!(sums, [4, 2], "two of four told: nobody knows of a bag whose stream no crew recorded");
+        // As the step before left it.
+        let mut tx = db.write().await.unwrap();
+        run!(tx, "ALTER TABLE home_week DROP COLUMN separation_seen").unwrap();
+        run!(tx, "ALTER TABLE home_week DROP COLUMN separated").unwrap();
+        run!(tx, "ALTER TABLE segment_week DROP COLUMN separation_seen").unwrap();
+        run!(tx, "ALTER TABLE segment_week DROP COLUMN separated").unwrap();
+        run!(tx, "ALTER TABLE publication_cell DROP COLUMN why").unwrap();
+        run!(tx, "ALTER TABLE published_week DROP COLUMN blinded").unwrap();
+        run!(tx, "DELETE FROM _sqlx_migrations WHERE version = 13").unwrap();
+        tx.commit().await.unwrap();
+        db.migrate().await.unwrap();
+        assert_eq!(cells().await, before);
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
+        assert_eq!(recount(&mut tx, TOWN, "ana", "2026-11-24T18:00:00Z".parse().unwrap()).await.unwrap(), Vec::<String>::new());
+        // A count that another hand wrote is found and made again.
+        run!(tx, "UPDATE home_week SET separated = separation_seen").unwrap();
+        assert!(verify::rows(&mut tx).await.unwrap().tallies.iter().any(|line| line.contains("rightly separated 1 of 1, its rows say") && line.contains("rightly separated 0 of 1")));
+        recount(&mut tx, TOWN, "ana", "2026-11-24T18:00:00Z".parse().unwrap()).await.unwrap();
+        assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
+    });
 }
 
 #[tokio::test]
@@ -190,7 +258,7 @@ async fn a_recount_makes_due_marks_and_tallies_again_and_says_what_was_wrong() {
         }
         let said = recount(&mut tx, TOWN, "ana", now).await.unwrap();
         for part in ["due says 5 homes, the facts of its day give 2 homes", "rows of 1 homes counted for another place or outcome", "1 rows counted, or did not,",
-            "the tally says observed 2, set out 1, complied 1, contaminated 0, its rows say observed 1, set out 1, complied 1, contaminated 0", "segment_week"] {
+            "the tally says observed 2, set out 1, complied 1, contaminated 0, rightly separated 1 of 1, its rows say observed 1, set out 1, complied 1, contaminated 0, rightly separated 1 of 1", "segment_week"] {
             assert!(said.iter().any(|line| line.contains(part)), "{part} in {said:#?}");
         }
         assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());

@@ -93,7 +93,7 @@ fn every_inconsistency_is_one_line_with_its_key() {
         ("weights = \"norm - reminder\"", "weights = \"norm + reminder\"", "analysis.contrasts.norm_alone"),
         ("phase = \"after\"\nadjust = \"holm\"", "phase = \"afterwards\"\nadjust = \"holm\"", "analysis.families.phase"),
         ("id = \"after\"\n", "id = \"primary\"\n", "analysis.families.id"),
-        ("outcomes = [\"set_out\", \"contaminated\"]", "outcomes = [\"set_out\", \"clean\"]", "analysis.families.outcomes"),
+        ("outcomes = [\"set_out\", \"separated\", \"contaminated\"]", "outcomes = [\"set_out\", \"clean\"]", "analysis.families.outcomes"),
         ("primary = [\"norm\", \"plan\"]", "primary = [\"norm\", \"plain\"]", "analysis.primary"),
         ("adjust = \"holm\"", "adjust = \"hulm\"", "analysis.adjust"),
         ("strata = [\"municipality\", \"baseline_tercile\"]", "strata = [\"quartile\"]", "assignment.strata"),

@@ -40,6 +40,9 @@ pub struct Tally {
     pub set_out: f64,
     pub complied: f64,
     pub contaminated: f64,
+    /// Collections set out of which what was recorded tells whether they were rightly separated, and those that were.
+    pub separation_seen: f64,
+    pub separated: f64,
 }
 
 /// A home's observed collections from the first message on, in order of weeks: observed and complied.
@@ -170,7 +173,7 @@ pub fn source_hash(trial: &Trial, look: i32, through: Week, published: bool, dat
     for tally in &data.tallies {
         hash.update((tally.segment as u64).to_le_bytes());
         hash.update(tally.week.to_le_bytes());
-        [tally.due, tally.observed, tally.set_out, tally.complied, tally.contaminated]
+        [tally.due, tally.observed, tally.set_out, tally.complied, tally.contaminated, tally.separation_seen, tally.separated]
             .iter()
             .for_each(|sum| hash.update(sum.to_bits().to_le_bytes()));
     }
@@ -268,9 +271,10 @@ async fn tallies(
     municipality: MunicipalityId,
 ) -> Result<()> {
     let (from, to) = (data.protocol.week(1), data.protocol.week(data.through.max(0)));
-    let rows: Vec<(SegmentId, Week, i32, i32, i32, i32)> = all!(
+    type Row = (SegmentId, Week, i32, i32, i32, i32, i32, i32);
+    let rows: Vec<Row> = all!(
         tx,
-        "SELECT segment_id, iso_week, observed, set_out, complied, contaminated FROM segment_week
+        "SELECT segment_id, iso_week, observed, set_out, complied, contaminated, separation_seen, separated FROM segment_week
           WHERE municipality_id = $1 AND iso_week BETWEEN $2 AND $3",
         municipality,
         from,
@@ -278,7 +282,7 @@ async fn tallies(
     )?;
     let mut cells: BTreeMap<(usize, i64), Tally> = BTreeMap::new();
     let empty = |segment, week| Tally { segment, week, ..Tally::default() };
-    for (segment, week, observed, set_out, complied, contaminated) in rows {
+    for (segment, week, observed, set_out, complied, contaminated, seen, separated) in rows {
         let Some(place) = places.get(&(municipality, segment)) else { continue };
         let week = data.protocol.trial_week(week);
         let cell = cells.entry((*place, week)).or_insert_with(|| empty(*place, week));
@@ -286,6 +290,8 @@ async fn tallies(
         cell.set_out += f64::from(set_out);
         cell.complied += f64::from(complied);
         cell.contaminated += f64::from(contaminated);
+        cell.separation_seen += f64::from(seen);
+        cell.separated += f64::from(separated);
     }
     for (segment, week, stops) in due(tx, municipality, (from, to)).await? {
         let Some(place) = places.get(&(municipality, segment)) else { continue };
@@ -306,6 +312,8 @@ async fn tallies(
         cell.set_out += carried.set_out;
         cell.complied += carried.complied;
         cell.contaminated += carried.contaminated;
+        cell.separation_seen += carried.separation_seen;
+        cell.separated += carried.separated;
     }
     data.tallies.extend(cells.into_values());
     Ok(())

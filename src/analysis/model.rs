@@ -32,14 +32,23 @@ pub(super) fn counted(measure: Measure, tally: &Tally) -> f64 {
     match measure {
         Measure::Complied => tally.complied,
         Measure::SetOut => tally.set_out,
+        Measure::Separated => tally.separated,
         Measure::Contaminated => tally.contaminated,
+    }
+}
+
+/// Of what it is counted: every observed collection, or those set out of which it is known.
+pub(super) fn known(measure: Measure, tally: &Tally) -> f64 {
+    match measure {
+        Measure::Separated => tally.separation_seen,
+        Measure::Complied | Measure::SetOut | Measure::Contaminated => tally.observed,
     }
 }
 
 pub(super) fn rows(data: &Data, measure: Measure, weeks: (i64, i64), by_segment: bool) -> Rows {
     let used = |segment: usize| data.baseline(segment);
-    let known: Vec<f64> = (0..data.segments.len()).filter_map(used).collect();
-    let centre = if known.is_empty() { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
+    let baselines: Vec<f64> = (0..data.segments.len()).filter_map(used).collect();
+    let centre = if baselines.is_empty() { 0.0 } else { baselines.iter().sum::<f64>() / baselines.len() as f64 };
     let strata = data.strata.len().saturating_sub(1);
     let columns = if by_segment { 0 } else { (weeks.1 - weeks.0).max(0) as usize };
     let width = 1 + strata + columns + 1;
@@ -60,15 +69,15 @@ pub(super) fn rows(data: &Data, measure: Measure, weeks: (i64, i64), by_segment:
     if by_segment {
         let mut sums = vec![(0.0, 0.0); data.segments.len()];
         for tally in data.between(weeks) {
-            sums[tally.segment].0 += tally.observed;
+            sums[tally.segment].0 += known(measure, tally);
             sums[tally.segment].1 += counted(measure, tally);
         }
         for (segment, (n, y)) in sums.into_iter().enumerate().filter(|(_, (n, _))| *n > 0.0) {
             cells.push((segment, covariates(segment, None), 1.0, y / n));
         }
     } else {
-        for tally in data.between(weeks).filter(|t| t.observed > 0.0) {
-            cells.push((tally.segment, covariates(tally.segment, Some(tally.week)), tally.observed, counted(measure, tally)));
+        for tally in data.between(weeks).filter(|t| known(measure, t) > 0.0) {
+            cells.push((tally.segment, covariates(tally.segment, Some(tally.week)), known(measure, tally), counted(measure, tally)));
         }
     }
     Rows { cells, width, weeks: 1 + strata..1 + strata + columns }
@@ -136,7 +145,7 @@ pub fn answer(data: &Data, replays: &Replays) -> Answer {
         Err(why) => out.refuse("primary model", why),
         Ok((sandwich, clusters, fitted)) => {
             let registered = primary.contrasts.iter().chain(secondary.iter().flat_map(|family| &family.contrasts));
-            let counts = counts(data, weeks);
+            let counts = counts(data, data.protocol.outcome.measure, weeks);
             for (contrast, registered) in out.primary.iter_mut().chain(&mut out.secondary).zip(registered) {
                 contrast.count(counts);
                 match estimate(data, &fitted, &sandwich, &registered.weights, Df::Satterthwaite, level) {
@@ -190,7 +199,7 @@ pub fn answer(data: &Data, replays: &Replays) -> Answer {
         Err(why) => out.refuse("segment means", why),
         Ok((sandwich, fitted)) => {
             for (contrast, registered) in out.ancova.iter_mut().zip(&primary.contrasts) {
-                contrast.count(counts(data, weeks));
+                contrast.count(counts(data, data.protocol.outcome.measure, weeks));
                 match estimate(data, &fitted, &sandwich, &registered.weights, Df::Residual, level) {
                     Ok(found) => contrast.take(&found),
                     Err(why) => out.warnings.push(Warning::refused(&format!("{} by segment means", contrast.contrast), why)),
@@ -228,6 +237,14 @@ fn family_answer(data: &Data, family: &Family, warnings: &mut Vec<Warning>) -> F
     let mut out = FamilyAnswer { family: id.clone(), phase: phase.name().to_owned(), adjust: how.name().to_owned(), contrasts: Vec::new() };
     let Some(weeks) = data.weeks(*phase) else { return out };
     for measure in measures {
+        if *measure == Measure::Separated {
+            let (set_out, seen) = data.between(weeks).fold((0.0, 0.0), |sums, tally| (sums.0 + tally.set_out, sums.1 + tally.separation_seen));
+            let (set_out, seen) = (format!("{set_out:.0}"), format!("{seen:.0}"));
+            let text = format!(
+                "{id}, separated: told of what was set out alone, which messages may change; {seen} of the {set_out} collections set out tell it"
+            );
+            warnings.push(Warning::new("separated-conditional", &text, &[("seen", &seen), ("out", &set_out)]));
+        }
         let cells = cells(data, &rows(data, *measure, weeks, false), true);
         let fitted = vary(&cells).and_then(fit).and_then(|fitted| Ok((fitted.sandwich(Variance::Cr2, EffectCount::Nested, true)?, fitted)));
         if let Err(why) = &fitted {
@@ -235,7 +252,7 @@ fn family_answer(data: &Data, family: &Family, warnings: &mut Vec<Warning>) -> F
         }
         for registered in contrasts {
             let mut contrast = Contrast { outcome: Some(measure.name().to_owned()), ..Contrast::named(&registered.id) };
-            contrast.count(counts(data, weeks));
+            contrast.count(counts(data, *measure, weeks));
             if let Ok((sandwich, fitted)) = &fitted {
                 match estimate(data, fitted, sandwich, &registered.weights, Df::Satterthwaite, data.protocol.analysis.level) {
                     Ok(found) => contrast.take(&found),
@@ -270,14 +287,14 @@ pub(super) fn estimate(data: &Data, fitted: &Fit<'_, Cells>, sandwich: &Sandwich
     fitted.estimate(sandwich, &contrast, df, EffectCount::Nested, level)
 }
 
-/// Homes, segments and observed collections that entered.
-pub(super) fn counts(data: &Data, weeks: (i64, i64)) -> (i64, i64, i64) {
+/// Homes that were observed, and segments and collections that entered.
+pub(super) fn counts(data: &Data, measure: Measure, weeks: (i64, i64)) -> (i64, i64, i64) {
     let homes = data.homes.iter().filter(|h| h.weeks.iter().any(|(week, _, _)| *week >= weeks.0 && *week <= weeks.1)).count();
     let mut seen = vec![false; data.segments.len()];
     let mut n = 0.0;
-    for tally in data.between(weeks).filter(|t| t.observed > 0.0) {
+    for tally in data.between(weeks).filter(|t| known(measure, t) > 0.0) {
         seen[tally.segment] = true;
-        n += tally.observed;
+        n += known(measure, tally);
     }
     (homes as i64, seen.iter().filter(|s| **s).count() as i64, n as i64)
 }

@@ -213,7 +213,7 @@ mod tests {
             .map(|(segment, week)| {
                 let observed = 12.0 + ((segment * 3 + week as usize) % 9) as f64;
                 let complied = (observed * (0.3 + 0.02 * (segment % 7) as f64 + 0.01 * (week % 5) as f64)).floor();
-                Tally { segment, week, due: 25.0, observed, set_out: observed, complied, contaminated: 0.0 }
+                Tally { segment, week, due: 25.0, observed, set_out: observed, complied, ..Tally::default() }
             })
             .collect();
         Data {

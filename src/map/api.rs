@@ -1,5 +1,6 @@
 //! `GET /api/v1/compliance`: what is published, as GeoJSON or CSV. Hidden cells are null.
 
+use super::hiding::Why;
 use super::page::within_reach;
 use super::view::{Ask, View};
 use crate::account::Actor;
@@ -10,7 +11,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 17] = [
     "id",
     "name",
     "measure",
@@ -26,6 +27,8 @@ const COLUMNS: [&str; 15] = [
     "change_high",
     "class",
     "hidden",
+    "why",
+    "until",
 ];
 
 pub async fn compliance(State(app): State<App>, actor: Actor, headers: HeaderMap, Query(ask): Query<Ask>) -> Result<Response> {
@@ -75,7 +78,7 @@ pub async fn compliance(State(app): State<App>, actor: Actor, headers: HeaderMap
             "published_at": current.at, "first_week": current.first.to_string(), "last_week": current.last.to_string(),
             "homes": whole.and_then(|c| c.homes), "n": whole.and_then(|c| c.n), "rate": whole.and_then(|c| c.rate),
             "ci_low": whole.and_then(|c| c.ci_low), "ci_high": whole.and_then(|c| c.ci_high), "change": whole.and_then(|c| c.change),
-            "change_low": whole.and_then(|c| c.change_low), "change_high": whole.and_then(|c| c.change_high), "hidden": whole.is_none_or(|c| c.hidden),
+            "change_low": whole.and_then(|c| c.change_low), "change_high": whole.and_then(|c| c.change_high), "hidden": whole.is_none_or(|c| c.hidden), "why": why(whole), "until": until(&view, whole),
         },
         "features": features,
     });
@@ -100,6 +103,20 @@ fn wants_csv(headers: &HeaderMap) -> bool {
     csv > 0.0 && csv >= quality(&["application/geo+json", "application/json"])
 }
 
+/// `few_homes`, or `one_arm` where a running trial alone hides it; null when it is shown.
+fn why(cell: Option<&super::read::Cell>) -> Value {
+    match cell {
+        Some(cell) if !cell.hidden => Value::Null,
+        Some(cell) if cell.hidden_by_trial() => json!(Why::OneArm.name()),
+        _ => json!(Why::FewHomes.name()),
+    }
+}
+
+/// The day of the last look of the trial that hides it.
+fn until(view: &View, cell: Option<&super::read::Cell>) -> Value {
+    json!(cell.filter(|cell| cell.hidden_by_trial()).and(view.until))
+}
+
 fn properties(view: &View, i: usize, period: &str, revision: i32) -> Vec<Value> {
     let cell = view.cells[i].as_ref().filter(|cell| !cell.hidden);
     let number = |of: fn(&super::read::Cell) -> Option<f64>| json!(cell.and_then(of));
@@ -121,6 +138,8 @@ fn properties(view: &View, i: usize, period: &str, revision: i32) -> Vec<Value> 
         number(|c| c.change_high),
         if class > 0 { json!(class) } else { Value::Null },
         json!(cell.is_none()),
+        why(view.cells[i].as_ref()),
+        until(view, view.cells[i].as_ref()),
     ]
 }
 

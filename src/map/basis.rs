@@ -44,6 +44,22 @@ pub(super) async fn rewritten(tx: &mut Tx, municipality: MunicipalityId) -> Resu
     Ok(weeks.into_iter().map(|(week,)| week).collect())
 }
 
+/// Notes whether a running trial hides something of a week.
+pub(super) async fn blinded(tx: &mut Tx, municipality: MunicipalityId, week: Week, blinded: bool) -> Result<()> {
+    run!(tx, "UPDATE published_week SET blinded = $3 WHERE municipality_id = $1 AND iso_week = $2", municipality, week, blinded)?;
+    Ok(())
+}
+
+/// The weeks of which a trial hides something, or lets a change wait.
+pub(super) async fn kept_blind(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Week>> {
+    let weeks: Vec<(Week,)> = all!(
+        tx,
+        "SELECT iso_week FROM published_week WHERE municipality_id = $1 AND (blinded OR waiting LIKE '%one_arm%') ORDER BY iso_week",
+        municipality
+    )?;
+    Ok(weeks.into_iter().map(|(week,)| week).collect())
+}
+
 /// Every published week.
 pub(super) async fn weeks(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<Week>> {
     let weeks: Vec<(Week,)> = all!(tx, "SELECT iso_week FROM published_week WHERE municipality_id = $1 ORDER BY iso_week", municipality)?;

@@ -7,7 +7,7 @@
 
 use super::hiding::FEWEST_HOMES;
 use super::subtraction::{Sums, Waiting};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one home adds to the columns it stands in, by column.
 pub(super) type Course = Vec<(usize, Sums)>;
@@ -31,7 +31,29 @@ pub(super) fn tells(courses: &BTreeMap<Course, i64>, known: usize, width: usize)
         *numbers.entry(as_numbers(course).unwrap_or_else(|| own.clone())).or_default() += homes;
         *unknowns.entry(own).or_default() += homes;
     }
-    reads_few(&unknowns, known, width).or_else(|| if numbers == unknowns { None } else { reads_few(&numbers, known, width) })
+    let none = BTreeSet::new();
+    reads_few(&unknowns, &none, known, width).or_else(|| if numbers == unknowns { None } else { reads_few(&numbers, &none, known, width) })
+}
+
+/// Whether a combination that reads one of the columns from `known` on tells of one arm of a trial alone, give or take 9 homes of the others.
+/// `arms`: of each arm, how many homes have each course.
+pub(super) fn tells_one_arm(arms: &[BTreeMap<Course, i64>], known: usize, width: usize) -> bool {
+    let told = |as_rows: &dyn Fn(&Course) -> Vec<Row>| {
+        (0..arms.len()).any(|arm| {
+            let mut others: BTreeMap<Vec<Row>, i64> = BTreeMap::new();
+            let apart = arms.iter().enumerate().filter(|(other, _)| *other != arm).flat_map(|(_, courses)| courses);
+            apart.for_each(|(course, homes)| *others.entry(as_rows(course)).or_default() += homes);
+            let own: BTreeSet<Row> = arms[arm].keys().flat_map(as_rows).collect();
+            reads_few(&others, &own, known, width).is_some()
+        })
+    };
+    told(&as_unknowns) || told(&|course| as_numbers(course).unwrap_or_else(|| as_unknowns(course)))
+}
+
+fn dense(row: &Row, width: usize) -> Vec<u64> {
+    let mut vector = vec![0; width];
+    row.iter().for_each(|(column, n)| vector[*column] = *n);
+    vector
 }
 
 /// One row for each of the values a home had.
@@ -69,16 +91,13 @@ fn as_numbers(course: &Course) -> Option<Vec<Row>> {
     Some(rows.into_iter().map(|(_, row)| sparse(row)).collect())
 }
 
-fn reads_few(shares: &BTreeMap<Vec<Row>, i64>, known: usize, width: usize) -> Option<Waiting> {
-    let dense = |row: &Row| {
-        let mut vector = vec![0; width];
-        row.iter().for_each(|(column, n)| vector[*column] = *n);
-        vector
-    };
+/// Looks for homes, fewer than 10 together, without whom the others no longer span what they and `more` do.
+fn reads_few(shares: &BTreeMap<Vec<Row>, i64>, more: &BTreeSet<Row>, known: usize, width: usize) -> Option<Waiting> {
+    let dense = |row: &Row| dense(row, width);
     let mut many = Span::default();
     shares.iter().filter(|(_, homes)| **homes >= FEWEST_HOMES).flat_map(|(rows, _)| rows).for_each(|row| many.add(dense(row)));
     let mut whole = many.clone();
-    shares.iter().filter(|(_, homes)| **homes < FEWEST_HOMES).flat_map(|(rows, _)| rows).for_each(|row| whole.add(dense(row)));
+    shares.iter().filter(|(_, homes)| **homes < FEWEST_HOMES).flat_map(|(rows, _)| rows).chain(more).for_each(|row| whole.add(dense(row)));
     // Pivots are leftmost, so these rows span all that reads nothing but the new columns. What of it the many do not span is in question.
     let told = whole.rows.iter().filter(|(pivot, _)| *pivot >= known).map(|(_, row)| many.rest(row.clone()));
     let mut told: Vec<Vec<u64>> = told.filter(|rest| rest.iter().any(|n| *n != 0)).collect();
@@ -92,7 +111,7 @@ fn reads_few(shares: &BTreeMap<Vec<Row>, i64>, known: usize, width: usize) -> Op
         .filter(|(rests, _)| !rests.is_empty())
         .collect();
     let mut used = vec![false; width];
-    few.iter().flat_map(|(rests, _)| rests).for_each(|rest| rest.iter().zip(&mut used).for_each(|(n, used)| *used |= *n != 0));
+    few.iter().flat_map(|(rests, _)| rests).chain(&told).for_each(|rest| rest.iter().zip(&mut used).for_each(|(n, used)| *used |= *n != 0));
     let narrow = |vector: &mut Vec<u64>| *vector = vector.iter().zip(&used).filter(|(_, used)| **used).map(|(n, _)| *n).collect();
     told.iter_mut().chain(few.iter_mut().flat_map(|(rests, _)| rests)).for_each(narrow);
     few.sort_by_key(|(_, homes)| std::cmp::Reverse(*homes));

@@ -7,12 +7,38 @@
 //!    When no cell is left to hide, the total is hidden.
 //! 4. What was hidden in a week is hidden in every longer period that holds the week, the total included (`forced`).
 //!
+//! 5. Between the looks of a trial nobody is told the rate of one arm: [`blind`] hides beside what these rules hide, until the last look.
+//!
 //! A cell in which nobody was observed is written as hidden, protects nobody, and therefore neither asks for company nor carries over.
 
-use std::collections::BTreeSet;
+use crate::id::choice;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const FEWEST_HOMES: i64 = 10;
 pub const FEWEST_HOMES_ALL_ALIKE: i64 = 20;
+
+choice!(
+    /// Why a cell is hidden.
+    Why {
+        /// It tells of few homes, or would let others be worked out that do.
+        FewHomes = "few_homes",
+        /// A running trial alone forbids it: its number, or another by subtraction, would tell of one arm before the last look.
+        OneArm = "one_arm"
+    }
+);
+
+/// Of one trial whose arms may not be told apart yet: the observed homes of each arm, by area.
+pub type ArmsOf = BTreeMap<String, BTreeMap<usize, i64>>;
+
+/// Whether some trial has homes of one arm in these areas together, and fewer than 10 of all its others.
+pub fn one_arm<'a>(arms: &[ArmsOf], areas: impl Iterator<Item = &'a str> + Clone) -> bool {
+    arms.iter().any(|of| {
+        let mut homes: BTreeMap<usize, i64> = BTreeMap::new();
+        areas.clone().filter_map(|area| of.get(area)).flatten().for_each(|(arm, n)| *homes.entry(*arm).or_default() += n);
+        let most = homes.values().copied().max().unwrap_or(0);
+        most > 0 && homes.values().sum::<i64>() - most < FEWEST_HOMES
+    })
+}
 
 /// One area of one period: distinct homes, collections, and how many of these complied and were set out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +49,8 @@ pub struct Area<'a> {
     pub y: [i64; 2],
     /// Hidden in a week this period holds, or in an earlier revision of it.
     pub forced: bool,
+    /// Hidden for a running trial in a week this period holds.
+    pub blind: bool,
     /// Hidden in the table before: the first choice when company is needed, so that few areas are ever hidden.
     pub before: bool,
 }
@@ -45,10 +73,28 @@ impl Area<'_> {
 
 /// Applies the rules above to one table. `several`: of each home that was observed in more than one area, the areas.
 pub fn hide(areas: &[Area<'_>], total: &Area<'_>, several: &[BTreeSet<String>]) -> Hidden {
-    let mut hidden: Vec<bool> = areas.iter().map(|area| area.small() || area.forced).collect();
-    if total.small() || total.forced {
-        return Hidden { areas: hidden, total: true };
+    let hidden = areas.iter().map(|area| area.small() || area.forced).collect();
+    covered(Hidden { areas: hidden, total: total.small() || total.forced }, areas, several, &[])
+}
+
+/// What a running trial hides beside what was hidden for `few` homes: every area wholly of one arm, and others where the hidden ones together,
+/// which are the total less the shown ones, are wholly of one. Weeks share no collection and longer periods show sums of weeks: where each
+/// part of each week has several arms or none, so has every combination of them.
+pub fn blind(few: &Hidden, areas: &[Area<'_>], total: &Area<'_>, several: &[BTreeSet<String>], arms: &[ArmsOf]) -> Hidden {
+    let own = areas.iter().zip(&few.areas).map(|(area, few)| *few || area.blind || one_arm(arms, std::iter::once(area.code)));
+    let all = few.total || total.blind || one_arm(arms, areas.iter().map(|area| area.code));
+    covered(Hidden { areas: own.collect(), total: all }, areas, several, arms)
+}
+
+/// Hides more until the hidden areas cover one another, or the total.
+fn covered(found: Hidden, areas: &[Area<'_>], several: &[BTreeSet<String>], arms: &[ArmsOf]) -> Hidden {
+    let Hidden { areas: mut hidden, total } = found;
+    if total {
+        return Hidden { areas: hidden, total };
     }
+    let lone = |hidden: &[bool], more: Option<usize>| {
+        one_arm(arms, areas.iter().enumerate().filter(|(i, _)| hidden[*i] || more == Some(*i)).map(|(_, area)| area.code))
+    };
     loop {
         let group =
             areas.iter().zip(&hidden).filter(|(area, hidden)| **hidden && area.homes > 0).fold((0, Area::default()), |(count, sum), (area, _)| {
@@ -60,10 +106,11 @@ pub fn hide(areas: &[Area<'_>], total: &Area<'_>, several: &[BTreeSet<String>]) 
             let within = areas.iter().zip(&hidden).filter(|(area, hidden)| **hidden && own.contains(area.code)).count() as i64;
             group.homes -= (within - 1).max(0);
         }
-        if count == 0 || (count >= 2 && group.homes >= FEWEST_HOMES && !group.alike()) {
+        if count == 0 || (count >= 2 && group.homes >= FEWEST_HOMES && !group.alike() && !lone(&hidden, None)) {
             return Hidden { areas: hidden, total: false };
         }
-        let next = areas.iter().enumerate().filter(|(i, _)| !hidden[*i]).min_by_key(|(_, area)| (!area.before, area.homes, area.code));
+        let next = areas.iter().enumerate().filter(|(i, _)| !hidden[*i]);
+        let next = next.min_by_key(|(i, area)| (lone(&hidden, Some(*i)), !area.before, area.homes, area.code));
         match next {
             Some((i, _)) => hidden[i] = true,
             None => return Hidden { areas: hidden, total: true },

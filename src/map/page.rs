@@ -120,7 +120,7 @@ fn answer(words: &Words, view: &View) -> Markup {
             @let values = [("below", below.into()), ("above", above.into()), ("alike", alike.into())];
             (marked(&words.tell(if below + above == 0 { "map-answer-none" } else { "map-answer-places" }, &values)))
         },
-        None => html! { (words.say("map-answer-hidden")) },
+        None => html! { (view.say_hidden(words, "map-answer-hidden", view.whole_cell.as_ref(), "")) },
     }
 }
 
@@ -191,6 +191,7 @@ fn body(words: &Words, view: &View, base: Option<&Base>, ask: &Ask, current: &Pu
                 (marked(&words.say(&format!("map-how-{}", key(view.measure))))) " "
                 (words.tell("map-how-chance", &[("places", (view.names.len() as i64).into())])) " "
                 (words.say("map-how-hidden"))
+                @if view.cells.iter().flatten().any(super::read::Cell::hidden_by_trial) { " " (words.say("map-how-trial")) }
             }
         }
     }
@@ -366,7 +367,7 @@ fn row(words: &Words, view: &View, period: &str, i: usize, first: bool, scale: (
             tr id=(format!("v{number}")) {
                 td.clave { (number) }
                 th scope="row" { (name.name) }
-                td.suave colspan="3" { (words.say("map-hidden")) }
+                td.suave colspan="3" { (view.say_hidden(words, "map-hidden", view.cells[i].as_ref(), &name.name)) }
             }
         };
     };

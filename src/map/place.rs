@@ -109,7 +109,7 @@ fn answer(words: &Words, view: &View, at: usize) -> Markup {
     let name = view.names[at].name.as_str();
     let Some(shown) = view.shown(at) else {
         return match view.current {
-            Some(_) => html! { (words.tell("map-place-hidden", &[("name", name.into())])) },
+            Some(_) => html! { (view.say_hidden(words, "map-place-hidden", view.cells[at].as_ref(), name)) },
             None => html! { (words.say("map-empty")) },
         };
     };

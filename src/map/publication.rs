@@ -5,13 +5,14 @@
 //! block and its phase never say different things.
 
 use super::period::{Name, due};
-use super::table::Table;
+use super::table::{By, Table};
 use super::{Measure, basis, revision};
 use crate::account::audit;
 use crate::clock::{Week, at_local, local_day};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::MunicipalityId;
+use crate::trial::blinding::{self, Arms};
 use crate::trial::protocol::{Phase, Protocol, published_on};
 use crate::{all, bulk, one, opt, run};
 use chrono::{DateTime, Utc};
@@ -41,6 +42,7 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
         done.into_iter().map(|(period, revision, first, last)| (period, (revision, first, last))).collect();
     let mut names = Vec::new();
     let (mut weeks, mut relaid) = (BTreeSet::new(), BTreeSet::new());
+    let mut arms: Option<Vec<Arms>> = None;
     for span in due(from, local_day(now), &protocols) {
         let name = span.name.to_string();
         let revision = match done.get(&name) {
@@ -56,7 +58,11 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
         if let Name::Week(week) = span.name {
             basis::take(tx, municipality, week).await?;
         }
-        let table = Table::gather(tx, municipality, &span, &protocols, None).await?;
+        if arms.is_none() {
+            arms = Some(blinded(tx, municipality, now).await?);
+        }
+        let by = By { protocols: &protocols, arms: arms.as_deref().unwrap_or_default() };
+        let table = Table::gather(tx, municipality, &span, &by, None).await?;
         // A period nobody was observed in waits: published empty, its areas would stay hidden when its observations come in late.
         if table.is_empty() {
             continue;
@@ -65,6 +71,9 @@ pub async fn publish_due(tx: &mut Tx, municipality: MunicipalityId, now: DateTim
         names.push(name);
         if let Name::Week(week) = span.name {
             weeks.insert(week);
+            if table.is_blind() {
+                basis::blinded(tx, municipality, week, true).await?;
+            }
         }
         fix_breaks(tx, municipality, from, &protocols).await?;
     }
@@ -96,6 +105,15 @@ pub async fn publish_history(tx: &mut Tx, municipality: MunicipalityId, now: Dat
 async fn first_week(tx: &mut Tx, municipality: MunicipalityId) -> Result<Option<Week>> {
     let (first,): (Option<i32>,) = one!(tx, "SELECT MIN(iso_week) FROM home_week WHERE municipality_id = $1 AND observed > 0", municipality)?;
     Ok(first.map(Week))
+}
+
+/// The arms that may not be told apart at that moment, of every trial that runs in this municipality.
+pub(super) async fn blinded(tx: &mut Tx, municipality: MunicipalityId, now: DateTime<Utc>) -> Result<Vec<Arms>> {
+    let mut arms = Vec::new();
+    for blinding in blinding::of(tx, municipality, now).await? {
+        arms.push(blinding.arms(tx, municipality).await?);
+    }
+    Ok(arms)
 }
 
 /// The protocols in force of the trials that run in this municipality: an amendment moves their phases.

@@ -1,6 +1,7 @@
 //! Reads what was published. Nothing here looks at a tally.
 
 use super::Measure;
+use super::hiding::Why;
 use super::period::{Kind, Name};
 use crate::clock::Week;
 use crate::db::Tx;
@@ -38,6 +39,8 @@ pub struct Cell {
     pub change_low: Option<f64>,
     pub change_high: Option<f64>,
     pub class: Option<i16>,
+    /// Why it is hidden; none when it is shown.
+    pub why: Option<String>,
 }
 
 /// A rate that is shown, with all that must travel with it.
@@ -52,6 +55,11 @@ pub struct Shown {
 }
 
 impl Cell {
+    /// Whether nothing but a running trial hides it.
+    pub fn hidden_by_trial(&self) -> bool {
+        self.why.as_deref() == Some(Why::OneArm.name())
+    }
+
     pub fn shown(&self) -> Option<Shown> {
         let (rate, low, high, homes, n) = (self.rate?, self.ci_low?, self.ci_high?, self.homes?, self.n?);
         let change = self.change.zip(self.change_low).zip(self.change_high).map(|((value, low), high)| (value, low, high));
@@ -138,7 +146,7 @@ pub async fn published(tx: &mut Tx, municipality: MunicipalityId) -> Result<Vec<
 pub async fn table(tx: &mut Tx, municipality: MunicipalityId, of: &Published, measure: Measure) -> Result<(Option<Cell>, Vec<Cell>)> {
     let mut cells: Vec<Cell> = all!(
         tx,
-        "SELECT area, hidden, homes, n, y, rate, ci_low, ci_high, change, change_low, change_high, class FROM publication_cell
+        "SELECT area, hidden, homes, n, y, rate, ci_low, ci_high, change, change_low, change_high, class, why FROM publication_cell
          WHERE municipality_id = $1 AND period = $2 AND revision = $3 AND measure = $4",
         municipality,
         &of.period,
@@ -164,7 +172,7 @@ pub async fn path(tx: &mut Tx, municipality: MunicipalityId, area: &str, measure
     }
     let rows: Vec<Row> = all!(
         tx,
-        "SELECT c.period, c.revision, c.area, c.hidden, c.homes, c.n, c.y, c.rate, c.ci_low, c.ci_high, c.change, c.change_low, c.change_high, c.class
+        "SELECT c.period, c.revision, c.area, c.hidden, c.homes, c.n, c.y, c.rate, c.ci_low, c.ci_high, c.change, c.change_low, c.change_high, c.class, c.why
          FROM publication p
          JOIN publication_cell c ON c.municipality_id = p.municipality_id AND c.period = p.period AND c.revision = p.revision
          WHERE p.municipality_id = $1 AND p.kind = $2 AND c.area = $3 AND c.measure = $4",

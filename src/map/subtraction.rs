@@ -2,17 +2,17 @@
 //! verdict by area out.
 //!
 //! A longer period shows nothing but sums of weeks, and weeks share no collection, so one week at a time is judged. Within a week, what may
-//! be read are the areas that are shown, each by itself, and the hidden ones together (as the total less the shown ones). This division never
-//! changes: an area that was shown is shown in every later revision, one that was hidden while somebody was observed there stays hidden. The
-//! rule is: no combination of the sums of all parts in all revisions, whatever it adds and subtracts, rests on fewer than 10 homes
+//! be read are the areas that are shown, each by itself, and the hidden ones together (as the total less the shown ones). This division
+//! changes once at most: an area that was shown is shown in every later revision, one that was hidden while somebody was observed there stays
+//! hidden, but for what only a running trial hid, which is shown after its last look ([`released`]). The rule is: no combination of the sums of all parts in all revisions, whatever it adds and subtracts, rests on fewer than 10 homes
 //! ([`super::combination`]); and where any parts together, their sum being a sum like any other, change by fewer than 20 homes, these neither
-//! all comply nor all fail to, added or taken away ([`super::alike`]). A home that moved cancels in the sum of its two places, so parts that ever shared a home
+//! all comply nor all fail to, added or taken away ([`super::alike`]). Between the looks of a trial no combination tells of one arm alone. A home that moved cancels in the sum of its two places, so parts that ever shared a home
 //! are judged side by side; parts that never did tell nothing together that each does not tell alone. Parts between which a home moved change
 //! together or not at all; a part that may not change yet keeps the sums it was published with.
 
 use super::alike::{all_alike, plus};
-use super::combination::{Course, tells};
-use super::hiding::{Area, FEWEST_HOMES};
+use super::combination::{Course, tells, tells_one_arm};
+use super::hiding::{Area, ArmsOf, FEWEST_HOMES, one_arm};
 use crate::id::HouseholdId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,8 @@ pub struct Published {
 /// How an area stood in the revisions so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    Shown,
+    /// From that revision on; before it was among the hidden ones.
+    Shown(i32),
     Hidden,
     /// Nobody was ever observed there.
     Empty,
@@ -47,6 +48,8 @@ pub enum Waiting {
     SmallCell,
     /// All or none of the homes it would tell of complied.
     AllAlike,
+    /// It would tell of one arm of a trial before its last look.
+    OneArm,
     /// There are so many revisions, or so much moved between places, that what is told together is not worked out.
     ManyRevisions,
 }
@@ -57,12 +60,14 @@ impl Waiting {
             Waiting::FewHomes => "few_homes",
             Waiting::SmallCell => "small_cell",
             Waiting::AllAlike => "all_alike",
+            Waiting::OneArm => "one_arm",
             Waiting::ManyRevisions => "many_revisions",
         }
     }
 
     pub fn parse(name: &str) -> Option<Waiting> {
-        [Waiting::FewHomes, Waiting::SmallCell, Waiting::AllAlike, Waiting::ManyRevisions].into_iter().find(|waiting| waiting.name() == name)
+        let all = [Waiting::FewHomes, Waiting::SmallCell, Waiting::AllAlike, Waiting::OneArm, Waiting::ManyRevisions];
+        all.into_iter().find(|waiting| waiting.name() == name)
     }
 
     /// For the command line; pages say it in their own words.
@@ -71,6 +76,7 @@ impl Waiting {
             Waiting::FewHomes => "fewer than 10 homes changed in a place",
             Waiting::SmallCell => "a place would be left with too few homes",
             Waiting::AllAlike => "the homes that changed are all alike",
+            Waiting::OneArm => "it would tell of one arm of a trial before its last look",
             Waiting::ManyRevisions => "it was revised too often, or too much moved between places, to tell what one more would give away",
         }
     }
@@ -83,6 +89,8 @@ pub struct Verdict {
     pub taken: BTreeSet<String>,
     /// Areas that were empty and are now shown.
     pub newly_shown: BTreeSet<String>,
+    /// Areas that were empty and that only a running trial hides.
+    pub newly_blind: BTreeSet<String>,
     pub waiting: BTreeSet<Waiting>,
 }
 
@@ -95,23 +103,39 @@ enum Part<'a> {
 
 type Now = BTreeMap<(HouseholdId, String), Sums>;
 
-/// Judges one published week: `standing` of its areas, whether its total is shown, all it was published with, and what the tallies say now.
-pub fn judge(standing: &BTreeMap<String, Standing>, total_shown: bool, past: &[Published], now: &Now) -> Verdict {
+/// The part each area is read in, and from which revision on; before it was read among the hidden ones.
+type PartOf<'a> = BTreeMap<&'a str, (Part<'a>, i32)>;
+
+/// Of a trial whose looks are not all open, the homes by arm.
+pub type Arms = BTreeMap<HouseholdId, usize>;
+
+/// The revision that would come next.
+const NEXT: i32 = i32::MAX;
+
+/// Judges one published week: `standing` of its areas, whether its total is shown, all it was published with, what the tallies say now, and
+/// the arms that may not be told apart.
+pub fn judge(standing: &BTreeMap<String, Standing>, total_shown: bool, past: &[Published], now: &Now, arms: &[Arms]) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut newly = BTreeSet::new();
-    let mut part_of: BTreeMap<&str, Part<'_>> = BTreeMap::new();
+    let (mut newly, mut blind) = (BTreeSet::new(), BTreeSet::new());
+    let mut part_of = PartOf::new();
     let current = by_area(now);
+    let by_arm: Vec<ArmsOf> = arms.iter().map(|arms| homes_by_arm(now.keys().map(|(home, area)| (home, area.as_str())), arms)).collect();
     for area in past.iter().map(|row| row.area.as_str()).chain(current.keys().copied()) {
         part_of.entry(area).or_insert_with(|| match standing.get(area).copied().unwrap_or(Standing::Empty) {
-            Standing::Shown => Part::Shown(area),
+            Standing::Shown(since) => (Part::Shown(area), since),
             Standing::Empty if current.get(area).is_some_and(|sums| !sums.small()) => {
-                newly.insert(area);
-                Part::Shown(area)
+                let lone = one_arm(&by_arm, std::iter::once(area));
+                if lone {
+                    blind.insert(area)
+                } else {
+                    newly.insert(area)
+                };
+                (if lone { Part::Hidden } else { Part::Shown(area) }, 1)
             }
-            Standing::Hidden | Standing::Empty => Part::Hidden,
+            Standing::Hidden | Standing::Empty => (Part::Hidden, 1),
         });
     }
-    let parts = Parts::gather(&part_of, total_shown, past, now);
+    let parts = Parts::gather(&part_of, total_shown, past, now, arms);
     let last: BTreeMap<(HouseholdId, &str), Sums> =
         past.iter().filter(|row| row.to.is_none()).map(|row| ((row.home, row.area.as_str()), row.sums)).collect();
     let next: BTreeMap<(HouseholdId, &str), Sums> = now.iter().map(|((home, area), sums)| ((*home, area.as_str()), *sums)).collect();
@@ -123,7 +147,7 @@ pub fn judge(standing: &BTreeMap<String, Standing>, total_shown: bool, past: &[P
     }
     let mut accepted: BTreeSet<Part<'_>> = BTreeSet::new();
     for group in joined(changed.values(), &part_of) {
-        let hidden = part_of.iter().filter(|(_, part)| **part == Part::Hidden).filter_map(|(area, _)| Some((*area, *current.get(area)?)));
+        let hidden = part_of.iter().filter(|(_, (part, _))| *part == Part::Hidden).filter_map(|(area, _)| Some((*area, *current.get(area)?)));
         let mut refused: BTreeSet<Waiting> = group
             .keys()
             .filter_map(|part| match part {
@@ -142,20 +166,64 @@ pub fn judge(standing: &BTreeMap<String, Standing>, total_shown: bool, past: &[P
             verdict.waiting.extend(refused);
         }
     }
-    verdict.newly_shown = newly.into_iter().filter(|area| verdict.taken.contains(*area)).map(str::to_owned).collect();
+    let taken = |areas: BTreeSet<&str>| areas.into_iter().filter(|area| verdict.taken.contains(*area)).map(str::to_owned).collect();
+    (verdict.newly_shown, verdict.newly_blind) = (taken(newly), taken(blind));
     verdict
 }
 
+/// Of the areas that only a trial hid which has ended, those that may be shown from the next revision on: all, or what is left when the
+/// smallest are taken out one after another until nothing told stands against it.
+pub fn released(
+    standing: &BTreeMap<String, Standing>,
+    total_shown: bool,
+    past: &[Published],
+    hidden_by_trial: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let now: Now = past.iter().filter(|row| row.to.is_none()).map(|row| ((row.home, row.area.clone()), row.sums)).collect();
+    let current = by_area(&now);
+    let mut shown: BTreeSet<&str> =
+        hidden_by_trial.iter().map(String::as_str).filter(|area| current.get(area).is_some_and(|sums| !sums.small())).collect();
+    while !shown.is_empty() {
+        let part = |area: &'_ str| match standing.get(area) {
+            Some(Standing::Shown(since)) => Some(*since),
+            _ => shown.contains(area).then_some(NEXT),
+        };
+        let part_of: PartOf<'_> = past
+            .iter()
+            .map(|row| row.area.as_str())
+            .map(|area| (area, part(area).map_or((Part::Hidden, 1), |since| (Part::Shown(area), since))))
+            .collect();
+        let hidden = part_of.iter().filter(|(_, (part, _))| *part == Part::Hidden).filter_map(|(area, _)| Some((*area, *current.get(area)?)));
+        let mut anew: BTreeSet<Part<'_>> = shown.iter().copied().map(Part::Shown).collect();
+        anew.extend((total_shown && hidden.clone().next().is_some()).then_some(Part::Hidden));
+        let parts = Parts::gather(&part_of, total_shown, past, &now, &[]);
+        if (!total_shown || covered(hidden, &now, &part_of)) && parts.told(anew.iter(), &anew).is_none() {
+            break;
+        }
+        let smallest = shown.iter().copied().min_by_key(|area| (current.get(area).map_or(0, |sums| sums.homes), *area));
+        smallest.map(|area| shown.remove(area));
+    }
+    shown.into_iter().map(str::to_owned).collect()
+}
+
+/// The homes of each arm, by area.
+pub fn homes_by_arm<'a>(homes: impl Iterator<Item = (&'a HouseholdId, &'a str)>, arms: &Arms) -> ArmsOf {
+    let mut found = ArmsOf::new();
+    for (home, area) in homes {
+        if let Some(arm) = arms.get(home) {
+            *found.entry(area.to_owned()).or_default().entry(*arm).or_default() += 1;
+        }
+    }
+    found
+}
+
 /// Parts that a home which moved now joins, each with the areas that change in it.
-fn joined<'a: 'b, 'b>(
-    changed: impl Iterator<Item = &'b BTreeSet<&'a str>>,
-    part_of: &BTreeMap<&'a str, Part<'a>>,
-) -> Vec<BTreeMap<Part<'a>, BTreeSet<&'a str>>> {
+fn joined<'a: 'b, 'b>(changed: impl Iterator<Item = &'b BTreeSet<&'a str>>, part_of: &PartOf<'a>) -> Vec<BTreeMap<Part<'a>, BTreeSet<&'a str>>> {
     let mut joined: Vec<BTreeMap<Part<'_>, BTreeSet<&str>>> = Vec::new();
     for areas in changed {
         let mut own: BTreeMap<Part<'_>, BTreeSet<&str>> = BTreeMap::new();
         for area in areas {
-            own.entry(part_of[area]).or_default().insert(area);
+            own.entry(part_of[area].0).or_default().insert(area);
         }
         let (touching, apart): (Vec<_>, Vec<_>) = joined.into_iter().partition(|other| other.keys().any(|part| own.contains_key(part)));
         for (part, areas) in touching.into_iter().flatten() {
@@ -180,31 +248,40 @@ fn by_area(now: &Now) -> BTreeMap<&str, Area<'_>> {
 }
 
 /// Whether the hidden areas of a week whose total is shown still cover one another.
-fn covered<'a>(hidden: impl Iterator<Item = (&'a str, Area<'a>)>, now: &Now, part_of: &BTreeMap<&str, Part<'_>>) -> bool {
+fn covered<'a>(hidden: impl Iterator<Item = (&'a str, Area<'a>)>, now: &Now, part_of: &PartOf<'_>) -> bool {
     let (areas, group) = hidden.fold((0, Area::default()), |(areas, sum), (_, area)| {
         (areas + 1, Area { n: sum.n + area.n, y: [sum.y[0] + area.y[0], sum.y[1] + area.y[1]], ..sum })
     });
     let homes: BTreeSet<HouseholdId> =
-        now.keys().filter(|(_, area)| part_of.get(area.as_str()) == Some(&Part::Hidden)).map(|(home, _)| *home).collect();
+        now.keys().filter(|(_, area)| part_of.get(area.as_str()).is_some_and(|(part, _)| *part == Part::Hidden)).map(|(home, _)| *home).collect();
     areas == 0 || (areas >= 2 && homes.len() as i64 >= FEWEST_HOMES && !group.alike())
 }
 
 /// What was published and what the tallies say now, part by part as far as a reader sees them.
 struct Parts<'a> {
-    rows: BTreeMap<Part<'a>, Rows<'a>>,
+    rows: BTreeMap<Part<'a>, Rows>,
     /// Parts that ever shared a home have the same number.
     linked: BTreeMap<Part<'a>, usize>,
+    arms: &'a [Arms],
+}
+
+/// What a home had in a part from one revision to another.
+struct State {
+    home: HouseholdId,
+    from: i32,
+    to: Option<i32>,
+    sums: Sums,
 }
 
 #[derive(Default)]
-struct Rows<'a> {
-    past: Vec<&'a Published>,
+struct Rows {
+    past: Vec<State>,
     now: Vec<(HouseholdId, Sums)>,
 }
 
 impl<'a> Parts<'a> {
-    fn gather(part_of: &BTreeMap<&'a str, Part<'a>>, total_shown: bool, past: &'a [Published], now: &Now) -> Parts<'a> {
-        let mut rows: BTreeMap<Part<'a>, Rows<'a>> = BTreeMap::new();
+    fn gather(part_of: &PartOf<'a>, total_shown: bool, past: &[Published], now: &Now, arms: &'a [Arms]) -> Parts<'a> {
+        let mut rows: BTreeMap<Part<'a>, Rows> = BTreeMap::new();
         let mut parts_of_home: BTreeMap<HouseholdId, Vec<Part<'a>>> = BTreeMap::new();
         let mut lies = |home: HouseholdId, part: Part<'a>| {
             let own = parts_of_home.entry(home).or_default();
@@ -212,15 +289,22 @@ impl<'a> Parts<'a> {
                 own.push(part);
             }
         };
-        let read = |area: &str| part_of.get(area).copied().filter(|part| total_shown || *part != Part::Hidden);
+        let read = |part: &Part<'a>| total_shown || *part != Part::Hidden;
         for row in past {
-            if let Some(part) = read(&row.area) {
-                rows.entry(part).or_default().past.push(row);
-                lies(row.home, part);
+            let Some((part, since)) = part_of.get(row.area.as_str()).copied() else { continue };
+            let (home, sums) = (row.home, row.sums);
+            if row.from < since && read(&Part::Hidden) {
+                let to = if since == NEXT { row.to } else { Some(row.to.map_or(since - 1, |to| to.min(since - 1))) };
+                rows.entry(Part::Hidden).or_default().past.push(State { home, from: row.from, to, sums });
+                lies(home, Part::Hidden);
+            }
+            if row.to.is_none_or(|to| to >= since) && since != NEXT && read(&part) {
+                rows.entry(part).or_default().past.push(State { home, from: row.from.max(since), to: row.to, sums });
+                lies(home, part);
             }
         }
         for ((home, area), sums) in now {
-            if let Some(part) = read(area) {
+            if let Some((part, _)) = part_of.get(area.as_str()).copied().filter(|(part, _)| read(part)) {
                 rows.entry(part).or_default().now.push((*home, *sums));
                 lies(*home, part);
             }
@@ -231,7 +315,7 @@ impl<'a> Parts<'a> {
             let numbers: Vec<usize> = parts.iter().map(|part| linked[part]).collect();
             linked.values_mut().filter(|number| numbers.contains(number)).for_each(|number| *number = numbers[0]);
         }
-        Parts { rows, linked }
+        Parts { rows, linked, arms }
     }
 
     /// What stands against new sums of `group`, all that is told with the parts it ever shared a home with. `with`: the parts that change.
@@ -240,7 +324,7 @@ impl<'a> Parts<'a> {
         'a: 'b,
     {
         let near: BTreeSet<usize> = group.filter_map(|part| self.linked.get(part)).copied().collect();
-        let near: Vec<(&Part<'_>, &Rows<'_>)> = self.rows.iter().filter(|(part, _)| near.contains(&self.linked[part])).collect();
+        let near: Vec<(&Part<'_>, &Rows)> = self.rows.iter().filter(|(part, _)| near.contains(&self.linked[part])).collect();
         // A column for each state a part was published in, then one for each that changes.
         let mut columns: Vec<(usize, i32)> = Vec::new();
         for (at, (_, rows)) in near.iter().enumerate() {
@@ -260,6 +344,7 @@ impl<'a> Parts<'a> {
         }
         entries.sort_unstable_by_key(|(home, column, _)| (*home, *column));
         let mut courses: BTreeMap<Course, i64> = BTreeMap::new();
+        let mut of_arm: Vec<BTreeMap<usize, BTreeMap<Course, i64>>> = vec![BTreeMap::new(); self.arms.len()];
         for own in entries.chunk_by(|a, b| a.0 == b.0) {
             let mut course = Course::new();
             for (_, column, sums) in own {
@@ -269,9 +354,18 @@ impl<'a> Parts<'a> {
                     None => course.push((*column, *sums)),
                 }
             }
+            for (arms, of_arm) in self.arms.iter().zip(&mut of_arm) {
+                if let Some(arm) = arms.get(&own[0].0) {
+                    *of_arm.entry(*arm).or_default().entry(course.clone()).or_default() += 1;
+                }
+            }
             *courses.entry(course).or_default() += 1;
         }
-        tells(&courses, known, columns.len()).or_else(|| all_alike(&courses, &columns, known))
+        let one_arm = || {
+            let told = of_arm.iter().any(|of| tells_one_arm(&of.values().cloned().collect::<Vec<_>>(), known, columns.len()));
+            told.then_some(Waiting::OneArm)
+        };
+        tells(&courses, known, columns.len()).or_else(|| all_alike(&courses, &columns, known)).or_else(one_arm)
     }
 }
 
@@ -313,7 +407,7 @@ mod tests {
     }
 
     fn all_shown(areas: &[&str]) -> BTreeMap<String, Standing> {
-        areas.iter().map(|area| ((*area).to_owned(), Standing::Shown)).collect()
+        areas.iter().map(|area| ((*area).to_owned(), Standing::Shown(1))).collect()
     }
 
     #[test]
@@ -324,7 +418,7 @@ mod tests {
             (0..homes).for_each(|n| {
                 now.get_mut(&(home(n), "a".into())).unwrap().iter_mut().zip([2, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more)
             });
-            let verdict = judge(&all_shown(&["a"]), true, &past, &now);
+            let verdict = judge(&all_shown(&["a"]), true, &past, &now, &[]);
             assert_eq!(verdict.waiting.contains(&Waiting::FewHomes), waits, "{homes}");
             assert_eq!(verdict.taken.is_empty(), waits);
         }
@@ -336,7 +430,7 @@ mod tests {
         for (homes, waits) in [(19, true), (20, false)] {
             let mut now = current(&past);
             (0..homes).for_each(|n| now.get_mut(&(home(n), "a".into())).unwrap().iter_mut().for_each(|sum| *sum += 1));
-            assert_eq!(judge(&all_shown(&["a"]), true, &past, &now).waiting.contains(&Waiting::AllAlike), waits, "{homes}");
+            assert_eq!(judge(&all_shown(&["a"]), true, &past, &now, &[]).waiting.contains(&Waiting::AllAlike), waits, "{homes}");
         }
     }
 
@@ -348,13 +442,13 @@ mod tests {
             whole.iter().filter(|((own, _), _)| !left.clone().any(|n| home(n) == *own)).map(|(k, v)| (k.clone(), *v)).collect()
         };
         let first = without(0..12);
-        assert!(judge(&all_shown(&["a"]), true, &past, &first).waiting.is_empty());
+        assert!(judge(&all_shown(&["a"]), true, &past, &first, &[]).waiting.is_empty());
         publish(&mut past, &first, 2);
         // Back again tells nothing new; then twelve others of whom eleven are the same: the difference of the differences is two homes.
-        assert!(judge(&all_shown(&["a"]), true, &past, &whole).waiting.is_empty());
+        assert!(judge(&all_shown(&["a"]), true, &past, &whole, &[]).waiting.is_empty());
         publish(&mut past, &whole, 3);
-        assert_eq!(judge(&all_shown(&["a"]), true, &past, &without(1..13)).waiting, BTreeSet::from([Waiting::FewHomes]));
-        assert!(judge(&all_shown(&["a"]), true, &past, &without(12..24)).waiting.is_empty());
+        assert_eq!(judge(&all_shown(&["a"]), true, &past, &without(1..13), &[]).waiting, BTreeSet::from([Waiting::FewHomes]));
+        assert!(judge(&all_shown(&["a"]), true, &past, &without(12..24), &[]).waiting.is_empty());
     }
 
     #[test]
@@ -367,14 +461,14 @@ mod tests {
         };
         for (revision, left) in [(2, vec![0..6, 6..12]), (3, vec![0..12, 40..60])] {
             let now = without(&left);
-            assert!(judge(&all_shown(&["a"]), true, &past, &now).waiting.is_empty());
+            assert!(judge(&all_shown(&["a"]), true, &past, &now, &[]).waiting.is_empty());
             publish(&mut past, &now, revision);
         }
-        assert!(judge(&all_shown(&["a"]), true, &past, &without(&[40..50, 50..60])).waiting.is_empty());
+        assert!(judge(&all_shown(&["a"]), true, &past, &without(&[40..50, 50..60]), &[]).waiting.is_empty());
         let near = [1..13, 40..60];
-        assert_eq!(judge(&all_shown(&["a"]), true, &past, &without(&near)).waiting, BTreeSet::from([Waiting::FewHomes]));
+        assert_eq!(judge(&all_shown(&["a"]), true, &past, &without(&near), &[]).waiting, BTreeSet::from([Waiting::FewHomes]));
         let other = [14..27, 40..60, 70..71];
-        assert!(judge(&all_shown(&["a"]), true, &past, &without(&other)).waiting.is_empty());
+        assert!(judge(&all_shown(&["a"]), true, &past, &without(&other), &[]).waiting.is_empty());
     }
 
     #[test]
@@ -387,7 +481,7 @@ mod tests {
             .for_each(|n| now.get_mut(&(home(n), "a".into())).unwrap().iter_mut().zip([1, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
         (200..215)
             .for_each(|n| now.get_mut(&(home(n), "c".into())).unwrap().iter_mut().zip([2, 1, (n % 2) as i64]).for_each(|(sum, more)| *sum += more));
-        let verdict = judge(&all_shown(&["a", "b", "c"]), true, &past, &now);
+        let verdict = judge(&all_shown(&["a", "b", "c"]), true, &past, &now, &[]);
         assert_eq!(verdict.taken, BTreeSet::from(["c".to_owned()]), "b changes by one home, a with it");
         assert!(verdict.waiting.contains(&Waiting::FewHomes));
     }
@@ -401,12 +495,12 @@ mod tests {
         let whole = current(&past);
         // All of c gone: b alone would be the total less a.
         let now: Now = whole.iter().filter(|((_, area), _)| area != "c").map(|(k, v)| (k.clone(), *v)).collect();
-        assert_eq!(judge(&standing, true, &past, &now).waiting, BTreeSet::from([Waiting::SmallCell]));
-        assert_eq!(judge(&standing, false, &past, &now).taken, BTreeSet::from(["c".to_owned()]), "nothing of it was ever told");
+        assert_eq!(judge(&standing, true, &past, &now, &[]).waiting, BTreeSet::from([Waiting::SmallCell]));
+        assert_eq!(judge(&standing, false, &past, &now, &[]).taken, BTreeSet::from(["c".to_owned()]), "nothing of it was ever told");
         for (homes, newly) in [(5, false), (15, true)] {
             let mut now = whole.clone();
             now.extend((300..300 + homes).map(|n| ((home(n), "d".to_owned()), usual(n))));
-            let verdict = judge(&standing, true, &past, &now);
+            let verdict = judge(&standing, true, &past, &now, &[]);
             assert_eq!((verdict.newly_shown.contains("d"), verdict.taken.contains("d")), (newly, newly), "{homes}");
         }
     }

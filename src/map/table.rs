@@ -4,13 +4,15 @@
 //! neighbourhoods, and pages read nothing but what is written here.
 
 use super::Measure;
-use super::hiding::{Area, hide};
-use super::period::{Kind, Span};
+use super::hiding::{Area, ArmsOf, Why, blind, hide};
+use super::period::{Kind, Name, Span};
+use super::subtraction::homes_by_arm;
 use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MunicipalityId, sha256_hex};
 use crate::stats::interval::{Change, CrossSums, RatioSums, Share, ratio, ratio_change};
+use crate::trial::blinding::Arms;
 use crate::trial::protocol::Protocol;
 use crate::{all, bulk, one, run};
 use chrono::{DateTime, Utc};
@@ -82,9 +84,28 @@ impl Row {
         CrossSums { clusters, yy, yn, ny, nn }
     }
 
-    fn area(&self) -> Area<'_> {
-        Area { code: &self.area, homes: self.homes2, n: self.n2, y: [self.c2, self.s2], ..Area::default() }
+    fn area(&self, forced: &BTreeMap<String, Why>) -> Area<'_> {
+        let forced = forced.get(&self.area);
+        Area {
+            code: &self.area,
+            homes: self.homes2,
+            n: self.n2,
+            y: [self.c2, self.s2],
+            forced: forced == Some(&Why::FewHomes),
+            blind: forced == Some(&Why::OneArm),
+            before: false,
+        }
     }
+}
+
+/// What is shown and what is hidden of a table: areas, and '' for the total.
+pub(super) type Division = BTreeMap<String, Option<Why>>;
+
+/// What a table is gathered by.
+pub(super) struct By<'a> {
+    pub protocols: &'a [Protocol],
+    /// The arms that may not be told apart.
+    pub arms: &'a [Arms],
 }
 
 /// One table as gathered and judged, before it is written.
@@ -92,21 +113,15 @@ pub(super) struct Table {
     span: Span,
     rows: Vec<Row>,
     total: Row,
-    hidden: BTreeMap<String, bool>,
+    hidden: Division,
     /// Areas (and '' for the total) whose rate of the period before was shown.
     comparable: BTreeSet<String>,
 }
 
 impl Table {
-    /// `shown`: the areas (and '' for the total) that a week which was published before shows; without it the rules of `hiding` decide.
-    pub(super) async fn gather(
-        tx: &mut Tx,
-        municipality: MunicipalityId,
-        span: &Span,
-        protocols: &[Protocol],
-        shown: Option<&BTreeSet<String>>,
-    ) -> Result<Table> {
-        let previous = span.name.previous().and_then(|name| name.weeks(protocols).map(|(first, last)| (name, first, last)));
+    /// `division`: that of a week which was published before; without it the rules of `hiding` decide.
+    pub(super) async fn gather(tx: &mut Tx, municipality: MunicipalityId, span: &Span, by: &By<'_>, division: Option<&Division>) -> Result<Table> {
+        let previous = span.name.previous().and_then(|name| name.weeks(by.protocols).map(|(first, last)| (name, first, last)));
         let (from, before_last) = previous.as_ref().map_or((span.first, Week(0)), |(_, first, last)| (*first, *last));
         let by_area = sums(tx, municipality, true, from, before_last, span).await?;
         let total = sums(tx, municipality, false, from, before_last, span).await?.pop().unwrap_or_default();
@@ -115,31 +130,39 @@ impl Table {
         let mut codes: BTreeSet<String> = there.into_iter().map(|area| area.code).collect();
         codes.extend(by_area.iter().filter(|(_, row)| row.n2 > 0).map(|(area, _)| area.clone()));
         let rows: Vec<Row> = codes.into_iter().map(|area| by_area.remove(&area).unwrap_or(Row { area, ..Row::default() })).collect();
-        let comparable = match &previous {
-            Some((name, ..)) => shown_in(tx, municipality, &name.to_string()).await?,
-            None => None,
+        let before = match &previous {
+            Some((name, ..)) => division_of(tx, municipality, &name.to_string()).await?.unwrap_or_default(),
+            None => Division::new(),
         };
-        let before = comparable.clone();
+        let comparable = before.iter().filter(|(_, why)| why.is_none()).map(|(area, _)| area.clone()).collect();
+        if let Some(division) = division {
+            // Where nobody was observed before and few are now.
+            let hidden = rows.iter().map(|row| row.area.as_str()).chain([""]);
+            let hidden = hidden.map(|area| (area.to_owned(), division.get(area).copied().unwrap_or(Some(Why::FewHomes)))).collect();
+            return Ok(Table { span: span.clone(), rows, total, hidden, comparable });
+        }
         let forced = forced(tx, municipality, span).await?;
-        let areas: Vec<Area<'_>> = rows
-            .iter()
-            .map(|row| Area {
-                forced: forced.contains(&row.area),
-                before: before.as_ref().is_some_and(|shown| !shown.contains(&row.area)),
-                ..row.area()
-            })
-            .collect();
+        let hidden_before = |area: &str| before.get(area).copied().flatten();
         let several = match rows.iter().map(|row| row.homes2).sum::<i64>() > total.homes2 {
             true => in_several(tx, municipality, span).await?,
             false => Vec::new(),
         };
-        let verdict = hide(&areas, &Area { forced: forced.contains(""), ..total.area() }, &several);
-        let mut hidden: BTreeMap<String, bool> = rows.iter().map(|row| row.area.clone()).zip(verdict.areas).collect();
-        hidden.insert(String::new(), verdict.total);
-        if let Some(shown) = shown {
-            hidden.iter_mut().for_each(|(area, hidden)| *hidden = !shown.contains(area));
-        }
-        Ok(Table { span: span.clone(), rows, total, hidden, comparable: comparable.unwrap_or_default() })
+        let whole = total.area(&forced);
+        let areas: Vec<Area<'_>> =
+            rows.iter().map(|row| Area { before: hidden_before(&row.area) == Some(Why::FewHomes), ..row.area(&forced) }).collect();
+        let few = hide(&areas, &whole, &several);
+        let areas: Vec<Area<'_>> = areas.into_iter().map(|area| Area { before: hidden_before(area.code).is_some(), ..area }).collect();
+        let all = blind(&few, &areas, &whole, &several, &by_arm(tx, municipality, span, by.arms).await?);
+        let why = |hidden: bool, few: bool| hidden.then_some(if few { Why::FewHomes } else { Why::OneArm });
+        let found = all.areas.iter().zip(&few.areas).map(|(hidden, few)| why(*hidden, *few));
+        let mut hidden: Division = rows.iter().map(|row| row.area.clone()).zip(found).collect();
+        hidden.insert(String::new(), why(all.total, few.total));
+        Ok(Table { span: span.clone(), rows, total, hidden, comparable })
+    }
+
+    /// Whether a running trial alone hides something of it.
+    pub(super) fn is_blind(&self) -> bool {
+        self.hidden.values().any(|why| *why == Some(Why::OneArm))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -174,7 +197,7 @@ impl Table {
         bulk!(
             tx,
             "INSERT INTO publication_cell (municipality_id, period, revision, measure, area, hidden, homes, n, y, rate, ci_low, ci_high,
-                                           change, change_low, change_high, class)",
+                                           change, change_low, change_high, class, why)",
             cells,
             |cell| [
                 municipality,
@@ -192,7 +215,8 @@ impl Table {
                 cell.change.map(|e| e.difference),
                 cell.change.map(|e| e.low),
                 cell.change.map(|e| e.high),
-                cell.class
+                cell.class,
+                cell.why.map(Why::name)
             ],
             ""
         )?;
@@ -204,13 +228,22 @@ impl Table {
         for measure in Measure::ALL {
             let breaks = super::read::breaks(tx, municipality, measure).await?;
             for row in self.rows.iter().chain([&self.total]) {
-                let shown = !self.hidden.get(&row.area).copied().unwrap_or(true);
+                let why = self.hidden.get(&row.area).copied().unwrap_or(Some(Why::FewHomes));
                 let sums = row.now(measure);
-                let rate = shown.then(|| ratio(&sums, LEVEL)).flatten();
+                let rate = why.is_none().then(|| ratio(&sums, LEVEL)).flatten();
                 let compared = rate.filter(|_| self.comparable.contains(&row.area));
                 let change = compared.and_then(|_| ratio_change(&sums, &row.before(measure), &row.cross(measure), LEVEL));
                 let class = rate.filter(|_| breaks.fixed).map(|rate| breaks.class(rate.rate));
-                cells.push(NewCell { measure: measure.name(), area: &row.area, hidden: rate.is_none(), sums, rate, change, class });
+                cells.push(NewCell {
+                    measure: measure.name(),
+                    area: &row.area,
+                    hidden: rate.is_none(),
+                    why: why.or(rate.is_none().then_some(Why::FewHomes)),
+                    sums,
+                    rate,
+                    change,
+                    class,
+                });
             }
         }
         Ok(cells)
@@ -218,10 +251,10 @@ impl Table {
 
     /// Whether the stored cells of a revision are what this table would write, but for the classes, whose breaks are fixed later.
     pub(super) async fn stands(&self, tx: &mut Tx, municipality: MunicipalityId, revision: i32) -> Result<bool> {
-        type Stored = (String, String, Option<i32>, Option<i32>, Option<i32>, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
+        type Stored = (String, String, Option<i32>, Option<i32>, Option<i32>, Option<f64>, Option<f64>, Option<f64>, Option<f64>, Option<String>);
         let stored: Vec<Stored> = all!(
             tx,
-            "SELECT measure, area, homes, n, y, ci_low, ci_high, change_low, change_high FROM publication_cell
+            "SELECT measure, area, homes, n, y, ci_low, ci_high, change_low, change_high, why FROM publication_cell
              WHERE municipality_id = $1 AND period = $2 AND revision = $3",
             municipality,
             self.span.name.to_string(),
@@ -231,6 +264,7 @@ impl Table {
         let same = |cell: &NewCell<'_>, row: &Stored| {
             let ends = |low: Option<f64>, high: Option<f64>, own: Option<(f64, f64)>| low.zip(high) == own;
             (row.2, row.3, row.4) == (cell.count(cell.sums.clusters), cell.count(cell.sums.n), cell.count(cell.sums.y))
+                && row.9.as_deref() == cell.why.map(Why::name)
                 && ends(row.5, row.6, cell.rate.map(|e| (e.low, e.high)))
                 && ends(row.7, row.8, cell.change.map(|e| (e.low, e.high)))
         };
@@ -243,6 +277,7 @@ struct NewCell<'a> {
     measure: &'static str,
     area: &'a str,
     hidden: bool,
+    why: Option<Why>,
     sums: RatioSums,
     rate: Option<Share>,
     change: Option<Change>,
@@ -316,26 +351,46 @@ async fn in_several(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> R
     Ok(areas.into_values().collect())
 }
 
-/// The areas whose cells the latest revision of a period shows; `None` when it was never published.
-pub(super) async fn shown_in(tx: &mut Tx, municipality: MunicipalityId, period: &str) -> Result<Option<BTreeSet<String>>> {
+/// What the latest revision of a period shows and hides; `None` when it was never published.
+pub(super) async fn division_of(tx: &mut Tx, municipality: MunicipalityId, period: &str) -> Result<Option<Division>> {
     let (revision,): (Option<i32>,) =
         one!(tx, "SELECT MAX(revision) FROM publication WHERE municipality_id = $1 AND period = $2", municipality, period)?;
     let Some(revision) = revision else { return Ok(None) };
-    let shown: Vec<(String,)> = all!(
+    let cells: Vec<(String, bool, Option<String>)> = all!(
         tx,
-        "SELECT area FROM publication_cell WHERE municipality_id = $1 AND period = $2 AND revision = $3 AND measure = 'complied' AND hidden = $4",
+        "SELECT area, hidden, why FROM publication_cell WHERE municipality_id = $1 AND period = $2 AND revision = $3 AND measure = 'complied'",
         municipality,
         period,
-        revision,
-        false
+        revision
     )?;
-    Ok(Some(shown.into_iter().map(|(area,)| area).collect()))
+    Ok(Some(cells.into_iter().map(|(area, hidden, why)| (area, hidden.then(|| read_why(why)))).collect()))
+}
+
+fn read_why(why: Option<String>) -> Why {
+    why.as_deref().and_then(Why::parse).unwrap_or(Why::FewHomes)
+}
+
+/// Of each trial whose arms may not be told apart in a week, its observed homes by area and arm. A longer period shows sums of weeks.
+async fn by_arm(tx: &mut Tx, municipality: MunicipalityId, span: &Span, arms: &[Arms]) -> Result<Vec<ArmsOf>> {
+    let Name::Week(week) = span.name else { return Ok(Vec::new()) };
+    if arms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there: Vec<(HouseholdId, String)> = all!(
+        tx,
+        "SELECT hw.household_id, nb.code FROM published_home_week hw
+         JOIN neighbourhood nb ON nb.municipality_id = hw.municipality_id AND nb.neighbourhood_id = hw.neighbourhood_id
+         WHERE hw.municipality_id = $1 AND hw.iso_week = $2 AND hw.to_revision IS NULL AND hw.observed > 0",
+        municipality,
+        week
+    )?;
+    Ok(arms.iter().map(|arms| homes_by_arm(there.iter().map(|(home, area)| (home, area.as_str())), &arms.of(week))).collect())
 }
 
 /// Areas (and '' for the total) that a longer period must hide: hidden in a week it holds in which somebody was observed there.
-async fn forced(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Result<BTreeSet<String>> {
+async fn forced(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Result<BTreeMap<String, Why>> {
     if span.name.kind() == Kind::Week {
-        return Ok(BTreeSet::new());
+        return Ok(BTreeMap::new());
     }
     let observed: Vec<(i32, String)> = all!(
         tx,
@@ -350,9 +405,9 @@ async fn forced(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Resul
     let mut seen: BTreeSet<(i32, String)> = observed.into_iter().collect();
     seen.extend(seen.iter().map(|(week, _)| (*week, String::new())).collect::<Vec<_>>());
     // An area that was empty at first is shown in a later revision of the week: the latest one says what is hidden.
-    let hidden: Vec<(i32, String)> = all!(
+    let hidden: Vec<(i32, String, Option<String>)> = all!(
         tx,
-        "SELECT p.first_week, c.area FROM publication p
+        "SELECT p.first_week, c.area, c.why FROM publication p
          JOIN publication_cell c ON c.municipality_id = p.municipality_id AND c.period = p.period AND c.revision = p.revision
          WHERE p.municipality_id = $1 AND p.first_week >= $2 AND p.last_week <= $3 AND p.kind = 'week' AND c.measure = 'complied' AND c.hidden = $4
            AND p.revision = (SELECT MAX(q.revision) FROM publication q WHERE q.municipality_id = p.municipality_id AND q.period = p.period)",
@@ -361,5 +416,13 @@ async fn forced(tx: &mut Tx, municipality: MunicipalityId, span: &Span) -> Resul
         span.last,
         true
     )?;
-    Ok(hidden.into_iter().filter(|cell| seen.contains(cell)).map(|(_, area)| area).collect())
+    let mut forced: BTreeMap<String, Why> = BTreeMap::new();
+    for (week, area, why) in hidden {
+        let why = read_why(why);
+        if seen.contains(&(week, area.clone())) {
+            // Few homes in one of its weeks is the reason that stays.
+            forced.entry(area).and_modify(|known| *known = why.min(*known)).or_insert(why);
+        }
+    }
+    Ok(forced)
 }

@@ -5,6 +5,7 @@ use super::draw::{Base, Fill, Layers, Territory};
 use super::period::{Kind, Name, in_words};
 use super::read::{self, Breaks, Cell, Neighbourhood, Place, Published, Shown, Standing};
 use crate::all;
+use crate::clock::{at_local, show_day};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id::{MunicipalityId, sha256_hex};
@@ -12,6 +13,7 @@ use crate::language::Words;
 use crate::page::{count, points};
 use crate::territory::dated::in_force;
 use crate::territory::{point, route};
+use crate::trial::blinding;
 use chrono::NaiveDate;
 use serde::Deserialize;
 use std::collections::VecDeque;
@@ -86,6 +88,8 @@ pub struct View {
     pub whole_cell: Option<Cell>,
     pub cells: Vec<Option<Cell>>,
     pub breaks: Breaks,
+    /// Where only a running trial hides something: the day of its last look, unless that has come.
+    pub until: Option<NaiveDate>,
 }
 
 impl View {
@@ -100,9 +104,33 @@ impl View {
             Some(current) => read::table(tx, municipality, current, measure).await?,
             None => (None, Vec::new()),
         };
-        let cells = names.iter().map(|name| table.iter().position(|cell| cell.area == name.code).map(|at| table.swap_remove(at))).collect();
+        let by_trial = table.iter().chain(&whole_cell).any(Cell::hidden_by_trial);
+        let cells: Vec<Option<Cell>> =
+            names.iter().map(|name| table.iter().position(|cell| cell.area == name.code).map(|at| table.swap_remove(at))).collect();
         let breaks = read::breaks(tx, municipality, measure).await?;
-        Ok(View { place, names, published, current, measure, whole: whole_cell.as_ref().and_then(Cell::shown), whole_cell, cells, breaks })
+        let until = match current.as_ref().filter(|_| by_trial) {
+            Some(current) => {
+                let running = blinding::of(tx, municipality, at_local(today, 12, 0)).await?;
+                running.iter().filter(|trial| trial.weeks.0 <= current.last && trial.weeks.1 >= current.first).map(|trial| trial.until).max()
+            }
+            None => None,
+        };
+        Ok(View { place, names, published, current, measure, whole: whole_cell.as_ref().and_then(Cell::shown), whole_cell, cells, breaks, until })
+    }
+
+    /// Why a cell is hidden, by the end of an interface key, and until when.
+    pub fn why_hidden(&self, cell: Option<&Cell>) -> (&'static str, String) {
+        match (cell.is_some_and(Cell::hidden_by_trial), self.until) {
+            (false, _) => ("", String::new()),
+            (true, None) => ("-trial-over", String::new()),
+            (true, Some(day)) => ("-trial", show_day(day)),
+        }
+    }
+
+    /// A text about a hidden cell, `key` with the reason's ending.
+    pub fn say_hidden(&self, words: &Words, key: &str, cell: Option<&Cell>, name: &str) -> String {
+        let (why, day) = self.why_hidden(cell);
+        words.tell(&format!("{key}{why}"), &[("name", name.into()), ("day", day.into())])
     }
 
     pub fn shown(&self, i: usize) -> Option<Shown> {
@@ -138,7 +166,7 @@ impl View {
                         ("n", count(shown.n).into()),
                     ],
                 ),
-                None => words.tell("map-title-hidden", &[("name", name.name.as_str().into())]),
+                None => self.say_hidden(words, "map-title-hidden", self.cells[i].as_ref(), &name.name),
             };
             Fill { class: self.class(i), sign: self.standing(i).sign(), title, href: format!("#v{}", i + 1) }
         };

@@ -234,6 +234,7 @@ impl Row {
             complied: self.outcome.complied(stream),
             set_out: self.outcome.set_out,
             contaminated: self.outcome.contaminated(),
+            separated: self.outcome.rightly_separated(stream),
             reason: self.outcome.reason,
             counted: false,
         }

@@ -91,6 +91,17 @@ impl Outcome {
         }
     }
 
+    /// Of a bag that was seen: whether it was separated, into the stream of the day. `None` where what was recorded cannot tell it: on the day
+    /// of one stream nobody knows so of a bag whose stream was not recorded, whether it was mixed or not.
+    pub fn rightly_separated(&self, day: Stream) -> Option<bool> {
+        self.complied(day)?;
+        if self.set_out != Some(SetOut::Yes) {
+            return None;
+        }
+        let right = if day == Stream::Mixed { true } else { self.stream? == day };
+        Some(right && self.separated == Some(Separated::Yes))
+    }
+
     /// Grossly: slight contamination is noted and not counted; contamination without a severity counts.
     pub fn contaminated(&self) -> bool {
         match self.severity {
@@ -169,6 +180,7 @@ pub struct Mark {
     pub complied: Option<i16>,
     pub set_out: Option<SetOut>,
     pub contaminated: bool,
+    pub separated: Option<bool>,
     pub reason: Option<Reason>,
     pub counted: bool,
 }
@@ -180,17 +192,25 @@ impl Mark {
         Some(tally::Key { week: Week::of(self.service_day), home: self.household_id, segment, neighbourhood })
     }
 
-    /// What the row adds to its home's week: observed, set out, complied, contaminated.
-    pub fn adds(&self) -> [i32; 4] {
+    /// What the row adds to its home's week.
+    pub fn adds(&self) -> tally::Sums {
         match self.complied {
-            Some(complied) if self.counted => [1, i32::from(self.set_out == Some(SetOut::Yes)), i32::from(complied), i32::from(self.contaminated)],
-            _ => [0; 4],
+            Some(complied) if self.counted => [
+                1,
+                i32::from(self.set_out == Some(SetOut::Yes)),
+                i32::from(complied),
+                i32::from(self.contaminated),
+                i32::from(self.separated.is_some()),
+                i32::from(self.separated == Some(true)),
+            ],
+            _ => [0; 6],
         }
     }
 }
 
 impl Observation {
-    pub fn mark(&self) -> Mark {
+    /// `day`: the stream of its round.
+    pub fn mark(&self, day: Option<Stream>) -> Mark {
         Mark {
             op_id: self.op_id,
             kind: self.kind,
@@ -204,6 +224,7 @@ impl Observation {
             complied: self.complied,
             set_out: self.outcome.set_out,
             contaminated: self.outcome.contaminated(),
+            separated: day.and_then(|day| self.outcome.rightly_separated(day)),
             reason: self.outcome.reason,
             counted: self.counted,
         }
@@ -358,11 +379,32 @@ pub async fn store(tx: &mut Tx, rows: &[Observation]) -> Result<()> {
     Ok(())
 }
 
-// What counting needs of a row: the fields of Mark.
+// Whether what was recorded of a row `o`, whose round is `d`, tells if it was rightly separated: `Outcome::rightly_separated`.
+macro_rules! separation_seen {
+    () => {
+        "(o.complied IS NOT NULL AND o.set_out = 'yes' AND (d.stream = 'mixed' OR o.stream IS NOT NULL))"
+    };
+}
+pub(crate) use separation_seen;
+
+macro_rules! rightly_separated {
+    () => {
+        "(o.separated = 'yes' AND (d.stream = 'mixed' OR o.stream = d.stream))"
+    };
+}
+pub(crate) use rightly_separated;
+
+// What counting needs of a row `o`, whose round is `d`: the fields of Mark.
 macro_rules! mark_columns {
     () => {
-        "o.op_id, o.kind, o.household_id, o.segment_id, o.neighbourhood_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
-         COALESCE(o.severity = 'gross', o.contamination IS NOT NULL) AS contaminated, o.reason, o.counted"
+        concat!(
+            "o.op_id, o.kind, o.household_id, o.segment_id, o.neighbourhood_id, o.service_day, o.observed_at, o.received_at, o.corrects, o.complied, o.set_out,
+             COALESCE(o.severity = 'gross', o.contamination IS NOT NULL) AS contaminated, o.reason, o.counted, CASE WHEN ",
+            $crate::observation::separation_seen!(),
+            " THEN ",
+            $crate::observation::rightly_separated!(),
+            " END AS separated"
+        )
     };
 }
 pub(crate) use mark_columns;
@@ -377,8 +419,9 @@ pub async fn marks(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, Ho
         concat!(
             ") SELECT ",
             mark_columns!(),
-            " FROM asked CROSS JOIN observation o WHERE o.municipality_id = asked.municipality_id
-                AND o.household_id = asked.household_id AND o.service_day BETWEEN asked.monday AND asked.sunday"
+            " FROM asked CROSS JOIN observation o
+               LEFT JOIN round d ON d.municipality_id = o.municipality_id AND d.round_id = o.round_id
+              WHERE o.municipality_id = asked.municipality_id AND o.household_id = asked.household_id AND o.service_day BETWEEN asked.monday AND asked.sunday"
         )
     )
 }

@@ -4,7 +4,7 @@
 //! when any of its homes has one. What a row counts for was true on its collection day and stands on the row: tallies ask no other table. On PostgreSQL two writers of one cell could each count without the other: every writer of tallies first holds the
 //! municipality's observation chain, and the next statement sees every earlier holder. SQLite has one writer and cannot race.
 
-use super::Mark;
+use super::{Mark, rightly_separated, separation_seen};
 use crate::account::audit;
 use crate::clock::Week;
 use crate::db::Tx;
@@ -14,20 +14,29 @@ use crate::{all, among, bulk, run};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-// The sums over counted rows that were observed; "observed" is complied 0 or 1.
+// The sums over counted rows `o`, with their round `d`, that were observed; "observed" is complied 0 or 1.
 macro_rules! sums {
     () => {
-        "COALESCE(SUM(CASE WHEN o.counted AND o.complied IS NOT NULL THEN 1 ELSE 0 END), 0),
+        concat!(
+            "COALESCE(SUM(CASE WHEN o.counted AND o.complied IS NOT NULL THEN 1 ELSE 0 END), 0),
          COALESCE(SUM(CASE WHEN o.counted AND o.complied IS NOT NULL AND o.set_out = 'yes' THEN 1 ELSE 0 END), 0),
          COALESCE(SUM(CASE WHEN o.counted AND o.complied = 1 THEN 1 ELSE 0 END), 0),
          COALESCE(SUM(CASE WHEN o.counted AND o.complied IS NOT NULL
-                            AND (o.severity = 'gross' OR (o.severity IS NULL AND o.contamination IS NOT NULL)) THEN 1 ELSE 0 END), 0)"
+                            AND (o.severity = 'gross' OR (o.severity IS NULL AND o.contamination IS NOT NULL)) THEN 1 ELSE 0 END), 0),
+             COALESCE(SUM(CASE WHEN o.counted AND ",
+            separation_seen!(),
+            " THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN o.counted AND ",
+            separation_seen!(),
+            " AND ",
+            rightly_separated!(),
+            " THEN 1 ELSE 0 END), 0)"
+        )
     };
 }
 
 macro_rules! home_columns {
     () => {
-        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) "
+        "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated, separation_seen, separated) "
     };
 }
 
@@ -37,7 +46,8 @@ macro_rules! expected_homes {
         concat!(
             "SELECT o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id, ",
             sums!(),
-            " FROM observation o WHERE o.municipality_id = $1 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
+            " FROM observation o LEFT JOIN round d ON d.municipality_id = o.municipality_id AND d.round_id = o.round_id
+              WHERE o.municipality_id = $1 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
               GROUP BY o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id"
         )
     };
@@ -46,9 +56,13 @@ macro_rules! expected_homes {
 // What segment_week must hold, given a table `h` of home cells.
 macro_rules! segment_sums {
     () => {
-        "COALESCE(SUM(h.observed), 0), COALESCE(SUM(h.set_out), 0), COALESCE(SUM(h.complied), 0), COALESCE(SUM(h.contaminated), 0)"
+        "COALESCE(SUM(h.observed), 0), COALESCE(SUM(h.set_out), 0), COALESCE(SUM(h.complied), 0), COALESCE(SUM(h.contaminated), 0),
+         COALESCE(SUM(h.separation_seen), 0), COALESCE(SUM(h.separated), 0)"
     };
 }
+
+/// Of a home's or segment's week: collections observed, set out, complied, contaminated, seen whether rightly separated, and so.
+pub type Sums = [i32; 6];
 
 /// A cell of `home_week`: one home in one week, in one segment and neighbourhood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +111,7 @@ pub async fn recompute(tx: &mut Tx, municipality: MunicipalityId, touched: &[(We
             "SELECT o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id, ",
             sums!(),
             " FROM cell c CROSS JOIN observation o
+              LEFT JOIN round d ON d.municipality_id = o.municipality_id AND d.round_id = o.round_id
               WHERE o.municipality_id = c.municipality_id AND o.household_id = c.household_id AND o.service_day BETWEEN c.monday AND c.sunday
                 AND o.segment_id IS NOT NULL AND o.neighbourhood_id IS NOT NULL
               GROUP BY o.municipality_id, o.iso_week, o.household_id, o.segment_id, o.neighbourhood_id"
@@ -134,14 +149,27 @@ async fn segments_of(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Week, 
 }
 
 /// Writes cells whose caller holds the municipality's chain and has every row of each home's week before its eyes.
-pub async fn replace(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [i32; 4])]) -> Result<()> {
+pub async fn replace(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, Sums)]) -> Result<()> {
     bulk!(
         tx,
         home_columns!(),
         cells,
-        |cell| [municipality, cell.0.week, cell.0.home, cell.0.segment, cell.0.neighbourhood, cell.1[0], cell.1[1], cell.1[2], cell.1[3]],
+        |cell| [
+            municipality,
+            cell.0.week,
+            cell.0.home,
+            cell.0.segment,
+            cell.0.neighbourhood,
+            cell.1[0],
+            cell.1[1],
+            cell.1[2],
+            cell.1[3],
+            cell.1[4],
+            cell.1[5]
+        ],
         "ON CONFLICT (municipality_id, iso_week, household_id, segment_id, neighbourhood_id) DO UPDATE SET
-           observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
+           observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated,
+           separation_seen = excluded.separation_seen, separated = excluded.separated"
     )?;
     recount_segments(tx, municipality, cells.iter().map(|(key, _)| (key.segment, key.week)).collect()).await?;
     rewritten(tx, municipality, cells.iter().map(|(key, _)| key.week).collect()).await
@@ -155,14 +183,16 @@ async fn recount_segments(tx: &mut Tx, municipality: MunicipalityId, segments: B
         segments,
         |cell| [municipality, cell.0, cell.1],
         concat!(
-            ") INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)
+            ") INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated,
+                                        separation_seen, separated)
                SELECT c.municipality_id, c.segment_id, c.iso_week, ",
             segment_sums!(),
             " FROM cell c
                LEFT JOIN home_week h ON h.municipality_id = c.municipality_id AND h.segment_id = c.segment_id AND h.iso_week = c.iso_week
                GROUP BY c.municipality_id, c.segment_id, c.iso_week
                ON CONFLICT (municipality_id, segment_id, iso_week) DO UPDATE SET
-                 observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated"
+                 observed = excluded.observed, set_out = excluded.set_out, complied = excluded.complied, contaminated = excluded.contaminated,
+                 separation_seen = excluded.separation_seen, separated = excluded.separated"
         )
     )?;
     Ok(())
@@ -177,7 +207,8 @@ pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
     run!(
         tx,
         concat!(
-            "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)
+            "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated,
+                                        separation_seen, separated)
              SELECT h.municipality_id, h.segment_id, h.iso_week, ",
             segment_sums!(),
             " FROM home_week h WHERE h.municipality_id = $1 GROUP BY h.municipality_id, h.segment_id, h.iso_week"
@@ -194,7 +225,7 @@ pub async fn rebuild(tx: &mut Tx, municipality: MunicipalityId) -> Result<()> {
 
 /// What `home_week` must hold for one municipality, by its rows.
 #[derive(Debug, Default)]
-pub struct Cells(Vec<(Key, [i32; 4])>);
+pub struct Cells(Vec<(Key, Sums)>);
 
 impl Cells {
     pub fn add(&mut self, row: &Mark) {
@@ -202,7 +233,7 @@ impl Cells {
     }
 
     /// One sum for each cell, by its key.
-    fn summed(mut self) -> Vec<(Key, [i32; 4])> {
+    fn summed(mut self) -> Vec<(Key, Sums)> {
         self.0.sort_unstable_by_key(|(key, _)| *key);
         self.0.dedup_by(|(key, more), (before, sums)| {
             let same = key == before;
@@ -226,8 +257,8 @@ pub(super) async fn differences(tx: &mut Tx, municipality: MunicipalityId, cells
     Ok(wrong)
 }
 
-async fn home_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [i32; 4])]) -> Result<Vec<String>> {
-    let say = |key: &Key, stored: Option<[i32; 4]>, rows: Option<[i32; 4]>| {
+async fn home_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, Sums)]) -> Result<Vec<String>> {
+    let say = |key: &Key, stored: Option<Sums>, rows: Option<Sums>| {
         format!("home_week {municipality}/{}/{}: {}", key.week, key.home, difference(stored, rows))
     };
     let mut wrong = Vec::new();
@@ -236,10 +267,11 @@ async fn home_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(K
     loop {
         let from = after.unwrap_or(Key::FIRST);
         // Both come in the order of the table's key.
-        type Stored = (Week, HouseholdId, SegmentId, NeighbourhoodId, i32, i32, i32, i32);
+        type Stored = (Week, HouseholdId, SegmentId, NeighbourhoodId, i32, i32, i32, i32, i32, i32);
         let page: Vec<Stored> = all!(
             tx,
-            "SELECT iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated FROM home_week
+            "SELECT iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated, separation_seen, separated
+               FROM home_week
               WHERE municipality_id = $1 AND (iso_week, household_id, segment_id, neighbourhood_id) > ($2, $3, $4, $5)
               ORDER BY iso_week, household_id, segment_id, neighbourhood_id LIMIT $6",
             municipality,
@@ -252,9 +284,9 @@ async fn home_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(K
         if page.is_empty() {
             break;
         }
-        for (week, home, segment, neighbourhood, observed, set_out, complied, contaminated) in page {
+        for (week, home, segment, neighbourhood, observed, set_out, complied, contaminated, seen, separated) in page {
             let key = Key { week, home, segment, neighbourhood };
-            let stored = [observed, set_out, complied, contaminated];
+            let stored = [observed, set_out, complied, contaminated, seen, separated];
             while let Some((before, rows)) = expected.next_if(|(expected, _)| *expected < key) {
                 wrong.push(say(before, None, Some(*rows)));
             }
@@ -269,15 +301,16 @@ async fn home_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(K
     Ok(wrong)
 }
 
-async fn segment_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, [i32; 4])]) -> Result<Vec<String>> {
-    let stored: Vec<(Week, SegmentId, i32, i32, i32, i32)> = all!(
+async fn segment_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &[(Key, Sums)]) -> Result<Vec<String>> {
+    type Stored = (Week, SegmentId, i32, i32, i32, i32, i32, i32);
+    let stored: Vec<Stored> = all!(
         tx,
-        "SELECT iso_week, segment_id, observed, set_out, complied, contaminated FROM segment_week WHERE municipality_id = $1",
+        "SELECT iso_week, segment_id, observed, set_out, complied, contaminated, separation_seen, separated FROM segment_week WHERE municipality_id = $1",
         municipality
     )?;
-    let mut pairs: BTreeMap<(Week, SegmentId), [Option<[i32; 4]>; 2]> = BTreeMap::new();
-    for (week, segment, observed, set_out, complied, contaminated) in stored {
-        pairs.entry((week, segment)).or_default()[0] = Some([observed, set_out, complied, contaminated]);
+    let mut pairs: BTreeMap<(Week, SegmentId), [Option<Sums>; 2]> = BTreeMap::new();
+    for (week, segment, observed, set_out, complied, contaminated, seen, separated) in stored {
+        pairs.entry((week, segment)).or_default()[0] = Some([observed, set_out, complied, contaminated, seen, separated]);
     }
     for (key, sums) in cells {
         let cell = pairs.entry((key.week, key.segment)).or_default()[1].get_or_insert_default();
@@ -290,11 +323,13 @@ async fn segment_differences(tx: &mut Tx, municipality: MunicipalityId, cells: &
         .collect())
 }
 
-fn difference(stored: Option<[i32; 4]>, rows: Option<[i32; 4]>) -> String {
-    let say = |sums: Option<[i32; 4]>| match sums {
+fn difference(stored: Option<Sums>, rows: Option<Sums>) -> String {
+    let say = |sums: Option<Sums>| match sums {
         None => "nothing".to_owned(),
-        Some([observed, set_out, complied, contaminated]) => {
-            format!("observed {observed}, set out {set_out}, complied {complied}, contaminated {contaminated}")
+        Some([observed, set_out, complied, contaminated, seen, separated]) => {
+            format!(
+                "observed {observed}, set out {set_out}, complied {complied}, contaminated {contaminated}, rightly separated {separated} of {seen}"
+            )
         }
     };
     format!("the tally says {}, its rows say {}", say(stored), say(rows))

@@ -194,7 +194,7 @@ async fn rows_of(tx: &mut Tx, municipality: MunicipalityId, found: &mut Findings
     while let Some(after) = page.last().map(|row| row.op_id) {
         for (row, row_mac) in filled(tx, municipality, page).await? {
             one(&keys, municipality, &row, row_mac, &streams, found);
-            let mark = row.mark();
+            let mark = row.mark(streams.get(&row.round_id).copied());
             place(municipality, &mark, &served, places);
             cells.add(&mark);
             let day = (row.household_id, row.service_day);

@@ -67,6 +67,8 @@ pub struct Carried {
     pub set_out: f64,
     pub complied: f64,
     pub contaminated: f64,
+    pub separation_seen: f64,
+    pub separated: f64,
 }
 
 impl Homes {
@@ -137,6 +139,12 @@ impl Homes {
         Ok(Homes { counts_in, arrived, away, since })
     }
 
+    /// The segments that homes counted in then, those of the draw and those that came later.
+    pub fn counting(&self, week: Week) -> impl Iterator<Item = (HouseholdId, SegmentId)> {
+        let came = move |home: &HouseholdId| self.arrived.get(home).is_none_or(|came| week >= Week::of(*came));
+        self.counts_in.iter().filter(move |(home, _)| came(home)).map(|(home, segment)| (*home, *segment))
+    }
+
     /// The segment a home counts in; `lies_in` where it was observed in that week.
     pub fn counts_in(&self, home: HouseholdId, lies_in: SegmentId, week: Week) -> SegmentId {
         let before = self.arrived.get(&home).is_some_and(|came| week < Week::of(*came));
@@ -149,10 +157,11 @@ impl Homes {
             return Ok(Vec::new());
         }
         let mut carried = Vec::new();
-        let mut carry = |away: &Away, at: Week, [due, observed, set_out, complied, contaminated]: [f64; 5]| {
+        let mut carry = |away: &Away, at: Week, [due, observed, set_out, complied, contaminated, separation_seen, separated]: [f64; 7]| {
             for (segment, sign) in [(away.lies_in, -1.0), (away.counts_in, 1.0)] {
-                let [due, observed, set_out, complied, contaminated] = [due, observed, set_out, complied, contaminated].map(|n| sign * n);
-                carried.push(Carried { segment, week: at, due, observed, set_out, complied, contaminated });
+                let [due, observed, set_out, complied, contaminated, separation_seen, separated] =
+                    [due, observed, set_out, complied, contaminated, separation_seen, separated].map(|n| sign * n);
+                carried.push(Carried { segment, week: at, due, observed, set_out, complied, contaminated, separation_seen, separated });
             }
         };
         // Stays of a home come oldest first: of several on one segment the first tells from when to ask.
@@ -168,18 +177,20 @@ impl Homes {
                 at = at.plus(1);
             }
         }
-        let cells: Vec<(Week, HouseholdId, SegmentId, i32, i32, i32, i32)> = among!(
+        type Cell = (Week, HouseholdId, SegmentId, i32, i32, i32, i32, i32, i32);
+        let cells: Vec<Cell> = among!(
             tx,
             "WITH asked (municipality_id, iso_week, household_id, segment_id) AS (",
             asked,
             |row| [municipality, row.0, row.1, row.2],
-            ") SELECT w.iso_week, w.household_id, w.segment_id, w.observed, w.set_out, w.complied, w.contaminated FROM asked CROSS JOIN home_week w
+            ") SELECT w.iso_week, w.household_id, w.segment_id, w.observed, w.set_out, w.complied, w.contaminated,
+                      w.separation_seen, w.separated FROM asked CROSS JOIN home_week w
                 WHERE w.municipality_id = asked.municipality_id AND w.iso_week = asked.iso_week AND w.household_id = asked.household_id
                   AND w.segment_id = asked.segment_id"
         )?;
-        for (at, home, segment, observed, set_out, complied, contaminated) in cells {
+        for (at, home, segment, observed, set_out, complied, contaminated, seen, separated) in cells {
             if let Some(away) = by_home.get(&(home, segment)) {
-                carry(away, at, [0.0, f64::from(observed), f64::from(set_out), f64::from(complied), f64::from(contaminated)]);
+                carry(away, at, [0, observed, set_out, complied, contaminated, seen, separated].map(f64::from));
             }
         }
         let rounds: Vec<(SegmentId, NaiveDate)> = all!(
@@ -193,7 +204,7 @@ impl Homes {
         )?;
         for away in &self.away {
             for (_, day) in rounds.iter().filter(|(segment, day)| *segment == away.lies_in && away.days.holds(*day)) {
-                carry(away, Week::of(*day), [1.0, 0.0, 0.0, 0.0, 0.0]);
+                carry(away, Week::of(*day), [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
             }
         }
         Ok(carried)

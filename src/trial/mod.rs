@@ -3,6 +3,7 @@
 //! A frozen protocol is kept byte for byte. What counts is the newest amendment's text, or the frozen one when there is none.
 
 pub mod assign;
+pub mod blinding;
 pub(crate) mod check;
 pub mod contrast;
 pub mod command;

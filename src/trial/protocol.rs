@@ -25,8 +25,8 @@ choice!(
     }
 );
 choice!(
-    /// What is measured of an observed collection, 0 or 1.
-    Measure { Complied = "complied", SetOut = "set_out", Contaminated = "contaminated" }
+    /// What is measured of an observed collection, 0 or 1. `Separated` is measured of what was set out alone, which the messages may change.
+    Measure { Complied = "complied", SetOut = "set_out", Separated = "separated", Contaminated = "contaminated" }
 );
 choice!(Adjust { Holm = "holm", None = "none" });
 choice!(

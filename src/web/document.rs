@@ -136,7 +136,8 @@ fn schemas() -> Value {
             "features": {"type": "array", "items": {"type": "object", "properties": {"type": one_of(&["Feature"]), "geometry": {"type": ["object", "null"]}, "properties": reference("Area")}}}}},
         "Area": {"type": "object", "properties": {
             "id": text, "name": text, "measure": text, "period": text, "revision": {"type": "integer"}, "homes": number, "n": number, "rate": number,
-            "ci_low": number, "ci_high": number, "change": number, "change_low": number, "change_high": number, "class": number, "hidden": {"type": "boolean"}}},
+            "ci_low": number, "ci_high": number, "change": number, "change_low": number, "change_high": number, "class": number, "hidden": {"type": "boolean"},
+            "why": {"type": ["string", "null"], "enum": ["few_homes", "one_arm", null], "description": "Why it is hidden; one_arm: a running trial alone hides it"}, "until": {"type": ["string", "null"], "format": "date"}}},
         "Problem": {"type": "object", "description": "RFC 9457. Switch on code; detail is for people.", "required": ["type", "title", "status", "code"], "properties": {
             "type": text, "title": text, "status": {"type": "integer"}, "code": text, "detail": text, "problems": {"type": "array", "items": text}}}
     })

@@ -157,6 +157,7 @@ impl Intake {
                 on_the_day!("a.day"),
                 "  LEFT JOIN observation o ON o.municipality_id = h.municipality_id AND o.household_id = h.household_id
                     AND o.service_day BETWEEN a.monday AND a.sunday
+                  LEFT JOIN round d ON d.municipality_id = o.municipality_id AND d.round_id = o.round_id
                   WHERE h.municipality_id = a.municipality_id AND h.code = a.code"
             )
         )?;

@@ -5,7 +5,7 @@ use crate::clock::Week;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::HouseholdId;
-use crate::observation::{Mark, Observation, marks, standing, store, tally};
+use crate::observation::{Mark, marks, standing, store, tally};
 use crate::{bulk, run};
 use chrono::{Duration, NaiveDate};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +80,7 @@ impl Intake {
         let municipality = self.municipality;
         let stored = existing.len();
         let mut all = existing;
-        all.extend(self.rows.iter().map(Observation::mark));
+        all.extend(self.rows.iter().map(|row| row.mark(self.rounds.get(&row.round_id).map(|round| round.stream))));
         let mut days: BTreeMap<(HouseholdId, NaiveDate), Vec<usize>> = BTreeMap::new();
         for (at, row) in all.iter().enumerate().skip(stored) {
             days.entry((row.household_id, row.service_day)).or_default().push(at);
@@ -105,7 +105,7 @@ impl Intake {
             }
         }
         store(tx, &self.rows).await?;
-        let mut sums: BTreeMap<tally::Key, [i32; 4]> = BTreeMap::new();
+        let mut sums: BTreeMap<tally::Key, tally::Sums> = BTreeMap::new();
         for row in &all {
             let Some(key) = row.cell() else { continue };
             sums.entry(key).or_default().iter_mut().zip(row.adds()).for_each(|(sum, more)| *sum += more);
