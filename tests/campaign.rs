@@ -293,6 +293,13 @@ async fn every_stated_share_is_derived_again_digit_for_digit() {
         run!(tx, "UPDATE message SET body = REPLACE(body, '8 de cada 10', '9 de cada 10') WHERE household_id = $1", HouseholdId(id(5, 33))).unwrap();
         let forged = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
         assert!(forged.consistent < forged.messages && forged.differing.iter().any(|line| line.contains("says «9 de cada 10», its norm says 8")), "{forged:?}");
+        // And «la mayoría» of a share whose lower limit does not carry it.
+        run!(tx, "UPDATE message SET body = $2 WHERE household_id = $1", HouseholdId(id(5, 33)), "La mayoría ya separa.").unwrap();
+        let true_of_most = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(true_of_most.consistent > forged.consistent, "{true_of_most:?}");
+        run!(tx, "UPDATE norm SET ci_low = 0.5").unwrap();
+        let of_half = prove(&mut tx, TOWN, &town.trial, "semanal").await.unwrap();
+        assert!(of_half.differing.iter().any(|line| line.contains("says «la mayoría», its norm has a lower limit of 0.5")), "{of_half:?}");
     });
 }
 

@@ -2,12 +2,14 @@
 
 use super::known::Rows;
 use super::record::{Norm, Place, Windows, compute, places, select_norm};
+use super::rule::{Text, majority};
 use crate::all;
 use crate::clock::{Week, show_time};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::id::{HouseholdId, MessageId, MunicipalityId, NormId, SegmentId};
 use crate::trial::Trial;
+use crate::trial::protocol::NormRules;
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -189,7 +191,7 @@ pub async fn prove(tx: &mut Tx, municipality: MunicipalityId, trial: &Trial, cam
         let problem = match by_id.get(&message.norm_id) {
             None => Some("its norm is missing".to_owned()),
             Some(norm) if message.send_after > norm.valid_until => Some("its norm no longer held when it was due".to_owned()),
-            Some(norm) => misstated(norm, &message.body),
+            Some(norm) => misstated(norm, &trial.in_force(norm.computed_at)?.norm, &message),
         };
         match problem {
             None => proof.consistent += 1,
@@ -274,8 +276,11 @@ fn differences(stored: &Norm, fresh: Option<&Norm>) -> Vec<String> {
     pairs.filter(|((_, a), (_, b))| a != b).map(|((name, a), (_, b))| format!("{name} is {a}, the observations give {b}")).collect()
 }
 
-/// What a text says that its norm does not.
-fn misstated(norm: &Norm, body: &str) -> Option<String> {
+/// What a text says that its norm does not: «la mayoría», or a figure.
+fn misstated(norm: &Norm, rules: &NormRules, Stated { wording, body, .. }: &Stated) -> Option<String> {
+    if (body.to_lowercase().contains("mayoría") || wording.contains(Text::Majority.name())) && !majority(norm.ci_low, rules) {
+        return Some(format!("says «la mayoría», its norm has a lower limit of {}", norm.ci_low));
+    }
     let said: Vec<&str> = body.match_indices(" de cada 10").map(|(at, _)| &body[..at]).collect();
     said.into_iter().find_map(|before| {
         let words: Vec<&str> = before.rsplit(' ').take(3).collect();

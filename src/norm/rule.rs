@@ -219,15 +219,24 @@ fn judge(text: Text, facts: &Facts<'_>, group: Option<usize>) -> Option<Why> {
             None => Some(Why::Preferred { text: Text::Approval }),
             Some(_) => rise_refused(group, rules),
         }),
-        Text::Majority if share.low <= rules.static_lower => Some(Why::LowerBound { low: share.low, needs: rules.static_lower }),
+        Text::Majority if !majority(share.low, rules) => Some(Why::LowerBound { low: share.low, needs: level_lower(rules) }),
         Text::Majority | Text::Static => level.or(compared(own, tenth)),
         _ => rise_refused(group, rules).or(compared(own, tenth)),
     }
 }
 
+/// Whatever the protocol says, a figure below one half is never told as a level.
+fn level_lower(rules: &NormRules) -> f64 {
+    rules.static_lower.max(0.5)
+}
+
+/// Whether «la mayoría» is true of a share with this lower limit: it alone must be above the bound, where a figure may stand on it.
+pub fn majority(low: f64, rules: &NormRules) -> bool {
+    low > level_lower(rules)
+}
+
 fn level_refused(share: &Share, rules: &NormRules) -> Option<Why> {
-    // Whatever the protocol says, a figure below one half is never told as a level.
-    let needs = rules.static_lower.max(0.5);
+    let needs = level_lower(rules);
     (share.low < needs).then_some(Why::LowerBound { low: share.low, needs })
 }
 
