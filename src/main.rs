@@ -94,8 +94,15 @@ async fn run(command: Command, options: &Options) -> Result<()> {
             };
             territory::command::run(command, options, after).await
         }
-        Command::Trial(TrialCommand::Life(command)) => trial::command::run(command, options, &wording::exists, wording::sha256()).await,
-        Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options).await,
+        Command::Trial(TrialCommand::Life(command)) => {
+            let life = trial::command::Below {
+                known_wording: &wording::exists,
+                wordings: wording::sha256(),
+                doubts: |tx, protocol| Box::pin(analysis::power::doubts(tx, protocol)),
+            };
+            trial::command::run(command, options, life).await
+        }
+        Command::Trial(TrialCommand::Report(command)) => analysis::command::run(command, options, &wording::exists).await,
         Command::Simulate(arguments) => analysis::simulate_command::run(&arguments, options, &wording::exists),
         // Answered before there is a runtime.
         Command::Estimate(_) => Ok(()),

@@ -569,7 +569,7 @@ async fn the_command_analyses_the_frozen_protocol_only_and_opens_no_look_before_
     tx.commit().await.unwrap();
     let file = folder.path().join("experiment.toml");
     std::fs::write(&file, &text).unwrap();
-    run(Command::Analyse { experiment: file.clone(), look: None }, &options).await.unwrap();
+    run(Command::Analyse { experiment: file.clone(), look: None }, &options, &|_| true).await.unwrap();
     let mut tx = db.read().await.unwrap();
     let report = stored(&mut tx, &trial.id, Some(1)).await.unwrap().unwrap().report;
     let printed = table(&report);
@@ -577,10 +577,10 @@ async fn the_command_analyses_the_frozen_protocol_only_and_opens_no_look_before_
     assert!(looks::all(&mut tx, &trial.id).await.unwrap()[0].opened_at.is_some());
     drop(tx);
     // Look 2's day has long come, but its weeks are not published.
-    let closed = run(Command::Analyse { experiment: file.clone(), look: Some(2) }, &options).await.unwrap_err();
+    let closed = run(Command::Analyse { experiment: file.clone(), look: Some(2) }, &options, &|_| true).await.unwrap_err();
     assert_eq!(closed.code, "look-closed");
     std::fs::write(&file, text.replace("harm_points = 0.05", "harm_points = 0.06")).unwrap();
-    let changed = run(Command::Analyse { experiment: file, look: None }, &options).await.unwrap_err();
+    let changed = run(Command::Analyse { experiment: file, look: None }, &options, &|_| true).await.unwrap_err();
     assert_eq!(changed.code, "protocol-changed");
     assert!(changed.lines[0].contains(&trial.sha256), "{changed}");
 }

@@ -37,6 +37,7 @@ mod norm;
 mod order;
 mod own_municipality;
 mod places;
+mod power;
 mod privacy;
 mod publication;
 mod readers;

@@ -13,7 +13,9 @@ fn calendar() -> Calendar {
 
 /// `segments` segments of 25 homes in each of two municipalities.
 fn town(segments: usize) -> Vec<Home> {
-    (0..2 * segments * 25).map(|at| Home { key: at as u64, municipality: at / (segments * 25), segment: at / 25, contact: Contact::Drawn }).collect()
+    (0..2 * segments * 25)
+        .map(|at| Home { key: at as u64, municipality: at / (segments * 25), segment: at / 25, contact: Contact::Drawn, from: 1 })
+        .collect()
 }
 
 /// Reminder, norm, plan and both in turn.
@@ -183,7 +185,17 @@ fn parameters_that_make_no_sense_are_refused_by_name() {
 }
 
 fn arguments(experiment: &Path, out: &Path) -> Arguments {
-    Arguments { experiment: experiment.into(), out: out.into(), seed: None, no_effect: false, replicates: 1, segments: None, parameters: None }
+    Arguments {
+        experiment: experiment.into(),
+        out: out.into(),
+        seed: None,
+        no_effect: false,
+        replicates: 1,
+        segments: None,
+        parameters: None,
+        design: None,
+        departure: Vec::new(),
+    }
 }
 
 #[test]

@@ -443,7 +443,7 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     use vecino::app::Options;
     use vecino::db::Db;
     use vecino::seal::Keys;
-    use vecino::trial::command::{self, Command};
+    use vecino::trial::command::{self, Below, Command};
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("p.toml");
     std::fs::write(&file, DEFAULT).unwrap();
@@ -452,10 +452,11 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     std::fs::write(folder.path().join("demo"), format!("{shift}\n")).unwrap();
     let options = Options { data_dir: folder.path().into(), database: None, json: true };
     let known = |wording: &str| wording != "plan_cau";
-    let check = || command::run(Command::Check { experiment: file.clone() }, &options, &known, "");
+    let below = Below { known_wording: &known, wordings: "", doubts: |tx, protocol| Box::pin(vecino::analysis::power::doubts(tx, protocol)) };
+    let check = || command::run(Command::Check { experiment: file.clone() }, &options, below);
     check().await.unwrap();
     // Without an installation only the file can be checked.
-    let freeze = || command::run(Command::Freeze { experiment: file.clone() }, &options, &known, "");
+    let freeze = || command::run(Command::Freeze { experiment: file.clone() }, &options, below);
     assert_eq!(freeze().await.unwrap_err().code, "no-installation");
     let keys = Keys::create(folder.path(), [3; 32]).unwrap();
     let db = Db::connect(&options.url()).await.unwrap().keyed(&keys);
@@ -463,8 +464,8 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     let mut tx = db.write().await.unwrap();
     territory(&mut tx, 9, 20).await;
     tx.commit().await.unwrap();
-    let assign = || command::run(Command::Assign { experiment: file.clone() }, &options, &known, "");
-    let status = || command::run(Command::Status { experiment: file.clone() }, &options, &known, "");
+    let assign = || command::run(Command::Assign { experiment: file.clone() }, &options, below);
+    let status = || command::run(Command::Status { experiment: file.clone() }, &options, below);
     status().await.unwrap();
     assert_eq!(assign().await.unwrap_err().code, "trial-not-frozen");
     freeze().await.unwrap();
@@ -477,7 +478,7 @@ async fn the_commands_walk_a_trial_through_its_life_and_refuse_a_changed_file() 
     for refused in [freeze().await, assign().await, status().await] {
         assert_eq!(refused.unwrap_err().code, "protocol-changed");
     }
-    command::run(Command::Amend { experiment: file.clone(), reason: "número del comité".into() }, &options, &known, "").await.unwrap();
+    command::run(Command::Amend { experiment: file.clone(), reason: "número del comité".into() }, &options, below).await.unwrap();
     for accepted in [freeze().await, assign().await, status().await] {
         accepted.unwrap();
     }

@@ -1,6 +1,7 @@
-//! `vecino trial analyse EXPERIMENT.toml [--json] [--look N]`
+//! `vecino trial analyse EXPERIMENT.toml [--json] [--look N]` and `vecino trial power EXPERIMENT.toml`
 
 use super::findings::{Contrast, Report};
+use super::power;
 use super::report::{current, open, stored};
 use crate::app::{Options, print};
 use crate::clock::show_time;
@@ -27,10 +28,20 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         look: Option<i32>,
     },
+    /// What the trial would find: power and smallest effects of every registered contrast, by formula and by simulation
+    ///
+    /// The formula takes how often homes comply and how alike they are from the baseline of the installation, when it has one of every
+    /// municipality, and otherwise from the simulation's parameters; the answer says which. Invented pilots are drawn by the trial's own rule
+    /// and analysed by the trial's own model, families and their corrections included. Where the two part, the reasons stand below.
+    Power(power::command::Arguments),
 }
 
-pub async fn run(command: Command, options: &Options) -> Result<()> {
-    let Command::Analyse { experiment, look: asked } = command;
+/// `known_wording` as in [`crate::trial::command::run`].
+pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
+    let (experiment, asked) = match command {
+        Command::Analyse { experiment, look } => (experiment, look),
+        Command::Power(arguments) => return power::command::run(&arguments, options, known_wording).await,
+    };
     let (text, place) = read(&experiment)?;
     let app = options.open().await?;
     let now = app.clock.now();

@@ -252,7 +252,7 @@ pub async fn load(tx: &mut Tx, trial: &Trial, through: Week) -> Result<Data> {
 }
 
 /// The served homes that rounds had to collect from, by the facts of each day.
-async fn due(tx: &mut Tx, municipality: MunicipalityId, (from, to): (Week, Week)) -> Result<Vec<(SegmentId, Week, i64)>> {
+pub(super) async fn due(tx: &mut Tx, municipality: MunicipalityId, (from, to): (Week, Week)) -> Result<Vec<(SegmentId, Week, i64)>> {
     all!(
         tx,
         "SELECT segment_id, iso_week, CAST(SUM(stops) AS BIGINT) FROM round_segment

@@ -2,7 +2,9 @@
 
 mod coding;
 pub mod command;
+pub mod departures;
 pub mod describe;
+pub mod designs;
 pub mod effects;
 pub mod findings;
 pub mod lasting;
@@ -13,7 +15,9 @@ pub mod operating_report;
 pub mod page;
 pub mod parameters;
 mod pilot;
+pub mod power;
 pub mod replay;
+mod replicate;
 pub mod report;
 pub mod sections;
 pub mod simulate;

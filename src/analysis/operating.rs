@@ -15,22 +15,16 @@
 //! from the draw with effects of zero.
 
 use super::findings::Contrast;
-use super::load::{Data, Messages, Segment, Tally};
-use super::model::{self, Coding, estimate};
-use super::pilot::{Ground, arms, drawn};
+use super::load::Data;
+use super::model::{self, estimate};
 use super::replay::Replays;
-use super::simulate::{Dose, Parameters, Town, Truth, doses};
-use crate::error::{Error, Result};
-use crate::id::seeded_random;
+use super::replicate::Towns;
+use super::simulate::Parameters;
+use crate::error::Result;
 use crate::stats::interval::{Share, wilson};
 use crate::stats::ols::{Df, EffectCount, Estimate, Variance, fit};
 use crate::trial::protocol::{self, Adjust, Analysis, Family, Protocol};
-use crate::trial::randomise::LeftOver;
-use crate::trial::{TrialSegment, assign};
-use rand_chacha::rand_core::Rng;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Draws of the bootstrap and of the replayed assignment in each pilot: with 399, p ≤ 0.05 is a test of exactly 5 %.
 pub const DRAWS: u32 = 399;
@@ -97,11 +91,10 @@ impl Row {
 
 /// Many pilots under one protocol.
 pub struct Study<'a> {
-    protocol: &'a Protocol,
-    parameters: &'a Parameters,
-    ground: Ground,
+    towns: Towns<'a>,
     contrasts: Vec<protocol::Contrast>,
-    doses: Vec<Dose>,
+    /// What is asked of every pilot.
+    analysis: Analysis,
     pub seed: u64,
     pub replicates: u32,
     /// Only pilots in which nothing works; otherwise each pilot is made with effects and without.
@@ -110,21 +103,21 @@ pub struct Study<'a> {
 
 impl<'a> Study<'a> {
     pub fn new(protocol: &'a Protocol, parameters: &'a Parameters, seed: u64, replicates: u32, no_effect: bool) -> Result<Study<'a>> {
-        let contrasts = protocol.analysis.contrasts().cloned().collect();
-        Ok(Study {
-            protocol,
-            parameters,
-            ground: Ground::new(protocol, parameters)?,
-            contrasts,
-            doses: doses(protocol, parameters),
-            seed,
-            replicates,
-            no_effect,
-        })
+        let contrasts: Vec<protocol::Contrast> = protocol.analysis.contrasts().cloned().collect();
+        // The report's own path computes everything for what it takes as primary; its Holm adjustment is not looked at.
+        let family = Family {
+            id: "primary".into(),
+            contrasts: contrasts.clone(),
+            measures: vec![protocol.outcome.measure],
+            phase: protocol.estimand.phase,
+            adjust: Adjust::None,
+        };
+        let analysis = Analysis { families: vec![family], level: protocol.analysis.level, randomisation_draws: DRAWS, wild_draws: DRAWS };
+        Ok(Study { towns: Towns::new(protocol, parameters, seed)?, contrasts, analysis, seed, replicates, no_effect })
     }
 
     pub fn segments(&self) -> usize {
-        self.ground.segments.len()
+        self.towns.ground.segments.len()
     }
 
     /// The protocol's primary contrasts, then its secondary ones.
@@ -134,38 +127,16 @@ impl<'a> Study<'a> {
 
     /// Of the intervals.
     pub fn level(&self) -> f64 {
-        self.protocol.analysis.level
+        self.analysis.level
     }
 
     /// Makes and analyses all pilots, on every core; the answer does not depend on how many there are. `progress` hears how many are done.
     pub fn rows(&self, progress: &(dyn Fn(u32) + Sync)) -> Result<Vec<Row>> {
-        let (next, done) = (AtomicU32::new(0), AtomicU32::new(0));
-        let work = || {
-            let mut own: Vec<(u32, Vec<Pilot>)> = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= self.replicates {
-                    return Ok(own);
-                }
-                own.push((number, self.replicate(number)?));
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-            }
-        };
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(self.replicates as usize);
-        let parts: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(|thread| thread.join()).collect()
-        });
-        let mut all = Vec::new();
-        for part in parts {
-            let part: Result<Vec<(u32, Vec<Pilot>)>> = part.map_err(|_| Error::internal("a simulated pilot was not finished"))?;
-            all.extend(part?);
-        }
-        all.sort_by_key(|(number, _)| *number);
         let worlds: &[bool] = if self.no_effect { &[true] } else { &[false, true] };
+        let all = self.towns.each(self.replicates, &|number| self.replicate(number, worlds), progress)?;
         let mut rows = Vec::new();
         for (world, no_effect) in worlds.iter().enumerate() {
-            let pilots: Vec<&Pilot> = all.iter().filter_map(|(_, worlds)| worlds.get(world)).collect();
+            let pilots: Vec<&Pilot> = all.iter().filter_map(|worlds| worlds.get(world)).collect();
             for at in 0..self.contrasts.len() {
                 rows.extend((0..ESTIMATORS.len()).filter_map(|estimator| self.row(&pilots, estimator, at, *no_effect)));
             }
@@ -177,7 +148,8 @@ impl<'a> Study<'a> {
     fn row(&self, pilots: &[&Pilot], estimator: usize, contrast: usize, no_effect: bool) -> Option<Row> {
         let name = &self.contrasts[contrast].id;
         // The tests are of the primary contrasts.
-        if estimator >= 5 && !self.protocol.analysis.families.first().is_some_and(|primary| primary.contrasts.iter().any(|one| one.id == *name)) {
+        if estimator >= 5 && !self.towns.protocol.analysis.families.first().is_some_and(|primary| primary.contrasts.iter().any(|one| one.id == *name))
+        {
             return None;
         }
         let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
@@ -194,7 +166,7 @@ impl<'a> Study<'a> {
         let share = |count: usize, of: usize| (of > 0).then(|| count as f64 / of as f64);
         let coverage = share(intervals.iter().filter(|(_, low, high)| (*low..=*high).contains(&truth)).count(), intervals.len());
         // 1 − 0.95 is not quite 0.05.
-        let level = 1.0 - self.protocol.analysis.level + 1e-9;
+        let level = 1.0 - self.analysis.level + 1e-9;
         let power = share(found.iter().filter(|found| found.p <= level).count(), pilots.len()).filter(|_| !found.is_empty());
         let error = |c: f64, n: usize| (c * (1.0 - c) / n as f64).sqrt();
         let mc_error = coverage.map(|c| error(c, intervals.len())).or(power.map(|c| error(c, pilots.len())));
@@ -214,70 +186,17 @@ impl<'a> Study<'a> {
         })
     }
 
-    /// One town to its draw, and from there with effects and without.
-    fn replicate(&self, number: u32) -> Result<Vec<Pilot>> {
-        let mut random = seeded_random(self.seed, &format!("replicate {number}"));
-        let town_seed = random.next_u64();
-        let mut protocol = self.protocol.clone();
-        protocol.seed = random.next_u64();
-        // The report's own path computes everything for what it takes as primary; its Holm adjustment is not looked at.
-        let family = Family {
-            id: "primary".into(),
-            contrasts: self.contrasts.clone(),
-            measures: vec![protocol.outcome.measure],
-            phase: protocol.estimand.phase,
-            adjust: Adjust::None,
-        };
-        protocol.analysis = Analysis { families: vec![family], level: protocol.analysis.level, randomisation_draws: DRAWS, wild_draws: DRAWS };
-        let calendar = &self.protocol.calendar;
-        let homes = &self.ground.homes;
-        let mut town = Town::new(self.parameters, calendar, homes, town_seed);
-        let mut segments = self.ground.segments.clone();
-        let mut seen = vec![false; homes.len()];
-        for week in 1..=calendar.baseline[1] {
-            town.next_week(&[], &[], true, |visit, _| {
-                if let Some(complied) = visit.complied().filter(|_| week >= calendar.baseline[0]) {
-                    let segment = &mut segments[homes[visit.home].segment];
-                    segment.baseline_observed += 1;
-                    segment.baseline_complied += i32::from(complied);
-                    seen[visit.home] = true;
-                }
-            });
-        }
-        let mut homes_observed = vec![0; segments.len()];
-        homes.iter().zip(seen).filter(|(_, seen)| *seen).for_each(|(home, _)| homes_observed[home.segment] += 1);
-        let segments = drawn(&protocol, segments, &homes_observed)?;
-        let worlds: &[bool] = if self.no_effect { &[true] } else { &[false, true] };
-        Ok(worlds.iter().map(|no_effect| self.pilot(&protocol, town.clone(), &segments, *no_effect)).collect())
-    }
-
-    /// Goes on from the draw to the end of the estimand's phase and asks every estimator.
-    fn pilot(&self, protocol: &Protocol, mut town: Town, segments: &[TrialSegment], no_effect: bool) -> Pilot {
-        let [first, last] = protocol.calendar.of(protocol.estimand.phase);
-        let (mut data, place) = assigned(protocol, segments);
-        let arms = arms(protocol, segments);
-        let observer = &self.parameters.observation;
-        let slope = observer.sensitivity + observer.specificity - 1.0;
-        let mut truth = Truth::default();
-        for week in protocol.calendar.baseline[1] + 1..=last {
-            let start = data.tallies.len();
-            let homes = data.segments.iter().map(|segment| segment.homes).enumerate();
-            data.tallies.extend(homes.map(|(segment, due)| Tally { segment, week, due, ..Tally::default() }));
-            town.next_week(&self.doses, &arms, no_effect, |visit, chances| {
-                let Some(place) = place[self.ground.homes[visit.home].segment] else { return };
-                if week >= first {
-                    truth.add(chances);
-                }
-                let Some(seen) = visit.seen() else { return };
-                let tally = &mut data.tallies[start + place];
-                tally.observed += 1.0;
-                tally.set_out += f64::from(u8::from(seen.set_out));
-                tally.complied += f64::from(u8::from(seen.complied()));
-            });
-        }
-        truth.average();
-        let truth = self.contrasts.iter().map(|contrast| slope * truth.contrast(&contrast.weights)).collect();
-        Pilot { truth, found: self.found(&data) }
+    /// One town with its draw, in each world: what is true, and what every estimator finds.
+    fn replicate(&self, number: u32, worlds: &[bool]) -> Result<Vec<Pilot>> {
+        let phase = self.towns.protocol.estimand.phase;
+        let through = self.towns.protocol.calendar.of(phase)[1];
+        let slope = self.towns.parameters.observation.slope();
+        let made = self.towns.replicate(number, &self.analysis, through, worlds)?;
+        let asked = made.into_iter().map(|made| Pilot {
+            truth: self.contrasts.iter().map(|contrast| slope * made.truth[phase as usize].contrast(&contrast.weights)).collect(),
+            found: self.found(&made.data),
+        });
+        Ok(asked.collect())
     }
 
     /// By estimator, in the order of `ESTIMATORS`, then by contrast.
@@ -300,39 +219,4 @@ impl<'a> Study<'a> {
         found.push(answer.primary.iter().map(|contrast| Found::test(contrast, contrast.p_randomisation)).collect());
         found
     }
-}
-
-/// The drawn segments as the report reads them, and the place of each segment among them.
-fn assigned(protocol: &Protocol, segments: &[TrialSegment]) -> (Data, Vec<Option<usize>>) {
-    let strata: Vec<String> = segments.iter().filter_map(|s| s.stratum.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-    let of: BTreeMap<&str, usize> = protocol.arms.iter().enumerate().map(|(at, arm)| (arm.id.as_str(), at)).collect();
-    let (mut entered, mut place) = (Vec::new(), Vec::new());
-    for segment in segments {
-        let arm = segment.arm.as_deref().and_then(|arm| of.get(arm).copied());
-        let stratum = segment.stratum.as_ref().and_then(|name| strata.binary_search(name).ok());
-        place.push(arm.zip(stratum).map(|_| entered.len()));
-        entered.extend(arm.zip(stratum).map(|(arm, stratum)| Segment {
-            municipality: segment.municipality_id,
-            homes: f64::from(segment.homes),
-            stratum,
-            arm,
-            baseline: (f64::from(segment.baseline_observed), f64::from(segment.baseline_complied)),
-        }));
-    }
-    let rule = assign::rule(protocol, &segments.iter().filter(|segment| segment.arm.is_some()).collect::<Vec<_>>(), LeftOver::Together);
-    let data = Data {
-        coding: Coding::of(protocol),
-        rule,
-        segments: entered,
-        strata,
-        left_out: Vec::new(),
-        tallies: Vec::new(),
-        homes: Vec::new(),
-        messages: vec![Messages::default(); protocol.arms.len()],
-        since: Vec::new(),
-        pauses: Vec::new(),
-        through: protocol.calendar.of(protocol.estimand.phase)[1],
-        protocol: protocol.clone(),
-    };
-    (data, place)
 }

@@ -1,5 +1,6 @@
 //! How an invented pilot behaves: the parameters of the simulation, read and checked.
 
+use super::departures::Departure;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +22,12 @@ pub struct Parameters {
     /// Logits of homes that an arm's messages reach, by arm, beside those of norm and plan.
     #[serde(default)]
     pub arm_effects: BTreeMap<String, f64>,
+    /// What a pilot may do that its analysis does not assume, by name; see [`Parameters::departing`].
+    #[serde(default, skip_serializing)]
+    pub departures: BTreeMap<String, Departure>,
+    /// Those that happen.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    pub departs: Vec<Departure>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,6 +75,13 @@ pub struct Observer {
     pub specificity: f64,
     pub missing: f64,
     pub double: f64,
+}
+
+impl Observer {
+    /// What an effect on what is true is multiplied by in what is recorded.
+    pub fn slope(&self) -> f64 {
+        self.sensitivity + self.specificity - 1.0
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -146,6 +160,11 @@ impl Parameters {
         for (reason, share) in p.missing_reasons.iter().filter(|(_, share)| !(0.0..=1.0).contains(*share)) {
             lines.push(format!("{place}: missing_reasons.{reason}: {share} is not a share; use 0 to 1"));
         }
+        for (name, departure) in &p.departures {
+            for (key, share) in departure.shares().into_iter().filter(|(_, share)| !(0.0..=1.0).contains(share)) {
+                lines.push(format!("{place}: departures.{name}.{key}: {share} is not a share; use 0 to 1"));
+            }
+        }
         for (at, place_of) in p.municipalities.iter().enumerate() {
             let Place { segments, homes_per_segment, baseline_share, .. } = place_of;
             if !(1..=10_000).contains(segments) || !(1..=1_000).contains(homes_per_segment) {
@@ -172,6 +191,18 @@ impl Parameters {
             lines.push(format!("{place}: municipalities: is empty; describe at least one"));
         }
         if lines.is_empty() { Ok(parameters) } else { Err(Error::refused_lines("simulation", lines)) }
+    }
+
+    /// The same with these departures happening.
+    pub fn departing(self, names: &[String]) -> Result<Parameters> {
+        let find = |name: &String| {
+            self.departures.get(name).cloned().ok_or_else(|| {
+                let known: Vec<&str> = self.departures.keys().map(String::as_str).collect();
+                Error::refused("departure-unknown", format!("--departure {name}: the parameters have none of that name; use {}", known.join(", ")))
+            })
+        };
+        let departs = names.iter().map(find).collect::<Result<Vec<_>>>()?;
+        Ok(Parameters { departs, ..self })
     }
 
     /// Intercept and baseline share of a municipality; the list starts again after its end.

@@ -1,5 +1,6 @@
 //! The segments of an invented pilot, and its draw by the protocol's own rule.
 
+use super::departures::arrivals;
 use super::simulate::{Contact, Home, Parameters};
 use crate::error::{Error, Result};
 use crate::id::{SegmentId, derived};
@@ -21,6 +22,7 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) fn new(protocol: &Protocol, parameters: &Parameters) -> Result<Ground> {
         let (mut homes, mut home_codes, mut segments) = (Vec::new(), Vec::new(), Vec::new());
+        let mut coming: Vec<(Home, String)> = Vec::new();
         for (municipality, &municipality_id) in protocol.municipalities.iter().enumerate() {
             let code = municipality_id.to_string();
             let Some(place) = parameters.municipalities.get(municipality % parameters.municipalities.len().max(1)) else { continue };
@@ -28,8 +30,12 @@ impl Ground {
                 let segment = segments.len();
                 let segment_code = format!("S{number:03}");
                 for at in 1..=place.homes_per_segment {
-                    homes.push(Home { key: homes.len() as u64, municipality, segment, contact: Contact::Drawn });
+                    homes.push(Home { key: homes.len() as u64, municipality, segment, contact: Contact::Drawn, from: 1 });
                     home_codes.push(format!("{code}-{segment_code}-{at:02}"));
+                }
+                for (at, from) in arrivals(&parameters.departs, &protocol.calendar, place.homes_per_segment, segment).into_iter().enumerate() {
+                    let home = Home { key: 0, municipality, segment, contact: Contact::Drawn, from };
+                    coming.push((home, format!("{code}-{segment_code}-N{:02}", at + 1)));
                 }
                 let segment_id: SegmentId = derived("simulated segment", &[code.as_bytes(), segment_code.as_bytes()], DateTime::UNIX_EPOCH);
                 segments.push(TrialSegment {
@@ -45,6 +51,11 @@ impl Ground {
                     left_out: None,
                 });
             }
+        }
+        // After all others, whose streams stay what they are.
+        for (home, code) in coming {
+            homes.push(Home { key: homes.len() as u64, ..home });
+            home_codes.push(code);
         }
         Ok(Ground { homes, home_codes, segments })
     }

@@ -11,6 +11,7 @@
 //! of draws whatever comes out, so the baseline does not depend on the arms, a longer run begins with the shorter one, and a pilot
 //! without effect differs from the same pilot with effect in nothing but the effect.
 
+use super::departures::Departing;
 pub use super::parameters::{Effects, Parameters};
 use crate::id::seeded_random;
 use crate::trial::protocol::{Calendar, Phase, Protocol, Treatment};
@@ -26,6 +27,8 @@ pub struct Home {
     pub municipality: usize,
     pub segment: usize,
     pub contact: Contact,
+    /// The trial week it comes in; 1 when it was there from the start.
+    pub from: i64,
 }
 
 /// How a home can be written to: as a registry says, or drawn with everything else.
@@ -157,7 +160,7 @@ pub struct Simulated {
 }
 
 /// Uniform on [0, 1).
-fn uniform(random: &mut ChaCha20Rng) -> f64 {
+pub(super) fn uniform(random: &mut ChaCha20Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
@@ -190,6 +193,9 @@ pub struct Town<'a> {
     facts: Vec<HomeFacts>,
     streams: Vec<ChaCha20Rng>,
     shares: Vec<f64>,
+    departing: Option<Departing<'a>>,
+    /// The reason given for what departures leave out.
+    skipped: u8,
     week: i64,
 }
 
@@ -209,7 +215,9 @@ impl<'a> Town<'a> {
         let (lasting, facts): (Vec<f64>, Vec<HomeFacts>) = homes.iter().map(|home| home_facts(parameters, calendar, home, seed)).unzip();
         let streams = homes.iter().map(|home| seeded_random(seed, &format!("simulate visits {}", home.key))).collect();
         let shares = parameters.missing_reasons.values().copied().collect();
-        Town { parameters, calendar, homes, segments, lasting, facts, streams, shares, week: 0 }
+        let departing = Departing::of(&parameters.departs, homes, count, seed);
+        let skipped = parameters.missing_reasons.keys().position(|reason| reason == "skipped").unwrap_or(0) as u8;
+        Town { parameters, calendar, homes, segments, lasting, facts, streams, shares, departing, skipped, week: 0 }
     }
 
     /// Makes the next week: each home's visit and its chances of complying under each arm, in the order of the homes. `arms[segment]` is its
@@ -222,19 +230,28 @@ impl<'a> Town<'a> {
         for segment in &mut self.segments {
             segment.this_week = spread.segment_week * normal(&mut segment.random);
         }
+        if let Some(departing) = &mut self.departing {
+            departing.lose(self.calendar, week, arms, |segment| self.segments[segment].lasting);
+        }
         let mut chances = vec![0.0; doses.len()];
-        for (at, home) in self.homes.iter().enumerate() {
-            let segment = &self.segments[home.segment];
+        for (at, home) in self.homes.iter().enumerate().filter(|(_, home)| home.from <= week) {
+            let arm = arms.get(home.segment).copied().flatten();
+            let lives_in = self.departing.as_mut().map_or(home.segment, |departing| departing.lives_in(self.calendar, week, at, home, arm));
+            let segment = &self.segments[lives_in];
             let (intercept, _) = self.parameters.place(home.municipality);
             let base = intercept + segment.lasting + self.lasting[at] + segment.this_week + segment.by_phase[phase.map_or(3, |phase| phase as usize)];
-            let strength = if no_effect { 0.0 } else { strength(effects, self.calendar, self.facts[at].opts_out, week) };
+            let strength = if no_effect { 0.0 } else { strength(effects, self.calendar, (home.from, self.facts[at].opts_out), week) };
             let idle = logistic(base);
             for (chance, dose) in chances.iter_mut().zip(doses) {
                 let push = strength * push(effects, &self.facts[at], dose);
                 *chance = if push == 0.0 { idle } else { logistic(base + push) };
             }
-            let own = arms.get(home.segment).copied().flatten().and_then(|arm| chances.get(arm)).copied().unwrap_or(idle);
-            each(visit(self.parameters, &self.shares, at, week, own, &mut self.streams[at]), &chances);
+            let own = arm.and_then(|arm| chances.get(arm)).copied().unwrap_or(idle);
+            let mut visit = visit(self.parameters, &self.shares, at, week, own, &mut self.streams[at]);
+            if let Some(departing) = &mut self.departing {
+                departing.change(self.calendar, &mut visit, arm, self.parameters.observation.specificity, self.skipped);
+            }
+            each(visit, &chances);
         }
     }
 }
@@ -258,7 +275,7 @@ pub fn simulate(
     for week in 1..=through {
         let phase = calendar.phase(week);
         town.next_week(doses, arms, no_effect, |visit, chances| {
-            if let Some((_, sum)) = phase.and_then(|phase| truth.get_mut(phase as usize)) {
+            if let Some((_, sum)) = phase.and_then(|phase| truth.get_mut(phase as usize)).filter(|_| homes[visit.home].from <= 1) {
                 sum.add(chances);
             }
             visits.push(visit);
@@ -291,9 +308,11 @@ fn push(effects: &Effects, home: &HomeFacts, dose: &Dose) -> f64 {
     push + dose.more
 }
 
-/// How much of the effect stands in a week: it rises while messages come and halves again and again once they stop.
-fn strength(effects: &Effects, calendar: &Calendar, opts_out: Option<i64>, week: i64) -> f64 {
+/// How much of the effect stands in a week: it rises while messages come to a home, which is there from a week on, and halves again and again
+/// once they stop.
+fn strength(effects: &Effects, calendar: &Calendar, (from, opts_out): (i64, Option<i64>), week: i64) -> f64 {
     let [first, last] = calendar.messages;
+    let first = first.max(from);
     let last = opts_out.map_or(last, |out| last.min(out - 1));
     if week < first || last < first {
         return 0.0;

@@ -1,6 +1,7 @@
 //! `vecino simulate EXPERIMENT.toml --out DIR`: one invented pilot under a protocol, drawn by the protocol's own rules, with its truth beside it;
 //! or many, and what the report's estimators make of them.
 
+use super::designs::Design;
 use super::operating::Study;
 use super::operating_report::{csv, plot, table};
 use super::pilot::{Ground, arms, drawn, with_segments};
@@ -49,6 +50,12 @@ pub struct Arguments {
     /// Other parameters than experiments/simulation-defaults.toml
     #[arg(long, value_name = "FILE.toml")]
     pub parameters: Option<PathBuf>,
+    /// The protocol's question by another design, made of its own arms
+    #[arg(long, value_name = "DESIGN", value_enum, ignore_case = true)]
+    pub design: Option<Design>,
+    /// Let something happen that the analysis does not assume: a name under [departures] of the parameters; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub departure: Vec<String>,
 }
 
 /// A file to be, and its bytes.
@@ -57,17 +64,11 @@ type File = (&'static str, Vec<u8>);
 pub fn run(arguments: &Arguments, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
     let (text, place) = command::read(&arguments.experiment)?;
     let protocol = command::sound(&text, &place, known_wording)?;
-    let parameters = match &arguments.parameters {
-        None => Parameters::defaults()?,
-        Some(file) => {
-            let (text, place) = command::read(file)?;
-            Parameters::parse(&text, &place)?
-        }
+    let protocol = match arguments.design {
+        None => protocol,
+        Some(design) => design.of(&protocol)?,
     };
-    let parameters = match arguments.segments {
-        None => parameters,
-        Some(total) => with_segments(&protocol, &parameters, total as usize)?,
-    };
+    let parameters = parameters(&protocol, arguments.parameters.as_deref(), arguments.segments)?.departing(&arguments.departure)?;
     let seed = arguments.seed.unwrap_or(protocol.seed);
     if arguments.replicates > 1 {
         return many(arguments, options, &Study::new(&protocol, &parameters, seed, arguments.replicates, arguments.no_effect)?);
@@ -92,17 +93,37 @@ pub fn run(arguments: &Arguments, options: &Options, known_wording: &(dyn Fn(&st
     }
 }
 
-/// Many pilots: the table and the chart of what the estimators do. Progress goes to stderr, once in five seconds.
-fn many(arguments: &Arguments, options: &Options, study: &Study) -> Result<()> {
+/// The parameters of a file, or those that ship, with as many segments as asked for.
+pub(super) fn parameters(protocol: &Protocol, file: Option<&Path>, segments: Option<u32>) -> Result<Parameters> {
+    let parameters = match file {
+        None => Parameters::defaults()?,
+        Some(file) => {
+            let (text, place) = command::read(file)?;
+            Parameters::parse(&text, &place)?
+        }
+    };
+    match segments {
+        None => Ok(parameters),
+        Some(total) => with_segments(protocol, &parameters, total as usize),
+    }
+}
+
+/// Tells on stderr how many pilots are done, once in five seconds.
+pub(super) fn progress(of: u32) -> impl Fn(u32) + Sync {
     let told = Mutex::new(Instant::now());
-    let rows = study.rows(&|done| {
+    move |done| {
         if let Ok(mut told) = told.try_lock()
             && told.elapsed() > Duration::from_secs(5)
         {
             *told = Instant::now();
-            tell(&format!("{done} of {} pilots", study.replicates));
+            tell(&format!("{done} of {of} pilots"));
         }
-    })?;
+    }
+}
+
+/// Many pilots: the table and the chart of what the estimators do.
+fn many(arguments: &Arguments, options: &Options, study: &Study) -> Result<()> {
+    let rows = study.rows(&progress(study.replicates))?;
     let out = arguments.out.display().to_string();
     store(&arguments.out, &[("operating.csv", csv(&rows)?), ("operating.svg", plot(study, &rows).into_bytes())])?;
     if options.json {
@@ -313,8 +334,7 @@ impl<'a> Pilot<'a> {
 
     /// The truth by phase, as it is and as observers who err would record it on average.
     fn truth(&self, sha256: &str, seed: u64, no_effect: bool) -> Result<Value> {
-        let observer = &self.parameters.observation;
-        let slope = observer.sensitivity + observer.specificity - 1.0;
+        let slope = self.parameters.observation.slope();
         let mut phases = Map::new();
         for (phase, truth) in &self.simulated.truth {
             let contrasts = |by: f64| -> Map<String, Value> {

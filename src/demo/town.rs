@@ -87,7 +87,7 @@ impl Town {
                 let next = segments.len();
                 let segment = *segments.entry((stop.municipality_id, stop.segment_id)).or_insert(next);
                 let municipality = municipalities.iter().position(|m| *m == stop.municipality_id).unwrap_or(0);
-                Home { key: key as u64, municipality, segment, contact: contact(&stop.household_id) }
+                Home { key: key as u64, municipality, segment, contact: contact(&stop.household_id), from: 1 }
             })
             .collect();
         Ok(Town { municipalities, stops, homes, segments, phones })

@@ -266,7 +266,7 @@ pub fn assignment_sha256(segments: &[TrialSegment]) -> String {
 }
 
 /// The municipality's segments with served homes and baseline sums.
-async fn assess(tx: &mut Tx, protocol: &Protocol, municipality: MunicipalityId) -> Result<Vec<Assessed>> {
+pub(crate) async fn assess(tx: &mut Tx, protocol: &Protocol, municipality: MunicipalityId) -> Result<Vec<Assessed>> {
     let (from, to) = protocol.phase_weeks(Phase::Baseline);
     let codes: Vec<(SegmentId, String)> = all!(
         tx,

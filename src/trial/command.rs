@@ -11,10 +11,11 @@ use crate::id::MunicipalityId;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Reads a protocol and names every inconsistency; changes nothing
+    /// Reads a protocol, names every inconsistency, and warns of contrasts that would hardly be found; changes nothing
     Check {
         #[arg(value_name = "EXPERIMENT.toml")]
         experiment: PathBuf,
@@ -57,11 +58,24 @@ pub fn read(file: &Path) -> Result<(String, String)> {
     Ok((text, place))
 }
 
-/// `known_wording` says whether a message text of that name exists (the texts belong to `norm`, which stands below), `wordings` is the hash of
-/// all of them: it is recorded beside the protocol that is frozen or amended.
-pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync), wordings: &str) -> Result<()> {
+/// Lines to come.
+pub type Told<'a> = Pin<Box<dyn Future<Output = Result<Vec<String>>> + Send + 'a>>;
+
+/// What stands in modules below: the texts belong to `norm`, power to `analysis`.
+#[derive(Clone, Copy)]
+pub struct Below<'a> {
+    /// Whether a message text of that name exists.
+    pub known_wording: &'a (dyn Fn(&str) -> bool + Sync),
+    /// The hash of all of them, recorded beside the protocol that is frozen or amended.
+    pub wordings: &'a str,
+    /// What a sound protocol must be warned of: a line for each contrast that would hardly be found.
+    pub doubts: for<'b> fn(Option<&'b mut Tx>, &'b Protocol) -> Told<'b>,
+}
+
+pub async fn run(command: Command, options: &Options, below: Below<'_>) -> Result<()> {
+    let Below { known_wording, wordings, doubts: _ } = below;
     match command {
-        Command::Check { experiment } => check(&experiment, options, known_wording).await,
+        Command::Check { experiment } => check(&experiment, options, below).await,
         Command::Freeze { experiment } => {
             let (text, place) = read(&experiment)?;
             sound(&text, &place, known_wording)?;
@@ -103,7 +117,7 @@ pub async fn run(command: Command, options: &Options, known_wording: &(dyn Fn(&s
             let protocol = Protocol::parse(&text, &place)?;
             if find_if_any(&mut tx, &protocol.id).await?.is_none() {
                 drop(tx);
-                return check(&experiment, options, known_wording).await;
+                return check(&experiment, options, below).await;
             }
             let text = as_laid(&app, &mut tx, text, &place).await?;
             let trial = unchanged(&mut tx, &text, &place).await?;
@@ -138,7 +152,7 @@ pub fn sound(text: &str, place: &str, known_wording: &(dyn Fn(&str) -> bool + Sy
     Err(Error::refused_lines("protocol", problems.into_iter().map(|line| format!("{place}: {line}")).collect()))
 }
 
-async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> bool + Sync)) -> Result<()> {
+async fn check(file: &Path, options: &Options, Below { known_wording, wordings: _, doubts }: Below<'_>) -> Result<()> {
     let (text, place) = read(file)?;
     let sha256 = Protocol::sha256(&text);
     let protocol = match sound(&text, &place, known_wording) {
@@ -153,6 +167,7 @@ async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> 
     };
     // With a database at hand its municipalities and its frozen text are asked too; without one the file stands alone.
     let mut frozen = None;
+    let warnings;
     let url = options.url();
     if url.strip_prefix("sqlite:").is_none_or(|path| Path::new(path).exists()) {
         let app = options.open().await?;
@@ -162,14 +177,18 @@ async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> 
         if frozen == Some(None) {
             can_begin(&mut tx, &protocol, app.clock.today(), &place).await?;
         }
+        let laid = Protocol::parse(&as_laid(&app, &mut tx, text, &place).await?, &place)?;
+        warnings = doubts(Some(&mut tx), &laid).await?;
     } else if let Some(line) = over(&protocol, options.clock().today(), &place) {
         return Err(Error::refused("protocol", line));
+    } else {
+        warnings = doubts(None, &protocol).await?;
     }
     let steps: usize = protocol.campaigns.values().map(|campaign| campaign.steps.len()).sum();
     if options.json {
         let document = json!({
             "file": place, "verdict": "accept", "trial": protocol.id, "protocol_sha256": sha256, "seed": protocol.seed, "frozen_sha256": frozen.flatten(),
-            "calendar": status::calendar(&protocol), "arms": protocol.arms.len(), "looks": protocol.looks.len(), "steps": steps, "problems": [],
+            "calendar": status::calendar(&protocol), "arms": protocol.arms.len(), "looks": protocol.looks.len(), "steps": steps, "problems": [], "warnings": warnings,
         });
         return print(&format!("{document}\n"));
     }
@@ -182,7 +201,8 @@ async fn check(file: &Path, options: &Options, known_wording: &(dyn Fn(&str) -> 
         None => format!("no database asked: there is none under {}", options.data_dir.display()),
     };
     let (arms, looks) = (protocol.arms.len(), protocol.looks.len());
-    print(&format!("{place}: accepted, {arms} arms, {looks} looks, {steps} message steps\n  sha256 {sha256}\n  {counts}\n"))
+    let warned: String = warnings.iter().map(|line| format!("  warning: {line}\n")).collect();
+    print(&format!("{place}: accepted, {arms} arms, {looks} looks, {steps} message steps\n  sha256 {sha256}\n  {counts}\n{warned}"))
 }
 
 async fn show(app: &App, trial: &Trial, as_json: bool) -> Result<()> {

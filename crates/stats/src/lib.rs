@@ -28,7 +28,7 @@ pub mod robust;
 pub mod hazard;
 mod working_correlation;
 pub mod gee;
-mod quadrature;
+pub mod quadrature;
 mod random_levels;
 mod mixed_likelihood;
 pub mod mixed;
