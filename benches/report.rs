@@ -93,11 +93,12 @@ async fn collect(tx: &mut Tx, trial: &Trial, visits: &[Visit], weeks: std::ops::
             ""
         )
         .unwrap();
+        let cells: Vec<(i64, usize, [i32; 4])> = cells.into_iter().map(|((week, segment), sums)| (week, segment, sums)).collect();
         bulk!(
             tx,
             "INSERT INTO segment_week (municipality_id, segment_id, iso_week, observed, set_out, complied, contaminated)",
             cells,
-            |row| [municipality, segment_id(row.0.1), trial.protocol.week(row.0.0), row.1[0], row.1[1], row.1[2], row.1[3]],
+            |row| [municipality, segment_id(row.1), trial.protocol.week(row.0), row.2[0], row.2[1], row.2[2], row.2[3]],
             ""
         )
         .unwrap();

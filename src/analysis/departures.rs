@@ -2,49 +2,12 @@
 //! drift. Everything begins with the first message week, and takes its randomness from streams of its own: a pilot without departures is the
 //! same home for home.
 
-use super::simulate::{Home, Separated, Visit, uniform};
+use super::parameters::Departure;
+use super::visit::{Home, Separated, Visit, uniform};
 use crate::id::seeded_random;
 use crate::trial::protocol::Calendar;
 use rand_chacha::ChaCha20Rng;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
-
-/// One way of departing; all of it at once where several keys are given.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Departure {
-    /// In every arm but the first; otherwise alike in all.
-    pub treated_only: bool,
-    /// Share of the collections that did not comply which are not observed for it, beside `observation.missing`.
-    pub missing_if_not_complied: f64,
-    /// Share of homes that move to another segment of their municipality each week; they keep the arm of the draw.
-    pub moves_per_week: f64,
-    /// Homes that come to a segment each week, as a share of those of the draw.
-    pub arrivals_per_week: f64,
-    /// Share of the drawn segments that nobody observes from the message week `lost_from` on, counted from 1.
-    pub segments_lost: f64,
-    pub lost_from: i64,
-    /// Those that comply least; otherwise any.
-    pub worst_first: bool,
-    /// By how much the share of collections that did not comply and are recorded as complied grows each message week.
-    pub false_yes_per_week: f64,
-}
-
-impl Departure {
-    pub(super) fn shares(&self) -> [(&'static str, f64); 5] {
-        [
-            ("missing_if_not_complied", self.missing_if_not_complied),
-            ("moves_per_week", self.moves_per_week),
-            ("arrivals_per_week", self.arrivals_per_week),
-            ("segments_lost", self.segments_lost),
-            ("false_yes_per_week", self.false_yes_per_week),
-        ]
-    }
-
-    fn hits(&self, arm: Option<usize>) -> bool {
-        !self.treated_only || arm.is_some_and(|arm| arm > 0)
-    }
-}
 
 /// A town's departures on its way through the weeks.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 mod coding;
 pub mod command;
-pub mod departures;
+mod departures;
 pub mod describe;
 pub mod designs;
 pub mod effects;
@@ -23,6 +23,7 @@ pub mod sections;
 pub mod simulate;
 pub mod simulate_command;
 pub mod stop_rules;
+mod visit;
 
 pub use findings::CODE_VERSION;
 pub use page::routes;

@@ -1,6 +1,5 @@
 //! How an invented pilot behaves: the parameters of the simulation, read and checked.
 
-use super::departures::Departure;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -105,6 +104,43 @@ pub struct Beliefs {
 #[serde(deny_unknown_fields)]
 pub struct LanguageShare {
     pub mam: f64,
+}
+
+/// One way of departing; all of it at once where several keys are given.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Departure {
+    /// In every arm but the first; otherwise alike in all.
+    pub treated_only: bool,
+    /// Share of the collections that did not comply which are not observed for it, beside `observation.missing`.
+    pub missing_if_not_complied: f64,
+    /// Share of homes that move to another segment of their municipality each week; they keep the arm of the draw.
+    pub moves_per_week: f64,
+    /// Homes that come to a segment each week, as a share of those of the draw.
+    pub arrivals_per_week: f64,
+    /// Share of the drawn segments that nobody observes from the message week `lost_from` on, counted from 1.
+    pub segments_lost: f64,
+    pub lost_from: i64,
+    /// Those that comply least; otherwise any.
+    pub worst_first: bool,
+    /// By how much the share of collections that did not comply and are recorded as complied grows each message week.
+    pub false_yes_per_week: f64,
+}
+
+impl Departure {
+    fn shares(&self) -> [(&'static str, f64); 5] {
+        [
+            ("missing_if_not_complied", self.missing_if_not_complied),
+            ("moves_per_week", self.moves_per_week),
+            ("arrivals_per_week", self.arrivals_per_week),
+            ("segments_lost", self.segments_lost),
+            ("false_yes_per_week", self.false_yes_per_week),
+        ]
+    }
+
+    pub(super) fn hits(&self, arm: Option<usize>) -> bool {
+        !self.treated_only || arm.is_some_and(|arm| arm > 0)
+    }
 }
 
 /// Names each number that JSON cannot hold: NaN and the infinities come as null.

@@ -3,7 +3,12 @@
 use nalgebra::DMatrix;
 
 /// Nodes x and weights w e^(x²)/√π of Gauss-Hermite quadrature: eigenvalues of the Jacobi matrix (Golub and Welsch 1969), and the inverse
-/// of Σ ψ_j(x)² over the first Hermite functions, which stays exact far out.
+/// of Σ ψ_j(x)² over the first Hermite functions, which stays exact far out. E[f(Z)] of a standard normal Z is Σ w e^(−x²) f(√2 x).
+///
+/// ```
+/// let second: f64 = vecino_stats::quadrature::hermite(5).iter().map(|(x, w)| w * (-x * x).exp() * 2.0 * x * x).sum();
+/// assert!((second - 1.0).abs() < 1e-12);
+/// ```
 pub fn hermite(points: usize) -> Vec<(f64, f64)> {
     let jacobi = DMatrix::from_fn(points, points, |i, j| if i.abs_diff(j) == 1 { (i.max(j) as f64 / 2.0).sqrt() } else { 0.0 });
     let mut nodes: Vec<f64> = jacobi.symmetric_eigenvalues().iter().copied().collect();

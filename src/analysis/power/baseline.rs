@@ -119,9 +119,11 @@ fn product(one: &Deviations, other: &Deviations, same_week: bool) -> f64 {
     if n > 0.0 { sum / n } else { 0.0 }
 }
 
-/// `None` where compliance does not vary. A baseline does not show how much less later weeks are like it than its own are like each other: they
-/// are taken as alike.
-pub fn inputs(protocol: &Protocol, observed: &[Observed]) -> Option<Inputs> {
+/// `None` where compliance does not vary. A baseline does not show how much less later weeks are like it than its own are like each other: that
+/// is taken from the parameters.
+pub fn inputs(protocol: &Protocol, parameters: &Parameters, observed: &[Observed]) -> Option<Inputs> {
+    let assumed = from_parameters(protocol, parameters).complied;
+    let later = if assumed.autocorrelation > 0.0 { (assumed.with_baseline / assumed.autocorrelation).min(1.0) } else { 1.0 };
     let stratified = protocol.assignment.strata.contains(&Stratum::Municipality);
     let complied = deviations(observed, Measure::Complied, stratified);
     let of = |a: &Deviations, b: &Deviations, same_week| product(a, b, same_week);
@@ -148,7 +150,7 @@ pub fn inputs(protocol: &Protocol, observed: &[Observed]) -> Option<Inputs> {
             variance,
             icc: icc * told,
             autocorrelation: ratio(of(&own, &own, false), spread),
-            with_baseline: ratio(of(&own, &complied, false).abs(), (spread * of_complied).sqrt()),
+            with_baseline: later * ratio(of(&own, &complied, false).abs(), (spread * of_complied).sqrt()),
         }
     };
     let homes: Vec<f64> = observed.iter().flat_map(|own| own.homes.iter().copied()).collect();

@@ -64,7 +64,7 @@ impl Grounds {
     async fn of(tx: &mut Tx, protocol: &Protocol, parameters: Parameters) -> Result<Grounds> {
         let observed = baseline::read(tx, protocol).await?;
         let told = observed.iter().all(baseline::Observed::tells);
-        let known = if told { baseline::inputs(protocol, &observed) } else { None };
+        let known = if told { baseline::inputs(protocol, &parameters, &observed) } else { None };
         Ok(match (known, baseline::placed(&parameters, &observed)) {
             (Some(inputs), _) => Grounds { parameters: baseline::calibrated(protocol, &parameters, &observed, &inputs), inputs },
             (None, Some(placed)) => Grounds { inputs: Inputs { source: Source::Places, ..from_parameters(protocol, &placed) }, parameters: placed },

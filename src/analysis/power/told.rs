@@ -39,7 +39,7 @@ pub(super) fn parts(protocol: &Protocol, inputs: &Inputs, family: &Family, formu
     };
     let other = match inputs.source {
         Source::Parameters | Source::Places => "",
-        Source::Baseline => ", and takes later weeks to be as like the baseline as its own are like each other, which the invented towns are not",
+        Source::Baseline => ", and homes of the invented towns differ as the parameters say, not as the baseline does",
     };
     reason(
         spread / formula.se / segments,
