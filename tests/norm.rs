@@ -66,6 +66,34 @@ fn an_established_rise_is_told_with_both_tenths_only_if_they_differ() {
     assert!(not_used.iter().any(|(t, why)| *t == Text::Dynamic && matches!(why, Why::RiseTooSmall { .. })));
 }
 
+/// Each case fails every rule from its own on: the first of them is the reason that is given.
+#[test]
+fn why_a_rise_is_not_told_is_asked_in_one_order() {
+    // The earlier figure is as sure as any here, whatever its homes.
+    let rules = NormRules { half_width: 1.0, ..rules() };
+    let why = |before, now| {
+        let groups = [group(GroupKind::Route, before, now)];
+        let choice = choose(&Facts { own: NEVER, groups: &groups, injunctive: true, turn: 0, rules: &rules });
+        choice.not_used.into_iter().find(|(text, _)| *text == Text::Dynamic).map(|(_, why)| why)
+    };
+    assert_eq!(why(None, (20, 100)), Some(Why::NoEarlierWindow));
+    assert_eq!(why(Some((10, 49)), (20, 100)), Some(Why::NoEarlierWindow), "49 homes are too few for the earlier figure too");
+    assert!(matches!(why(Some((10, 50)), (20, 100)), Some(Why::RiseTooSmall { .. })));
+    assert!(matches!(why(Some((2, 100)), (5, 100)), Some(Why::RiseTooSmall { .. })), "its tenths are equal and 0 too");
+    assert!(matches!(why(Some((3, 50)), (6, 51)), Some(Why::RiseUncertain { .. })), "its earlier tenth is 0 too");
+    assert_eq!(why(Some((2, 100)), (9, 100)), Some(Why::SameTenth { tenth: 0 }));
+    assert_eq!(why(Some((9, 100)), (20, 100)), Some(Why::TenthTooLow { tenth: 0 }), "«de 0 a 2 de cada 10» is said to nobody");
+    assert_eq!(why(Some((10, 100)), (20, 100)), None);
+    let narrow = NormRules { half_width: 0.10, ..rules };
+    let groups = [group(GroupKind::Route, Some((25, 50)), (150, 200))];
+    let choice = choose(&Facts { own: NEVER, groups: &groups, injunctive: true, turn: 0, rules: &narrow });
+    assert!(
+        choice.not_used.contains(&(Text::Dynamic, Why::NoEarlierWindow)),
+        "half of fifty homes is not known to ten points: {:?}",
+        choice.not_used
+    );
+}
+
 #[test]
 fn a_home_at_or_above_the_figure_is_thanked_and_not_compared() {
     let groups = [group(GroupKind::Route, None, (72, 100))];

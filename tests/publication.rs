@@ -268,6 +268,32 @@ async fn a_hidden_cell_holds_no_number_has_company_and_stays_hidden_in_longer_pe
 }
 
 #[tokio::test]
+async fn what_one_week_hides_no_longer_period_shows_and_a_place_nobody_saw_is_not_hidden_for_it() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        town(&mut tx, 1).await;
+        let seen = |place: usize, home: usize| Some((2, 1 + i32::from((home + place) % 3 == 0), 2 * i32::from((home + place) % 3 == 0)));
+        // In the second week four of the forty homes of the first place, and nobody in the second place.
+        tallies(&mut tx, FIRST.plus(1), |place, home| seen(place, home).filter(|_| place > 1 || (place == 0 && home < 4))).await;
+        for week in [2, 3, 4, 6, 7] {
+            tallies(&mut tx, FIRST.plus(week), seen).await;
+        }
+        // In the sixth week eight homes in all: too few for a total.
+        tallies(&mut tx, FIRST.plus(5), |place, home| seen(place, home).filter(|_| place < 2 && home < 4)).await;
+        publish_history(&mut tx, TOWN, wednesday(7)).await.unwrap();
+        let shown = async |tx: &mut Tx, period: &str| -> Vec<String> {
+            cells(tx, period, 1).await.into_iter().filter(|((measure, _), cell)| measure == "complied" && cell.2.is_some()).map(|((_, area), _)| area).collect()
+        };
+        assert_eq!(shown(&mut tx, "2026-W30").await, ["", "1202-C04", "1202-C05", "1202-C06"]);
+        assert_eq!(shown(&mut tx, "2026-W31").await, ["", "1202-C02", "1202-C04", "1202-C05", "1202-C06"]);
+        assert_eq!(shown(&mut tx, "2026-W34").await, Vec::<String>::new());
+        // The fifth place was company to the third in the first week.
+        assert_eq!(shown(&mut tx, "2026-B08").await, ["", "1202-C02", "1202-C04", "1202-C06"]);
+        assert!(!shown(&mut tx, "2026-B09").await.contains(&String::new()), "the total less the other weeks is the eight homes");
+    });
+}
+
+#[tokio::test]
 async fn a_revision_is_a_whole_new_table_and_shows_nothing_that_was_hidden() {
     on_both_engines!(db => {
         let mut tx = db.write().await.unwrap();

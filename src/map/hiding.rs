@@ -170,6 +170,17 @@ mod tests {
     }
 
     #[test]
+    fn hidden_places_have_ten_homes_together_and_do_not_all_comply() {
+        for (homes, hidden) in [(5, [false, true, true, false]), (4, [false, true, true, true])] {
+            let areas = [area("a", 40), area("b", 5), area("c", homes), area("d", 30)];
+            assert_eq!(hide(&areas, &sum(&areas), &[]), Hidden { areas: hidden.to_vec(), total: false }, "{homes}");
+        }
+        let all = |code, homes| Area { y: [homes * 2, homes], ..area(code, homes) };
+        let areas = [area("a", 40), all("b", 8), all("c", 9), area("d", 30)];
+        assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, true, true]);
+    }
+
+    #[test]
     fn without_company_the_total_is_hidden() {
         let areas = [Area { forced: true, ..area("a", 40) }];
         assert_eq!(hide(&areas, &sum(&areas), &[]), Hidden { areas: vec![true], total: true });

@@ -130,10 +130,23 @@ mod tests {
     }
 
     #[test]
-    fn wilson_agrees_with_the_published_example() {
-        // Newcombe 1998 (statistics in medicine 17:857), 81 of 263: 0.2553 to 0.3662.
-        let share = Share::of(homes(81, 263), 2, 0.95).unwrap();
-        assert!((share.low - 0.2553).abs() < 5e-5 && (share.high - 0.3662).abs() < 5e-5, "{share:?}");
+    fn wilson_agrees_with_the_published_examples() {
+        // Newcombe 1998 (statistics in medicine 17:857), table I.
+        for (complied, of, low, high) in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)] {
+            let share = Share::of(homes(complied, of), 2, 0.95).unwrap();
+            assert!((share.low - low).abs() < 5e-5 && (share.high - high).abs() < 5e-5, "{share:?}");
+            assert_eq!((share.homes, share.complied, share.observations), (of, complied, 4 * of));
+            assert!((share.half_width() - (high - low) / 2.0).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn a_rise_is_judged_at_its_own_level_and_its_shares_at_theirs() {
+        let mut pairs: Vec<(Record, Record)> = homes(48, 80).into_iter().map(|r| (r, Record::default())).collect();
+        pairs.extend(homes(56, 70).into_iter().map(|r| (Record::default(), r)));
+        let [rise, wide, narrow] = [(0.95, 0.9), (0.95, 0.95), (0.9, 0.9)].map(|(shares, own)| Rise::of(&pairs, 2, shares, own).unwrap());
+        assert_eq!((rise.low, rise.before, rise.now), (narrow.low, wide.before, wide.now));
+        assert!(rise.low > wide.low && rise.now.low < narrow.now.low);
     }
 
     #[test]
