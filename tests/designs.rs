@@ -11,11 +11,11 @@ use vecino::db::Tx;
 use vecino::id::{HouseholdId, Mint, MunicipalityId};
 use vecino::norm::complaint;
 use vecino::norm::pause::{self, Change};
+use vecino::stats::cells::Cells;
+use vecino::stats::ols::{Df, EffectCount, Variance, fit};
 use vecino::trial::protocol::{Phase, Protocol};
 use vecino::trial::{self, Trial};
 use vecino::{one, run};
-use vecino::stats::cells::Cells;
-use vecino::stats::ols::{Df, EffectCount, Variance, fit};
 
 /// The shipped protocol with other arms: the same wordings under other names, the first arm being the one compared with.
 fn with_arms(arms: &[&str], contrasts: &[(&str, &str)], primary: &[&str]) -> String {
