@@ -166,6 +166,9 @@ mod tests {
         let areas = [area("a", 40), area("b", 6), area("c", 5), area("d", 30)];
         assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, true, false]);
         let both = BTreeSet::from(["b".to_owned(), "c".to_owned()]);
+        // One home in both leaves ten; another in a place that is shown leaves them ten.
+        let other = BTreeSet::from(["b".to_owned(), "d".to_owned()]);
+        assert_eq!(hide(&areas, &sum(&areas), &[both.clone(), other]).areas, [false, true, true, false]);
         assert_eq!(hide(&areas, &sum(&areas), &[both.clone(), both]).areas, [false, true, true, true]);
     }
 
@@ -175,9 +178,10 @@ mod tests {
             let areas = [area("a", 40), area("b", 5), area("c", homes), area("d", 30)];
             assert_eq!(hide(&areas, &sum(&areas), &[]), Hidden { areas: hidden.to_vec(), total: false }, "{homes}");
         }
-        let all = |code, homes| Area { y: [homes * 2, homes], ..area(code, homes) };
-        let areas = [area("a", 40), all("b", 8), all("c", 9), area("d", 30)];
-        assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, true, true]);
+        for all in [|homes| [homes * 2, homes], |homes| [homes, homes * 2]] {
+            let areas = [area("a", 40), Area { y: all(8), ..area("b", 8) }, Area { y: all(9), ..area("c", 9) }, area("d", 30)];
+            assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, true, true]);
+        }
     }
 
     #[test]

@@ -177,4 +177,26 @@ mod tests {
         let (a, b) = (Rise::of(&paired, 2, 0.95, 0.9).unwrap(), Rise::of(&apart, 2, 0.95, 0.9).unwrap());
         assert!((a.rise - b.rise).abs() < 1e-12 && a.low > b.low && a.low > 0.0 && b.low < 0.0, "{a:?} {b:?}");
     }
+
+    #[test]
+    fn what_the_windows_share_is_their_correlation_among_the_homes_in_both() {
+        let (no, yes, unknown) = (Record { observed: 4, complied: 1 }, Record { observed: 4, complied: 4 }, Record::default());
+        let seen = [(no, no, 40), (yes, yes, 20), (no, yes, 15), (yes, no, 5), (unknown, yes, 7), (yes, unknown, 3)];
+        let pairs: Vec<(Record, Record)> = seen.iter().flat_map(|(a, b, n)| vec![(*a, *b); *n]).collect();
+        let rise = Rise::of(&pairs, 2, 0.9, 0.9).unwrap();
+        // Pearson's correlation of 80 pairs of zeros and ones.
+        let both: Vec<(f64, f64)> = pairs
+            .iter()
+            .filter(|(a, b)| a.known(2) && b.known(2))
+            .map(|(a, b)| (f64::from(u8::from(a.counts())), f64::from(u8::from(b.counts()))))
+            .collect();
+        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| both.iter().map(of).sum::<f64>() / 80.0;
+        let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
+        let spread = |a: f64, b: f64, of: &dyn Fn(&(f64, f64)) -> (f64, f64)| mean(&|p| (of(p).0 - a) * (of(p).1 - b));
+        let phi = spread(x, y, &|p| *p) / (spread(x, x, &|p| (p.0, p.0)) * spread(y, y, &|p| (p.1, p.1))).sqrt();
+        let r = phi * 80.0 / (87.0_f64 * 83.0).sqrt();
+        let (down, up) = (rise.now.estimate - rise.now.low, rise.before.high - rise.before.estimate);
+        let low = rise.rise - (down * down - 2.0 * r * down * up + up * up).sqrt();
+        assert!((rise.low - low).abs() < 1e-12 && (0.45..0.55).contains(&phi), "{rise:?} {phi}");
+    }
 }
