@@ -240,6 +240,30 @@ async fn the_numbers_are_those_of_the_homes_and_the_interval_is_clustered_by_hom
 }
 
 #[tokio::test]
+async fn classes_nobody_agreed_on_stand_round_the_baseline_once_it_is_published_whole_and_never_move() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        town(&mut tx, 5).await;
+        let classes = async |tx: &mut Tx| -> Vec<(i16, f64)> { all!(tx, "SELECT class, lower FROM map_class WHERE municipality_id = $1 AND measure = 'set_out' ORDER BY class", TOWN).unwrap() };
+        publish_history(&mut tx, TOWN, wednesday(2)).await.unwrap();
+        assert_eq!(classes(&mut tx).await, []);
+        publish_history(&mut tx, TOWN, wednesday(3)).await.unwrap();
+        let fixed = classes(&mut tx).await;
+        let (y, n): (i64, i64) = one!(
+            tx, "SELECT CAST(SUM(set_out) AS BIGINT), CAST(SUM(observed) AS BIGINT) FROM home_week WHERE municipality_id = $1 AND iso_week <= $2", TOWN, FIRST.plus(3)).unwrap();
+        let middle = (20.0 * y as f64 / n as f64).round() / 20.0;
+        for (class, lower) in (1..).zip([0.0, middle - 0.15, middle - 0.05, middle + 0.05, middle + 0.15]) {
+            let (of, stored) = fixed[class as usize - 1];
+            assert!(of == class && (stored - lower).abs() < 1e-12, "{fixed:?} {middle}");
+        }
+        assert_eq!(fixed.len(), 5);
+        tallies(&mut tx, FIRST.plus(5), |_, home| Some((2, i32::from(home % 9 == 0), 0))).await;
+        publish_history(&mut tx, TOWN, wednesday(5)).await.unwrap();
+        assert_eq!(classes(&mut tx).await, fixed);
+    });
+}
+
+#[tokio::test]
 async fn a_hidden_cell_holds_no_number_has_company_and_stays_hidden_in_longer_periods() {
     on_both_engines!(db => {
         let mut tx = db.write().await.unwrap();
