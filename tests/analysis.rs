@@ -301,6 +301,7 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         assert!(report.secondary[0].minimum_detectable.unwrap() > 2.0 * report.secondary[0].se.unwrap());
         assert!((report.ancova[1].estimate.unwrap() - plan.estimate.unwrap()).abs() < 0.02);
         assert!(report.balance_p.unwrap() > 0.01 && report.missing.p_randomisation.unwrap() > 0.01);
+        assert_eq!((report.flow.assigned.segments, report.flow.assigned.homes), (32, 640));
         let observed: i64 = report.flow.arms.iter().map(|a| a.observed).sum();
         assert_eq!(observed, norm.n);
         // Every home in every week, but for the Monday on which the 20th of October is kept: what was seen on it all the same counts as due.

@@ -570,6 +570,20 @@ async fn the_file_gateway_writes_what_is_due_once_and_asks_consent_again() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_written_when_its_collection_has_begun_is_never_queued() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        // Wednesday noon: the first route's truck has been there, the second one's comes tomorrow.
+        let now = at_local(SEND.monday() + Duration::days(2), 12, 0);
+        let mut tx = town.app.db.write().await.unwrap();
+        campaign::run(&town.app, &mut tx, &town.trial, TOWN, "semanal", SEND, &mut Mint::seeded(1, "late"), now).await.unwrap();
+        let (late, queued): (i64, i64) = one!(tx, "SELECT COUNT(CASE WHEN state_reason = 'too-late' THEN 1 END), COUNT(CASE WHEN state = 'queued' THEN 1 END) FROM message").unwrap();
+        let (never,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message WHERE state = 'queued' AND expires_at <= $1", now).unwrap();
+        assert!(late > 0 && queued > 0 && never == 0, "{late} {queued} {never}");
+    });
+}
+
+#[tokio::test]
 async fn a_share_that_is_out_of_date_never_leaves_and_what_rests_on_none_does() {
     on_both_engines!(db => {
         let town = town(db).await;

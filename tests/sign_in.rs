@@ -263,3 +263,11 @@ async fn every_answer_carries_the_strict_headers_and_unknown_addresses_are_pages
         assert!(!get(&router, "/static/style.css?v=0", "").await.headers["cache-control"].to_str().unwrap().contains("immutable"));
     });
 }
+
+/// 31 letters, each as likely: that one of them is missing in 2,400 has a chance of 31 × (30/31)^2400, less than 10^-32.
+#[test]
+fn a_one_time_password_may_hold_every_letter() {
+    let letters: std::collections::BTreeSet<char> =
+        (0..200).flat_map(|_| vecino::account::password::one_time().replace('-', "").chars().collect::<Vec<_>>()).collect();
+    assert_eq!(letters.len(), 31, "{letters:?}");
+}

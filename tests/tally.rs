@@ -416,3 +416,14 @@ async fn a_round_is_the_same_whoever_asks_first_and_follows_the_calendar() {
         assert!(street::rounds(&mut tx, day() + Duration::days(1)).await.is_empty());
     });
 }
+
+#[tokio::test]
+async fn only_a_round_that_is_planned_otherwise_is_told_of_when_rounds_are_made_again() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 4, 2, "mixed").await;
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(round::make(&mut tx, TOWN, day(), day()).await.unwrap(), BTreeMap::new());
+        run!(tx, "UPDATE round SET stream = 'organic' WHERE round_id = $1", street.rounds[0]).unwrap();
+        assert_eq!(round::make(&mut tx, TOWN, day(), day()).await.unwrap(), BTreeMap::from([(street.rounds[0], Stream::Mixed)]));
+    });
+}
