@@ -172,6 +172,8 @@ async fn a_protocol_with_one_byte_changed_has_another_hash_and_is_refused() {
         assert_eq!(frozen.text, DEFAULT);
         assert_eq!(frozen.sha256, Protocol::sha256(DEFAULT));
         let again = trial::freeze(&mut tx, DEFAULT, "file.toml", noon("2026-07-03")).await.unwrap();
+        let here = async |tx: &mut Tx, municipality| trial::of(tx, MunicipalityId(municipality)).await.unwrap().len();
+        assert_eq!((here(&mut tx, 1202).await, here(&mut tx, 114).await, here(&mut tx, 101).await), (1, 1, 0), "it runs where it says");
         assert_eq!(again.frozen_at, frozen.frozen_at);
         let changed = DEFAULT.replacen("0.95", "0.90", 1);
         for refused in [trial::freeze(&mut tx, &changed, "file.toml", noon("2026-07-04")).await, trial::freeze::unchanged(&mut tx, &changed, "file.toml").await] {
