@@ -170,6 +170,23 @@ async fn a_clock_that_cannot_be_right_keeps_the_stop_with_the_day_of_its_round()
 }
 
 #[tokio::test]
+async fn a_home_is_known_by_its_code_however_it_is_written() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let (home, code) = (vecino::id::HouseholdId(Uuid::now_v7()), vecino::territory::household::code("SP", 4821));
+        let mut tx = db.write().await.unwrap();
+        crate::ground::Ground::since(TOWN, day()).homes(&mut tx, &[(home, code.clone(), Some(street.segments[0]))]).await;
+        tx.commit().await.unwrap();
+        let ops: Vec<Value> = [code.as_str(), "sp 4821 k", "SP4821K", "SP-4821-L"].iter().map(|written| street.op("observation", 0, "07:00:00", json!({"set_out": "no", "household": written}))).collect();
+        let answer = send(&db, &street, 0, &ops).await;
+        assert_eq!(statuses(&answer), [(Status::Stored, None), (Status::Stored, None), (Status::Stored, None), (Status::Rejected, Some("household-unknown"))]);
+        let mut tx = db.read().await.unwrap();
+        let (rows,): (i64,) = one!(tx, "SELECT COUNT(*) FROM observation WHERE household_id = $1", home).unwrap();
+        assert_eq!(rows, 3);
+    });
+}
+
+#[tokio::test]
 async fn nothing_is_taken_for_a_round_whose_day_has_not_come_here() {
     on_both_engines!(db => {
         let street = street::lay(&db, day(), 2, 2, "mixed").await;

@@ -60,6 +60,7 @@ fn mark(op: u128, minute: i64, complied: Option<i16>, corrects: Option<u128>) ->
         complied,
         set_out: None,
         contaminated: false,
+        separated: None,
         reason: None,
         counted: false,
     }

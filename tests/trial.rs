@@ -119,6 +119,22 @@ fn every_inconsistency_is_one_line_with_its_key() {
     }
 }
 
+#[test]
+fn a_draw_may_be_made_again_until_arms_differ_by_little_of_something() {
+    let strata = "strata = [\"municipality\", \"baseline_tercile\"]\n";
+    assert!(DEFAULT.contains(strata));
+    let found = |rule: &str| problems(&DEFAULT.replacen(strata, &format!("{strata}rerandomise = {{ {rule} }}\n"), 1));
+    assert_eq!(found("covariates = [\"baseline\"], largest_difference = 0.25"), Vec::<String>::new());
+    for wrong in [
+        "covariates = [\"baseline\"], largest_difference = 0.0",
+        "covariates = [\"baseline\"], largest_difference = inf",
+        "covariates = [], largest_difference = 0.25",
+    ] {
+        let found = found(wrong);
+        assert!(found.len() == 1 && found[0].starts_with("assignment.rerandomise"), "{wrong}: {found:?}");
+    }
+}
+
 /// The shipped protocol as it stood in the first format, which names none.
 const FORMAT_0: &str = include_str!("format_0.toml");
 
