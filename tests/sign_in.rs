@@ -266,8 +266,9 @@ async fn every_answer_carries_the_strict_headers_and_unknown_addresses_are_pages
 
 /// 31 letters, each as likely: that one of them is missing in 2,400 has a chance of 31 × (30/31)^2400, less than 10^-32.
 #[test]
-fn a_one_time_password_may_hold_every_letter() {
-    let letters: std::collections::BTreeSet<char> =
-        (0..200).flat_map(|_| vecino::account::password::one_time().replace('-', "").chars().collect::<Vec<_>>()).collect();
+fn a_one_time_password_is_three_groups_of_four_letters_and_may_hold_every_letter() {
+    let made: Vec<String> = (0..200).map(|_| vecino::account::password::one_time()).collect();
+    assert!(made.iter().all(|password| password.split('-').map(str::len).eq([4, 4, 4])), "{:?}", made[0]);
+    let letters: std::collections::BTreeSet<char> = made.iter().flat_map(|password| password.chars().filter(|c| *c != '-')).collect();
     assert_eq!(letters.len(), 31, "{letters:?}");
 }
