@@ -301,6 +301,7 @@ async fn at_a_look_the_report_finds_the_effect_that_is_there_and_is_made_once() 
         assert!(report.secondary[0].minimum_detectable.unwrap() > 2.0 * report.secondary[0].se.unwrap());
         assert!((report.ancova[1].estimate.unwrap() - plan.estimate.unwrap()).abs() < 0.02);
         assert!(report.balance_p.unwrap() > 0.01 && report.missing.p_randomisation.unwrap() > 0.01);
+        assert_eq!((report.flow.assigned.segments, report.flow.assigned.homes), (32, 640));
         let observed: i64 = report.flow.arms.iter().map(|a| a.observed).sum();
         assert_eq!(observed, norm.n);
         // Every home in every week, but for the Monday on which the 20th of October is kept: what was seen on it all the same counts as due.
@@ -372,6 +373,52 @@ async fn what_was_seen_on_a_day_called_off_hides_no_missed_stop_of_another_day()
         assert_eq!((after.0, after.1), (before.0 + 2, before.1 + 2), "both were due and both were seen");
         let more: i64 = after.2.iter().zip(&before.2).map(|(after, before)| after.0 - before.0).sum();
         assert_eq!(more, 2, "in one arm");
+    });
+}
+
+#[tokio::test]
+async fn six_of_the_last_eight_collections_make_a_habit_however_many_a_week_brings() {
+    on_both_engines!(db => {
+        // Seven weeks since messages began, one collection each: nobody has eight but the homes below.
+        let (mut tx, trial) = trial_through(&db, 16, 13, &World { seed: 2, plan_effect: 0.0 }).await;
+        let drawn = trial::segments(&mut tx, &trial.id).await.unwrap().into_iter().find(|segment| segment.arm.is_some()).unwrap();
+        let place = drawn.municipality_id;
+        let homes: Vec<(HouseholdId,)> = all!(tx, "SELECT DISTINCT household_id FROM home_week WHERE municipality_id = $1 AND segment_id = $2 ORDER BY household_id", place, drawn.segment_id).unwrap();
+        let habit = async |tx: &mut Tx| {
+            let data = load(tx, &trial, trial.protocol.week(13)).await.unwrap();
+            let found = describe::habit(&data, true).arms.into_iter().find(|arm| Some(&arm.arm) == drawn.arm.as_ref()).unwrap();
+            (found.homes, found.habitual)
+        };
+        assert_eq!(habit(&mut tx).await, (0, 0));
+        let mut ops = 910;
+        // Days of the first week from Monday on, then collections and compliances of the weeks after it.
+        for (at, (days, later, expected)) in [
+            (&[1][..], &[(1, 1), (1, 1), (1, 0), (1, 1), (1, 1), (1, 0)][..], (0, 0)),
+            (&[1], &[(1, 1), (1, 1), (1, 0), (1, 1), (1, 1), (2, 1)], (1, 1)),
+            (&[1], &[(1, 1), (1, 1), (1, 0), (1, 1), (1, 0), (2, 1)], (2, 1)),
+            // Three a week: of the first week the last two days are among the eight.
+            (&[0, 0, 1], &[(3, 3), (3, 2)], (3, 2)),
+            (&[1, 0, 0], &[(3, 3), (3, 2)], (4, 2)),
+            (&[1, 1, 1], &[(3, 0), (3, 3), (3, 3)], (5, 3)),
+        ].into_iter().enumerate() {
+            let home = homes[at].0;
+            run!(tx, "DELETE FROM home_week WHERE municipality_id = $1 AND household_id = $2 AND iso_week >= $3", place, home, trial.protocol.week(7)).unwrap();
+            let first = (days.len() as i32, days.iter().sum::<i32>());
+            for (week, (observed, complied)) in (7..).zip([first].into_iter().chain(later.iter().copied())) {
+                run!(tx, "INSERT INTO home_week (municipality_id, iso_week, household_id, segment_id, neighbourhood_id, observed, set_out, complied, contaminated) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, 0)",
+                    place, trial.protocol.week(week), home, drawn.segment_id, id(1), observed, complied).unwrap();
+            }
+            for (n, complied) in days.iter().enumerate() {
+                let day = trial.protocol.week(7).monday() + chrono::Duration::days(2 * n as i64);
+                ops += 1;
+                run!(tx, "INSERT INTO round (municipality_id, round_id, route_id, operator_id, service_day, stream, window_start, window_end, planned_stops) VALUES ($1, $2, $3, $3, $4, 'mixed', '06:00', '12:00', 0) ON CONFLICT DO NOTHING",
+                    place, id(700 + n), id(1), day).unwrap();
+                run!(tx, "INSERT INTO observation (municipality_id, op_id, kind, round_id, household_id, segment_id, neighbourhood_id, service_day, iso_week, device_id, observed_at, corrected_at, received_at, set_out, complied, counted, content_hash)
+                          VALUES ($1, $2, 'observation', $3, $4, $5, $6, $7, $8, $6, $9, $9, $9, 'yes', $10, $11, 'h')",
+                    place, id(ops), id(700 + n), home, drawn.segment_id, id(1), day, trial.protocol.week(7), noon(&trial, 7), *complied as i16, true).unwrap();
+            }
+            assert_eq!(habit(&mut tx).await, expected, "home {at}");
+        }
     });
 }
 

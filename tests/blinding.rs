@@ -392,3 +392,13 @@ fn a_change_of_one_arm_is_refused_whatever_it_is_made_of() {
     let verdict = judge(&standing, false, &past, &now, &[arms]);
     assert_eq!((verdict.newly_shown, verdict.newly_blind), (set(&[]), set(&["c"])));
 }
+
+#[test]
+fn a_total_is_hidden_for_few_homes_or_for_a_week_it_holds_without_any_trial_now() {
+    let area = |homes: i64| Area { code: "a", homes, n: homes * 2, y: [homes, homes + 1], ..Area::default() };
+    let hidden = |homes: i64, told: bool| {
+        let (areas, total) = ([area(homes)], Area { blind: told, ..area(homes) });
+        blind(&hide(&areas, &total, &[]), &areas, &total, &[], &[]).total
+    };
+    assert_eq!([hidden(40, false), hidden(4, false), hidden(40, true)], [false, true, true]);
+}

@@ -577,6 +577,42 @@ async fn the_file_gateway_writes_what_is_due_once_and_asks_consent_again() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_written_when_its_collection_has_begun_is_never_queued() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        // Wednesday noon: the first route's truck has been there, the second one's comes tomorrow.
+        let now = at_local(SEND.monday() + Duration::days(2), 12, 0);
+        let mut tx = town.app.db.write().await.unwrap();
+        campaign::run(&town.app, &mut tx, &town.trial, TOWN, "semanal", SEND, &mut Mint::seeded(1, "late"), now).await.unwrap();
+        let (late, queued): (i64, i64) = one!(tx, "SELECT COUNT(CASE WHEN state_reason = 'too-late' THEN 1 END), COUNT(CASE WHEN state = 'queued' THEN 1 END) FROM message").unwrap();
+        let (never,): (i64,) = one!(tx, "SELECT COUNT(*) FROM message WHERE state = 'queued' AND expires_at <= $1", now).unwrap();
+        assert!(late > 0 && queued > 0 && never == 0, "{late} {queued} {never}");
+    });
+}
+
+#[tokio::test]
+async fn a_share_that_is_out_of_date_never_leaves_and_what_rests_on_none_does() {
+    on_both_engines!(db => {
+        let town = town(db).await;
+        town.run(SEND).await;
+        let evening = at_local(SEND.monday() + Duration::days(1), 19, 45);
+        let mut tx = town.app.db.write().await.unwrap();
+        let (due, of_norm): (i64, i64) = one!(tx, "SELECT COUNT(*), COUNT(norm_id) FROM message WHERE state = 'queued' AND channel = 'sms' AND send_after <= $1", evening).unwrap();
+        assert!(of_norm > 20 && due - of_norm > 20, "{due} {of_norm}");
+        // Good to the minute of sending, and no minute longer.
+        run!(tx, "UPDATE norm SET valid_until = $1", evening - Duration::seconds(1)).unwrap();
+        tx.commit().await.unwrap();
+        let sent = outbox::send_due(&town.at(evening), Gateway::File, 1000).await.unwrap();
+        assert_eq!((sent.expired as i64, sent.delivered as i64), (of_norm, due - of_norm), "{sent:?}");
+        let mut tx = town.app.db.read().await.unwrap();
+        let stale: Vec<(String, Option<String>)> = all!(tx, "SELECT DISTINCT state, state_reason FROM message WHERE norm_id IS NOT NULL AND state <> 'withheld' AND channel = 'sms' AND send_after <= $1", evening).unwrap();
+        assert_eq!(stale, [("expired".to_owned(), Some("norm-stale".to_owned()))]);
+        let file = town.app.data_dir.join("outbox").join(format!("{}.jsonl", SEND.monday() + Duration::days(1)));
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count() as i64, due - of_norm);
+    });
+}
+
+#[tokio::test]
 async fn a_message_that_tells_of_a_collection_which_was_cancelled_meanwhile_never_leaves() {
     on_both_engines!(db => {
         let town = town(db).await;

@@ -4,13 +4,16 @@ use crate::analysis::{HOMES, World, collect, id, noon, publish, text, trial_of};
 use crate::on_both_engines;
 use std::collections::BTreeMap;
 use vecino::analysis::findings::Report;
+use vecino::analysis::load::load;
 use vecino::analysis::report::{open, refresh, stored};
 use vecino::analysis::stop_rules::{Rule, act, judge};
 use vecino::db::Tx;
 use vecino::id::{HouseholdId, Mint, MunicipalityId};
 use vecino::norm::complaint;
 use vecino::norm::pause::{self, Change};
-use vecino::trial::protocol::Protocol;
+use vecino::stats::cells::Cells;
+use vecino::stats::ols::{Df, EffectCount, Variance, fit};
+use vecino::trial::protocol::{Phase, Protocol};
 use vecino::trial::{self, Trial};
 use vecino::{one, run};
 
@@ -77,6 +80,57 @@ async fn trials_of_two_three_and_five_arms_are_analysed_under_their_own_contrast
             }
         });
     }
+}
+
+/// The wild bootstrap of a report, worked with nothing but fits: every sign vector over the segments is put on the residuals of the model
+/// without the arms, and the full model is fitted again.
+#[tokio::test]
+async fn the_wild_bootstrap_of_a_report_draws_under_the_null() {
+    let text = with_arms(&["control", "plan"], &[("plan_a", "plan - control")], &["plan_a"]).replace("wild_draws = 199", "wild_draws = 1024");
+    on_both_engines!(db => {
+        let (mut tx, trial) = trial_of(&db, &text, 5, 19, &World { seed: 5, plan_effect: 0.1 }).await;
+        let report = report_of(&mut tx, &trial, 20, 1).await;
+        let data = load(&mut tx, &trial, trial.protocol.week(18)).await.unwrap();
+        let first = data.weeks(Phase::Messages).unwrap().0;
+        let centre = (0..10).map(|s| data.baseline(s).unwrap()).sum::<f64>() / 10.0;
+        // The intercept, the arm, strata, weeks, the baseline.
+        let rows: Vec<(usize, Vec<f64>, f64, f64)> = data.between(data.weeks(Phase::Messages).unwrap()).map(|tally| {
+            let segment = &data.segments[tally.segment];
+            let mut x = vec![1.0, segment.arm as f64];
+            x.extend((1..data.strata.len()).map(|stratum| f64::from(u8::from(segment.stratum == stratum))));
+            x.extend((first + 1..=18).map(|week| f64::from(u8::from(tally.week == week))));
+            x.push(data.baseline(tally.segment).unwrap() - centre);
+            (tally.segment, x, tally.observed, tally.complied)
+        }).collect();
+        let cells = |y: &dyn Fn(usize) -> f64, arm: bool| {
+            let mut cells = Cells::new(rows[0].1.len() - usize::from(!arm));
+            for (at, (segment, x, n, _)) in rows.iter().enumerate() {
+                let x: Vec<f64> = x.iter().enumerate().filter(|(column, _)| arm || *column != 1).map(|(_, x)| *x).collect();
+                cells.push(*segment as u32, &x, *n, y(at), y(at) * y(at) / n);
+            }
+            cells
+        };
+        let t = |y: &dyn Fn(usize) -> f64| {
+            let cells = cells(y, true);
+            let fitted = fit(&cells).unwrap();
+            let sandwich = fitted.sandwich(Variance::Cr1s, EffectCount::Nested, false).unwrap();
+            let found = fitted.estimate(&sandwich, &fitted.contrast(&[(1, 1.0)]).unwrap(), Df::Clusters, EffectCount::Nested, 0.95).unwrap();
+            found.estimate / found.se
+        };
+        let null = cells(&|at| rows[at].3, false);
+        let restricted = fit(&null).unwrap();
+        let expected: Vec<f64> = (0..rows.len()).map(|at| {
+            let x: Vec<(usize, f64)> = null.row(at).iter().copied().enumerate().collect();
+            restricted.contrast(&x).unwrap().dot(&restricted.gamma) * rows[at].2
+        }).collect();
+        let own = t(&|at| rows[at].3).abs();
+        let beyond = (0..1024u32).filter(|signs| {
+            let sign = |segment: usize| if signs >> segment & 1 == 1 { -1.0 } else { 1.0 };
+            t(&|at| expected[at] + sign(rows[at].0) * (rows[at].3 - expected[at])).abs() >= own - 1e-9
+        }).count();
+        let p = report.primary[0].p_wild.unwrap();
+        assert!((p - beyond as f64 / 1024.0).abs() < 1e-12, "{p} {beyond}");
+    });
 }
 
 #[tokio::test]

@@ -41,6 +41,18 @@ fn totals(protocol: &Protocol, drawn: &[TrialSegment]) -> Vec<usize> {
     protocol.arms.iter().map(|arm| drawn.iter().filter(|segment| segment.arm.as_ref() == Some(&arm.id)).count()).collect()
 }
 
+/// A protocol that declares no factors says by its wordings what an arm is told.
+#[test]
+fn what_an_arm_is_told_is_read_from_its_factors_or_its_wordings() {
+    let shipped = include_str!("../experiments/norma-y-plan-2026.toml");
+    let bare: String = shipped.lines().filter(|line| !line.starts_with("factors = ")).map(|line| format!("{line}\n")).collect();
+    for text in [shipped, &bare] {
+        let protocol = Protocol::parse(text, "test").unwrap();
+        let told = ["reminder", "norm", "plan", "norm_plan"].map(|arm| protocol.treatment(arm)).map(|told| (told.norm, told.plan));
+        assert_eq!(told, [(false, false), (true, false), (false, true), (true, true)], "{} factors", protocol.factors().len());
+    }
+}
+
 proptest! {
     #[test]
     fn over_all_strata_arms_differ_by_at_most_one_too(rates in prop::collection::vec((0..2i32, 0..=150i32), 4..90), seed in 1..u64::MAX / 2) {

@@ -68,3 +68,8 @@ fn no_text_threatens_shames_or_predicts() {
         }
     }
 }
+
+#[test]
+fn the_texts_in_use_have_one_hash() {
+    assert!(wording::sha256().len() == 64 && wording::sha256().bytes().all(|byte| byte.is_ascii_hexdigit()));
+}

@@ -1,7 +1,7 @@
 //! What may be said about the neighbours, whatever was observed.
 
 use proptest::prelude::*;
-use vecino::norm::rule::{Facts, Group, SHARE_LEVEL, Text, Why, choose};
+use vecino::norm::rule::{Facts, Group, GroupWhy, SHARE_LEVEL, Text, Why, choose};
 use vecino::norm::share::{Record, Rise, Share};
 use vecino::trial::protocol::GroupKind;
 use vecino::trial::protocol::{NormRules, Protocol};
@@ -44,7 +44,40 @@ fn a_true_majority_is_told_and_the_two_sentences_take_turns() {
     let (second, not_used) = text(&groups, NEVER, 1);
     assert_eq!(second, Text::Majority);
     assert!(not_used.contains(&(Text::Static, Why::Turn)));
-    assert!(not_used.contains(&(Text::Injunctive, Why::Preferred { text: Text::Majority })));
+    for later in [Text::Injunctive, Text::Service] {
+        assert!(not_used.contains(&(later, Why::Preferred { text: Text::Majority })), "{later:?}");
+    }
+}
+
+#[test]
+fn a_limit_that_is_reached_exactly_is_reached() {
+    let route = group(GroupKind::Route, None, (72, 100));
+    let share = route.share.unwrap();
+    let choose_by = |groups: &[Group], rules: &NormRules| choose(&Facts { own: NEVER, groups, injunctive: true, turn: 1, rules });
+    // Homes and precision of the group.
+    let rules = NormRules { group_homes: 100, half_width: share.half_width(), ..rules() };
+    let choice = choose_by(&[Group { share: None, ..route }, route], &rules);
+    assert_eq!((choice.text, choice.group, choice.other_groups), (Text::Majority, Some(1), vec![(0, GroupWhy::Unobserved)]));
+    // A share that may be as low as the limit is told, and is no majority.
+    let choice = choose_by(&[route], &NormRules { static_lower: share.low, ..rules.clone() });
+    assert_eq!(choice.text, Text::Static);
+    assert!(choice.not_used.contains(&(Text::Majority, Why::LowerBound { low: share.low, needs: share.low })));
+    // A rise as large as it must be, from a window as sure as it must be.
+    let rising = group(GroupKind::Route, Some((28, 100)), (42, 100));
+    let rise = rising.rise.unwrap();
+    let rules = NormRules { half_width: rise.now.half_width(), dynamic_rise: rise.rise, ..rules };
+    assert_eq!(choose_by(&[rising], &rules).text, Text::Dynamic);
+    let mirrored = group(GroupKind::Route, Some((28, 100)), (75, 100));
+    let rules = NormRules { half_width: mirrored.rise.unwrap().before.half_width(), ..rules };
+    assert!(choose_by(&[mirrored], &rules).not_used.contains(&(Text::Dynamic, Why::Preferred { text: Text::Majority })));
+}
+
+#[test]
+fn a_text_is_called_the_same_everywhere_and_all_but_two_rest_on_a_share() {
+    for text in Text::ALL {
+        assert_eq!(serde_json::to_value(text).unwrap(), text.name());
+    }
+    assert_eq!(Text::ALL.into_iter().filter(|text| !text.rests_on_norm()).collect::<Vec<_>>(), [Text::Injunctive, Text::Service]);
 }
 
 #[test]
@@ -66,6 +99,34 @@ fn an_established_rise_is_told_with_both_tenths_only_if_they_differ() {
     assert!(not_used.iter().any(|(t, why)| *t == Text::Dynamic && matches!(why, Why::RiseTooSmall { .. })));
 }
 
+/// Each case fails every rule from its own on: the first of them is the reason that is given.
+#[test]
+fn why_a_rise_is_not_told_is_asked_in_one_order() {
+    // The earlier figure is as sure as any here, whatever its homes.
+    let rules = NormRules { half_width: 1.0, ..rules() };
+    let why = |before, now| {
+        let groups = [group(GroupKind::Route, before, now)];
+        let choice = choose(&Facts { own: NEVER, groups: &groups, injunctive: true, turn: 0, rules: &rules });
+        choice.not_used.into_iter().find(|(text, _)| *text == Text::Dynamic).map(|(_, why)| why)
+    };
+    assert_eq!(why(None, (20, 100)), Some(Why::NoEarlierWindow));
+    assert_eq!(why(Some((10, 49)), (20, 100)), Some(Why::NoEarlierWindow), "49 homes are too few for the earlier figure too");
+    assert!(matches!(why(Some((10, 50)), (20, 100)), Some(Why::RiseTooSmall { .. })));
+    assert!(matches!(why(Some((2, 100)), (5, 100)), Some(Why::RiseTooSmall { .. })), "its tenths are equal and 0 too");
+    assert!(matches!(why(Some((3, 50)), (6, 51)), Some(Why::RiseUncertain { .. })), "its earlier tenth is 0 too");
+    assert_eq!(why(Some((2, 100)), (9, 100)), Some(Why::SameTenth { tenth: 0 }));
+    assert_eq!(why(Some((9, 100)), (20, 100)), Some(Why::TenthTooLow { tenth: 0 }), "«de 0 a 2 de cada 10» is said to nobody");
+    assert_eq!(why(Some((10, 100)), (20, 100)), None);
+    let narrow = NormRules { half_width: 0.10, ..rules };
+    let groups = [group(GroupKind::Route, Some((25, 50)), (150, 200))];
+    let choice = choose(&Facts { own: NEVER, groups: &groups, injunctive: true, turn: 0, rules: &narrow });
+    assert!(
+        choice.not_used.contains(&(Text::Dynamic, Why::NoEarlierWindow)),
+        "half of fifty homes is not known to ten points: {:?}",
+        choice.not_used
+    );
+}
+
 #[test]
 fn a_home_at_or_above_the_figure_is_thanked_and_not_compared() {
     let groups = [group(GroupKind::Route, None, (72, 100))];
@@ -83,7 +144,9 @@ fn a_home_at_or_above_the_figure_is_thanked_and_not_compared() {
 #[test]
 fn at_the_ceiling_there_are_only_thanks() {
     for own in [UNKNOWN, NEVER, ALWAYS] {
-        assert_eq!(text(&[group(GroupKind::Route, Some((50, 100)), (93, 100))], own, 0).0, Text::Thanks);
+        let (chosen, not_used) = text(&[group(GroupKind::Route, Some((50, 100)), (93, 100))], own, 0);
+        assert_eq!(chosen, Text::Thanks);
+        assert_eq!(not_used.iter().filter(|(_, why)| *why == Why::Ceiling { tenth: 9 }).count(), 5, "{not_used:?}");
     }
 }
 
@@ -122,17 +185,32 @@ fn any_group() -> impl Strategy<Value = Group> {
     })
 }
 
-proptest! {
-    #[test]
-    fn a_tenth_is_never_rounded_up_and_always_stands_on_the_counts(complied in 0i64..2000, more in 0i64..2000) {
-        let homes = complied + more;
-        prop_assume!(homes > 0);
-        let share = Share::of((0..homes).map(|at| Record { observed: 2, complied: if at < complied { 2 } else { 0 } }), 2, SHARE_LEVEL).unwrap();
-        let tenth = i64::from(share.tenth());
-        prop_assert!(tenth * homes <= 10 * complied && 10 * complied < (tenth + 1) * homes);
-        prop_assert!(share.low <= share.estimate && share.estimate <= share.high && share.low >= 0.0 && share.high <= 1.0);
+/// Every count of up to 150 homes: a wrong rounding shows at few of them.
+#[test]
+fn a_tenth_is_never_rounded_up_and_always_stands_on_the_counts() {
+    for homes in 1i64..=150 {
+        for complied in 0..=homes {
+            let share = Share::of((0..homes).map(|at| Record { observed: 2, complied: if at < complied { 2 } else { 0 } }), 2, SHARE_LEVEL).unwrap();
+            let tenth = i64::from(share.tenth());
+            assert!(tenth * homes <= 10 * complied && 10 * complied < (tenth + 1) * homes, "{share:?}");
+            assert!(0.0 <= share.low && share.low <= share.estimate && share.estimate <= share.high && share.high <= 1.0, "{share:?}");
+        }
     }
+}
 
+#[test]
+fn a_group_of_fewer_than_twenty_homes_never_speaks_even_if_a_protocol_allows_it() {
+    let rules = NormRules { group_homes: 1, half_width: 1.0, ..rules() };
+    for homes in 0..=20 {
+        for complied in 0..=homes {
+            let groups = [group(GroupKind::Segment, None, (complied, homes))];
+            let choice = choose(&Facts { own: UNKNOWN, groups: &groups, injunctive: true, turn: 0, rules: &rules });
+            assert_eq!(choice.group, (homes == 20).then_some(0), "{complied} of {homes}");
+        }
+    }
+}
+
+proptest! {
     #[test]
     fn nothing_untrue_is_ever_chosen(groups in proptest::collection::vec(any_group(), 0..4), observed in 0i64..6, part in 0.0f64..=1.0, turn in 0usize..3) {
         let rules = rules();
@@ -158,15 +236,5 @@ proptest! {
                 Text::Injunctive | Text::Service => {}
             }
         }
-    }
-
-    #[test]
-    fn a_group_of_fewer_than_twenty_homes_never_speaks_even_if_a_protocol_allows_it(complied in 0usize..20, more in 0usize..20) {
-        let mut rules = rules();
-        rules.group_homes = 1;
-        rules.half_width = 1.0;
-        let homes = (complied + more).min(19);
-        let groups = [group(GroupKind::Segment, None, (complied.min(homes), homes))];
-        prop_assert_eq!(choose(&Facts { own: UNKNOWN, groups: &groups, injunctive: true, turn: 0, rules: &rules }).group, None);
     }
 }

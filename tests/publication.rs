@@ -240,6 +240,30 @@ async fn the_numbers_are_those_of_the_homes_and_the_interval_is_clustered_by_hom
 }
 
 #[tokio::test]
+async fn classes_nobody_agreed_on_stand_round_the_baseline_once_it_is_published_whole_and_never_move() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        town(&mut tx, 5).await;
+        let classes = async |tx: &mut Tx| -> Vec<(i16, f64)> { all!(tx, "SELECT class, lower FROM map_class WHERE municipality_id = $1 AND measure = 'set_out' ORDER BY class", TOWN).unwrap() };
+        publish_history(&mut tx, TOWN, wednesday(2)).await.unwrap();
+        assert_eq!(classes(&mut tx).await, []);
+        publish_history(&mut tx, TOWN, wednesday(3)).await.unwrap();
+        let fixed = classes(&mut tx).await;
+        let (y, n): (i64, i64) = one!(
+            tx, "SELECT CAST(SUM(set_out) AS BIGINT), CAST(SUM(observed) AS BIGINT) FROM home_week WHERE municipality_id = $1 AND iso_week <= $2", TOWN, FIRST.plus(3)).unwrap();
+        let middle = (20.0 * y as f64 / n as f64).round() / 20.0;
+        for (class, lower) in (1..).zip([0.0, middle - 0.15, middle - 0.05, middle + 0.05, middle + 0.15]) {
+            let (of, stored) = fixed[class as usize - 1];
+            assert!(of == class && (stored - lower).abs() < 1e-12, "{fixed:?} {middle}");
+        }
+        assert_eq!(fixed.len(), 5);
+        tallies(&mut tx, FIRST.plus(5), |_, home| Some((2, i32::from(home % 9 == 0), 0))).await;
+        publish_history(&mut tx, TOWN, wednesday(5)).await.unwrap();
+        assert_eq!(classes(&mut tx).await, fixed);
+    });
+}
+
+#[tokio::test]
 async fn a_hidden_cell_holds_no_number_has_company_and_stays_hidden_in_longer_periods() {
     on_both_engines!(db => {
         let mut tx = db.write().await.unwrap();
@@ -264,6 +288,32 @@ async fn a_hidden_cell_holds_no_number_has_company_and_stays_hidden_in_longer_pe
         // Both measures hide the same cells, because they share their counts.
         let of = |measure: &str| hidden.iter().filter(|h| h.3 == measure).map(|h| (h.0.clone(), h.1, h.4.clone())).collect::<BTreeSet<_>>();
         assert_eq!(of("complied"), of("set_out"));
+    });
+}
+
+#[tokio::test]
+async fn what_one_week_hides_no_longer_period_shows_and_a_place_nobody_saw_is_not_hidden_for_it() {
+    on_both_engines!(db => {
+        let mut tx = db.write().await.unwrap();
+        town(&mut tx, 1).await;
+        let seen = |place: usize, home: usize| Some((2, 1 + i32::from((home + place) % 3 == 0), 2 * i32::from((home + place) % 3 == 0)));
+        // In the second week four of the thirty homes of the second place, and nobody in the first.
+        tallies(&mut tx, FIRST.plus(1), |place, home| seen(place, home).filter(|_| place > 1 || (place == 1 && home < 4))).await;
+        for week in [2, 3, 4, 6, 7] {
+            tallies(&mut tx, FIRST.plus(week), seen).await;
+        }
+        // In the sixth week eight homes in all: too few for a total.
+        tallies(&mut tx, FIRST.plus(5), |place, home| seen(place, home).filter(|_| place < 2 && home < 4)).await;
+        publish_history(&mut tx, TOWN, wednesday(7)).await.unwrap();
+        let shown = async |tx: &mut Tx, period: &str| -> Vec<String> {
+            cells(tx, period, 1).await.into_iter().filter(|((measure, _), cell)| measure == "complied" && cell.2.is_some()).map(|((_, area), _)| area).collect()
+        };
+        assert_eq!(shown(&mut tx, "2026-W30").await, ["", "1202-C04", "1202-C05", "1202-C06"]);
+        assert_eq!(shown(&mut tx, "2026-W31").await, ["", "1202-C01", "1202-C04", "1202-C05", "1202-C06"]);
+        assert_eq!(shown(&mut tx, "2026-W34").await, Vec::<String>::new());
+        // The fifth place was company to the third in the first week.
+        assert_eq!(shown(&mut tx, "2026-B08").await, ["", "1202-C01", "1202-C04", "1202-C06"]);
+        assert!(!shown(&mut tx, "2026-B09").await.contains(&String::new()), "the total less the other weeks is the eight homes");
     });
 }
 

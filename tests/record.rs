@@ -750,3 +750,9 @@ async fn another_key_is_refused_at_start_by_every_command() {
         copy.leave().await;
     }
 }
+
+#[test]
+fn a_reader_of_the_audit_is_told_what_has_a_value_and_no_states_of_rows() {
+    let detail = vecino::account::audit::leaving(serde_json::json!({"role": "mayor", "reach": null}), [("account/1".to_owned(), "00".to_owned())]);
+    assert_eq!(vecino::account::audit::told(&detail).map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>(), ["role \"mayor\""]);
+}

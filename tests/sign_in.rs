@@ -263,3 +263,12 @@ async fn every_answer_carries_the_strict_headers_and_unknown_addresses_are_pages
         assert!(!get(&router, "/static/style.css?v=0", "").await.headers["cache-control"].to_str().unwrap().contains("immutable"));
     });
 }
+
+/// 31 letters, each as likely: that one of them is missing in 2,400 has a chance of 31 × (30/31)^2400, less than 10^-32.
+#[test]
+fn a_one_time_password_is_three_groups_of_four_letters_and_may_hold_every_letter() {
+    let made: Vec<String> = (0..200).map(|_| vecino::account::password::one_time()).collect();
+    assert!(made.iter().all(|password| password.split('-').map(str::len).eq([4, 4, 4])), "{:?}", made[0]);
+    let letters: std::collections::BTreeSet<char> = made.iter().flat_map(|password| password.chars().filter(|c| *c != '-')).collect();
+    assert_eq!(letters.len(), 31, "{letters:?}");
+}

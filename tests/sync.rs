@@ -170,6 +170,51 @@ async fn a_clock_that_cannot_be_right_keeps_the_stop_with_the_day_of_its_round()
 }
 
 #[tokio::test]
+async fn a_home_is_known_by_its_code_however_it_is_written() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let (home, code) = (vecino::id::HouseholdId(Uuid::now_v7()), vecino::territory::household::code("SP", 4821));
+        let mut tx = db.write().await.unwrap();
+        crate::ground::Ground::since(TOWN, day()).homes(&mut tx, &[(home, code.clone(), Some(street.segments[0]))]).await;
+        tx.commit().await.unwrap();
+        let ops: Vec<Value> = [code.as_str(), "sp 4821 k", "SP4821K", "SP-4821-L"].iter().map(|written| street.op("observation", 0, "07:00:00", json!({"set_out": "no", "household": written}))).collect();
+        let answer = send(&db, &street, 0, &ops).await;
+        assert_eq!(statuses(&answer), [(Status::Stored, None), (Status::Stored, None), (Status::Stored, None), (Status::Rejected, Some("household-unknown"))]);
+        let mut tx = db.read().await.unwrap();
+        let (rows,): (i64,) = one!(tx, "SELECT COUNT(*) FROM observation WHERE household_id = $1", home).unwrap();
+        assert_eq!(rows, 3);
+    });
+}
+
+#[tokio::test]
+async fn nothing_is_taken_for_a_round_whose_day_has_not_come_here() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let mut tx = db.write().await.unwrap();
+        let tomorrow = street::rounds(&mut tx, day() + chrono::Duration::days(1)).await[0].round_id;
+        tx.commit().await.unwrap();
+        let ops = || vec![
+            street.op("observation", 0, "07:00:00", json!({"set_out": "no", "round": tomorrow})),
+            street.op("stop_missed", 1, "07:00:00", json!({"reason": "skipped", "round": tomorrow})),
+            street.op("round_start", 0, "07:00:00", json!({"round": tomorrow})),
+        ];
+        let at = async |now: &str| {
+            let sent = json!({"sent_at": now, "ops": ops()});
+            receive(&db, now.parse().unwrap(), &street.phones[0], &serde_json::to_vec(&sent).unwrap()).await.unwrap()
+        };
+        // A minute before midnight in Guatemala, where it is the next day in Greenwich already.
+        for now in ["2026-11-23T18:00:00Z", "2026-11-24T05:59:00Z"] {
+            assert_eq!(statuses(&at(now).await), vec![(Status::Rejected, Some("round-in-the-future")); 3], "{now}");
+        }
+        let mut tx = db.read().await.unwrap();
+        let (rows, started): (i64, i64) = one!(tx, "SELECT (SELECT COUNT(*) FROM observation), (SELECT COUNT(*) FROM round WHERE started_at IS NOT NULL)").unwrap();
+        assert_eq!((rows, started), (0, 0));
+        drop(tx);
+        assert_eq!(statuses(&at("2026-11-24T06:00:00Z").await), vec![(Status::Stored, None); 3]);
+    });
+}
+
+#[tokio::test]
 async fn a_batch_that_cannot_be_read_changes_nothing() {
     on_both_engines!(db => {
         let street = street::lay(&db, day(), 2, 2, "mixed").await;
@@ -366,5 +411,38 @@ async fn a_changed_tally_is_found_and_mended() {
         assert_eq!(verify::rows(&mut tx).await.unwrap().tallies.len(), 1);
         tally::recompute(&mut tx, TOWN, &[(vecino::clock::Week(202648), street.homes[1].0)]).await.unwrap();
         assert_eq!(verify::rows(&mut tx).await.unwrap(), verify::Rows::default());
+    });
+}
+
+#[tokio::test]
+async fn two_rows_that_count_for_one_home_and_day_are_found() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 2, 2, "mixed").await;
+        let seen = |at: &str, set_out: &str| street.op("observation", 0, at, json!({"set_out": set_out, "separated": "yes"}));
+        let (first, second) = (seen("07:00:00", "yes"), seen("07:05:00", "yes"));
+        send(&db, &street, 0, std::slice::from_ref(&first)).await;
+        send(&db, &street, 1, std::slice::from_ref(&second)).await;
+        sound(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let altered = async |tx: &mut vecino::db::Tx| {
+            // The tallies say what the rows say.
+            tally::rebuild(tx, TOWN).await.unwrap();
+            let found = verify::rows(tx).await.unwrap();
+            assert_eq!(found.tallies, Vec::<String>::new());
+            found.altered
+        };
+        let count = async |tx: &mut vecino::db::Tx, op: &Value, counted: bool| {
+            run!(tx, "UPDATE observation SET counted = $2 WHERE op_id = $1", op["op"].as_str().unwrap().parse::<Uuid>().unwrap(), counted).unwrap();
+        };
+        let line = |op: &Value, is: &str, should: &str| format!("observation 1202/{}: the row {is} for home {} on {}, and by the rule it {should};", op["op"].as_str().unwrap(), street.homes[0].0, day());
+        count(&mut tx, &second, true).await;
+        let found = altered(&mut tx).await;
+        assert!(found.len() == 1 && found[0].starts_with(&line(&second, "counts", "does not")), "{found:?}");
+        count(&mut tx, &first, false).await;
+        let found = altered(&mut tx).await;
+        assert!(found.len() == 2 && found.iter().any(|found| found.starts_with(&line(&first, "does not count", "does"))), "{found:?}");
+        count(&mut tx, &second, false).await;
+        let found = altered(&mut tx).await;
+        assert!(found.len() == 1 && found[0].starts_with(&line(&first, "does not count", "does")), "{found:?}");
     });
 }

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use vecino::clock::Week;
 use vecino::db::Db;
-use vecino::id::{HouseholdId, SegmentId};
+use vecino::id::{HouseholdId, OpId, SegmentId};
 use vecino::observation::receive::receive;
 use vecino::observation::recount::recount;
 use vecino::observation::{
-    Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, restate, round, standing, tally, verify,
+    Kind, Mark, Observation, Outcome, Reason, Separated, SetOut, Severity, Stream, of_round, restate, round, standing, tally, verify,
 };
 use vecino::territory::change::Changed;
 use vecino::{all, one, run};
@@ -42,6 +42,67 @@ fn complied_is_one_zero_or_not_observed() {
     assert_eq!(missed.complied(Stream::Mixed), None);
     let unknown = Outcome { set_out: Some(SetOut::Unknown), ..Outcome::default() };
     assert_eq!(unknown.complied(Stream::Mixed), None);
+}
+
+/// A row of one home and day: its operation, the minute it was seen in, whether the home complied, and what it corrects.
+fn mark(op: u128, minute: i64, complied: Option<i16>, corrects: Option<u128>) -> Mark {
+    let at = vecino::clock::at_local(day(), 7, 0) + Duration::minutes(minute);
+    Mark {
+        op_id: OpId(uuid::Uuid::from_u128(op)),
+        kind: if corrects.is_some() { Kind::Correction } else { Kind::Observation },
+        household_id: HouseholdId(uuid::Uuid::from_u128(1)),
+        segment_id: None,
+        neighbourhood_id: None,
+        service_day: day(),
+        observed_at: at,
+        received_at: at,
+        corrects: corrects.map(|op| OpId(uuid::Uuid::from_u128(op))),
+        complied,
+        set_out: None,
+        contaminated: false,
+        separated: None,
+        reason: None,
+        counted: false,
+    }
+}
+
+#[test]
+fn the_row_that_stands_is_the_same_in_whichever_order_they_are_read() {
+    let missed = |op, minute| Mark { kind: Kind::StopMissed, reason: Some(Reason::TruckFull), ..mark(op, minute, None, None) };
+    let second = |op, minute| Mark { kind: Kind::DoubleObservation, ..mark(op, minute, Some(1), None) };
+    let cases: [(&str, Vec<Mark>, Option<u128>); 11] = [
+        ("the earliest of two that saw as much", vec![mark(2, 0, Some(0), None), mark(1, 1, Some(1), None)], Some(2)),
+        ("of the same minute the lower operation", vec![mark(1, 0, Some(0), None), mark(2, 0, Some(1), None)], Some(1)),
+        ("a stop that was seen", vec![mark(3, 2, Some(0), None), mark(2, 1, None, None), missed(1, 0)], Some(3)),
+        ("one whose content is unknown beats one not made", vec![mark(2, 1, None, None), missed(1, 0)], Some(2)),
+        ("the last correction", vec![mark(9, 0, Some(0), None), mark(2, 5, Some(1), Some(9)), mark(1, 6, Some(0), Some(9))], Some(1)),
+        (
+            "of the same minute the higher correction",
+            vec![mark(9, 0, Some(0), None), mark(1, 5, Some(1), Some(9)), mark(2, 5, Some(0), Some(9))],
+            Some(2),
+        ),
+        ("a correction dated before what it corrects", vec![mark(9, 5, Some(0), None), mark(1, 0, Some(1), Some(9))], Some(1)),
+        ("a correction of a correction", vec![mark(9, 0, Some(0), None), mark(8, 1, Some(1), Some(9)), mark(7, 2, Some(0), Some(8))], Some(7)),
+        ("corrected late, an earlier original", vec![mark(9, 0, Some(0), None), mark(1, 9, Some(1), Some(9)), mark(2, 1, Some(0), None)], Some(1)),
+        ("a second observer's row never", vec![second(1, 0), mark(2, 5, Some(0), None), mark(3, 6, Some(0), Some(1))], Some(2)),
+        (
+            "nothing of what corrects nothing",
+            vec![second(1, 0), mark(3, 6, Some(0), Some(7)), mark(4, 7, Some(0), Some(5)), mark(5, 7, Some(0), Some(4))],
+            None,
+        ),
+    ];
+    for (what, rows, expected) in cases {
+        let expected = expected.map(|op| OpId(uuid::Uuid::from_u128(op)));
+        for turn in 0..rows.len() {
+            let mut rows = rows.clone();
+            rows.rotate_left(turn);
+            assert_eq!(standing(&rows), expected, "{what}, turned by {turn}");
+            rows.reverse();
+            assert_eq!(standing(&rows), expected, "{what}, turned by {turn}, from behind");
+        }
+    }
+    assert_eq!(standing(&[second(1, 0)]), None);
+    assert_eq!(standing(&[mark(3, 6, Some(0), Some(7))]), None);
 }
 
 #[test]
@@ -354,5 +415,16 @@ async fn a_round_is_the_same_whoever_asks_first_and_follows_the_calendar() {
         assert_eq!(again[0].round_id, round::identity(TOWN, again[0].route_id, day()));
         vecino::run!(tx, "DELETE FROM route_day WHERE weekday = 2").unwrap();
         assert!(street::rounds(&mut tx, day() + Duration::days(1)).await.is_empty());
+    });
+}
+
+#[tokio::test]
+async fn only_a_round_that_is_planned_otherwise_is_told_of_when_rounds_are_made_again() {
+    on_both_engines!(db => {
+        let street = street::lay(&db, day(), 4, 2, "mixed").await;
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(round::make(&mut tx, TOWN, day(), day()).await.unwrap(), BTreeMap::new());
+        run!(tx, "UPDATE round SET stream = 'organic' WHERE round_id = $1", street.rounds[0]).unwrap();
+        assert_eq!(round::make(&mut tx, TOWN, day(), day()).await.unwrap(), BTreeMap::from([(street.rounds[0], Stream::Mixed)]));
     });
 }

@@ -119,6 +119,22 @@ fn every_inconsistency_is_one_line_with_its_key() {
     }
 }
 
+#[test]
+fn a_draw_may_be_made_again_until_arms_differ_by_little_of_something() {
+    let strata = "strata = [\"municipality\", \"baseline_tercile\"]\n";
+    assert!(DEFAULT.contains(strata));
+    let found = |rule: &str| problems(&DEFAULT.replacen(strata, &format!("{strata}rerandomise = {{ {rule} }}\n"), 1));
+    assert_eq!(found("covariates = [\"baseline\"], largest_difference = 0.25"), Vec::<String>::new());
+    for wrong in [
+        "covariates = [\"baseline\"], largest_difference = 0.0",
+        "covariates = [\"baseline\"], largest_difference = inf",
+        "covariates = [], largest_difference = 0.25",
+    ] {
+        let found = found(wrong);
+        assert!(found.len() == 1 && found[0].starts_with("assignment.rerandomise"), "{wrong}: {found:?}");
+    }
+}
+
 /// The shipped protocol as it stood in the first format, which names none.
 const FORMAT_0: &str = include_str!("format_0.toml");
 
@@ -172,6 +188,8 @@ async fn a_protocol_with_one_byte_changed_has_another_hash_and_is_refused() {
         assert_eq!(frozen.text, DEFAULT);
         assert_eq!(frozen.sha256, Protocol::sha256(DEFAULT));
         let again = trial::freeze(&mut tx, DEFAULT, "file.toml", noon("2026-07-03")).await.unwrap();
+        let here = async |tx: &mut Tx, municipality| trial::of(tx, MunicipalityId(municipality)).await.unwrap().len();
+        assert_eq!((here(&mut tx, 1202).await, here(&mut tx, 114).await, here(&mut tx, 101).await), (1, 1, 0), "it runs where it says");
         assert_eq!(again.frozen_at, frozen.frozen_at);
         let changed = DEFAULT.replacen("0.95", "0.90", 1);
         for refused in [trial::freeze(&mut tx, &changed, "file.toml", noon("2026-07-04")).await, trial::freeze::unchanged(&mut tx, &changed, "file.toml").await] {

@@ -166,7 +166,22 @@ mod tests {
         let areas = [area("a", 40), area("b", 6), area("c", 5), area("d", 30)];
         assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, true, false]);
         let both = BTreeSet::from(["b".to_owned(), "c".to_owned()]);
+        // One home in both leaves ten; another in a place that is shown leaves them ten.
+        let other = BTreeSet::from(["b".to_owned(), "d".to_owned()]);
+        assert_eq!(hide(&areas, &sum(&areas), &[both.clone(), other]).areas, [false, true, true, false]);
         assert_eq!(hide(&areas, &sum(&areas), &[both.clone(), both]).areas, [false, true, true, true]);
+    }
+
+    #[test]
+    fn hidden_places_have_ten_homes_together_and_do_not_all_comply() {
+        for (homes, hidden) in [(5, [false, true, true, false]), (4, [false, true, true, true])] {
+            let areas = [area("a", 40), area("b", 5), area("c", homes), area("d", 30)];
+            assert_eq!(hide(&areas, &sum(&areas), &[]), Hidden { areas: hidden.to_vec(), total: false }, "{homes}");
+        }
+        for all in [|homes| [homes * 2, homes], |homes| [homes, homes * 2]] {
+            let areas = [area("a", 40), Area { y: all(8), ..area("b", 8) }, Area { y: all(9), ..area("c", 9) }, area("d", 30)];
+            assert_eq!(hide(&areas, &sum(&areas), &[]).areas, [false, true, true, true]);
+        }
     }
 
     #[test]

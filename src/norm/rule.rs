@@ -182,11 +182,9 @@ pub fn nearest(groups: &[Group], rules: &NormRules) -> (Option<usize>, Vec<(usiz
 pub fn choose(facts: &Facts<'_>) -> Choice {
     let (group, other_groups) = nearest(facts.groups, facts.rules);
     let verdicts: Vec<(Text, Option<Why>)> = Text::ALL.iter().map(|text| (*text, judge(*text, facts, group))).collect();
-    // The two sentences about a majority are equals; the turn decides when both are true.
-    let allowed = |text: Text| verdicts.iter().any(|(t, why)| *t == text && why.is_none());
-    let turn_static = allowed(Text::Majority) && allowed(Text::Static) && facts.turn.is_multiple_of(2);
     let first = verdicts.iter().find(|(_, why)| why.is_none()).map_or(Text::Service, |(text, _)| *text);
-    let text = if first == Text::Majority && turn_static { Text::Static } else { first };
+    // The two sentences about a majority are equals, and where the stronger one is true so is the other: the turn decides.
+    let text = if first == Text::Majority && facts.turn.is_multiple_of(2) { Text::Static } else { first };
     let not_used = verdicts
         .into_iter()
         .filter(|(other, _)| *other != text)

@@ -130,10 +130,23 @@ mod tests {
     }
 
     #[test]
-    fn wilson_agrees_with_the_published_example() {
-        // Newcombe 1998 (statistics in medicine 17:857), 81 of 263: 0.2553 to 0.3662.
-        let share = Share::of(homes(81, 263), 2, 0.95).unwrap();
-        assert!((share.low - 0.2553).abs() < 5e-5 && (share.high - 0.3662).abs() < 5e-5, "{share:?}");
+    fn wilson_agrees_with_the_published_examples() {
+        // Newcombe 1998 (statistics in medicine 17:857), table I.
+        for (complied, of, low, high) in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)] {
+            let share = Share::of(homes(complied, of), 2, 0.95).unwrap();
+            assert!((share.low - low).abs() < 5e-5 && (share.high - high).abs() < 5e-5, "{share:?}");
+            assert_eq!((share.homes, share.complied, share.observations), (of, complied, 4 * of));
+            assert!((share.half_width() - (high - low) / 2.0).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn a_rise_is_judged_at_its_own_level_and_its_shares_at_theirs() {
+        let mut pairs: Vec<(Record, Record)> = homes(48, 80).into_iter().map(|r| (r, Record::default())).collect();
+        pairs.extend(homes(56, 70).into_iter().map(|r| (Record::default(), r)));
+        let [rise, wide, narrow] = [(0.95, 0.9), (0.95, 0.95), (0.9, 0.9)].map(|(shares, own)| Rise::of(&pairs, 2, shares, own).unwrap());
+        assert_eq!((rise.low, rise.before, rise.now), (narrow.low, wide.before, wide.now));
+        assert!(rise.low > wide.low && rise.now.low < narrow.now.low);
     }
 
     #[test]
@@ -163,5 +176,27 @@ mod tests {
         apart.extend(paired.iter().map(|(_, b)| (Record::default(), *b)));
         let (a, b) = (Rise::of(&paired, 2, 0.95, 0.9).unwrap(), Rise::of(&apart, 2, 0.95, 0.9).unwrap());
         assert!((a.rise - b.rise).abs() < 1e-12 && a.low > b.low && a.low > 0.0 && b.low < 0.0, "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn what_the_windows_share_is_their_correlation_among_the_homes_in_both() {
+        let (no, yes, unknown) = (Record { observed: 4, complied: 1 }, Record { observed: 4, complied: 4 }, Record::default());
+        let seen = [(no, no, 40), (yes, yes, 20), (no, yes, 15), (yes, no, 5), (unknown, yes, 7), (yes, unknown, 3)];
+        let pairs: Vec<(Record, Record)> = seen.iter().flat_map(|(a, b, n)| vec![(*a, *b); *n]).collect();
+        let rise = Rise::of(&pairs, 2, 0.9, 0.9).unwrap();
+        // Pearson's correlation of 80 pairs of zeros and ones.
+        let both: Vec<(f64, f64)> = pairs
+            .iter()
+            .filter(|(a, b)| a.known(2) && b.known(2))
+            .map(|(a, b)| (f64::from(u8::from(a.counts())), f64::from(u8::from(b.counts()))))
+            .collect();
+        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| both.iter().map(of).sum::<f64>() / 80.0;
+        let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
+        let spread = |a: f64, b: f64, of: &dyn Fn(&(f64, f64)) -> (f64, f64)| mean(&|p| (of(p).0 - a) * (of(p).1 - b));
+        let phi = spread(x, y, &|p| *p) / (spread(x, x, &|p| (p.0, p.0)) * spread(y, y, &|p| (p.1, p.1))).sqrt();
+        let r = phi * 80.0 / (87.0_f64 * 83.0).sqrt();
+        let (down, up) = (rise.now.estimate - rise.now.low, rise.before.high - rise.before.estimate);
+        let low = rise.rise - (down * down - 2.0 * r * down * up + up * up).sqrt();
+        assert!((rise.low - low).abs() < 1e-12 && (0.45..0.55).contains(&phi), "{rise:?} {phi}");
     }
 }

@@ -121,18 +121,22 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn one_wrong_digit_of_the_serial_is_always_noticed(serial in 0u32..100_000_000, place in 0usize..8, other in 1u32..10) {
-            let text = format!("{serial:08}");
-            prop_assume!(check_digit(&text).is_some());
-            let mut bytes = text.clone().into_bytes();
-            bytes[place] = b'0' + ((u32::from(bytes[place] - b'0') + other) % 10) as u8;
-            let changed = String::from_utf8(bytes).unwrap();
-            // Weight 2 to 9 times a difference of 1 to 9 is never a multiple of the prime 11.
-            prop_assert_ne!(check_digit(&text), check_digit(&changed));
+    #[test]
+    fn one_wrong_digit_of_the_serial_is_always_noticed() {
+        for serial in (0u32..100_000_000).step_by(199_999) {
+            let right = format!("{serial:08}").into_bytes();
+            let digit = |serial: &[u8]| check_digit(std::str::from_utf8(serial).unwrap());
+            let Some(own) = digit(&right) else { continue };
+            for (place, other) in (0..8).flat_map(|place| (1..10).map(move |other| (place, other))) {
+                let mut wrong = right.clone();
+                wrong[place] = b'0' + (right[place] - b'0' + other) % 10;
+                // Weight 2 to 9 times a difference of 1 to 9 is never a multiple of the prime 11.
+                assert_ne!(digit(&wrong), Some(own), "{serial} {place}");
+            }
         }
+    }
 
+    proptest! {
         #[test]
         fn any_thirteen_digits_are_kept_as_given(digits in "[0-9]{13}") {
             let cui = Cui::read(&digits).unwrap();

@@ -32,7 +32,6 @@ pub fn shown(cells: &[i64]) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn one_small_cell_takes_the_smallest_other_with_it() {
@@ -41,24 +40,27 @@ mod tests {
         assert_eq!(shown(&[1, 1, 90, 7]), [false, false, true, false]);
         assert_eq!(shown(&[2, 1]), [false, false]);
         assert_eq!(shown(&[4]), [false]);
+        // The three could be five, beside a one.
+        assert_eq!(shown(&[3, 3, 90]), [false, false, true]);
+        assert_eq!(shown(&[3, 2, 90]), [false, false, false]);
     }
 
-    proptest! {
-        /// Somebody who subtracts the shown cells from the total learns no hidden cell, nor that one is under five.
-        #[test]
-        fn no_hidden_cell_comes_back_by_subtraction(cells in proptest::collection::vec(0i64..40, 1..9)) {
+    /// Somebody who subtracts the shown cells from the total learns no hidden cell, nor that one is under five. Every breakdown of up to four
+    /// cells of up to twelve: what is wrong shows at few of them.
+    #[test]
+    fn no_hidden_cell_comes_back_by_subtraction() {
+        for cells in (1..=4).flat_map(|width| (0..13_i64.pow(width)).map(move |n| (0..width).map(|at| n / 13_i64.pow(at) % 13).collect::<Vec<_>>())) {
             let shown = shown(&cells);
-            prop_assert!(cells.iter().zip(&shown).all(|(n, shown)| !*shown || *n == 0 || *n >= SMALLEST));
+            assert!(cells.iter().zip(&shown).all(|(n, shown)| !*shown || *n == 0 || *n >= SMALLEST), "{cells:?}");
             let total: i64 = cells.iter().sum();
             let rest = total - cells.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(n, _)| n).sum::<i64>();
             let hidden = shown.iter().filter(|shown| !**shown).count() as i64;
             if hidden > 0 && total >= SMALLEST {
                 if shown.iter().any(|shown| *shown) {
-                    prop_assert!(hidden >= 2);
-                    prop_assert!(rest - (hidden - 1) >= SMALLEST);
+                    assert!(hidden >= 2 && rest - (hidden - 1) >= SMALLEST, "{cells:?}");
                 } else if hidden == 1 {
                     // A breakdown of one cell says what the total says.
-                    prop_assert!(cells.len() == 1);
+                    assert!(cells.len() == 1);
                 }
             }
         }
