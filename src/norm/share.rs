@@ -190,10 +190,10 @@ mod tests {
             .filter(|(a, b)| a.known(2) && b.known(2))
             .map(|(a, b)| (f64::from(u8::from(a.counts())), f64::from(u8::from(b.counts()))))
             .collect();
-        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| both.iter().map(of).sum::<f64>() / 80.0;
-        let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
-        let spread = |a: f64, b: f64, of: &dyn Fn(&(f64, f64)) -> (f64, f64)| mean(&|p| (of(p).0 - a) * (of(p).1 - b));
-        let phi = spread(x, y, &|p| *p) / (spread(x, x, &|p| (p.0, p.0)) * spread(y, y, &|p| (p.1, p.1))).sqrt();
+        let mean = |of: &dyn Fn(f64, f64) -> f64| both.iter().map(|(a, b)| of(*a, *b)).sum::<f64>() / 80.0;
+        let (x, y) = (mean(&|a, _| a), mean(&|_, b| b));
+        let spread = (mean(&|a, _| (a - x).powi(2)) * mean(&|_, b| (b - y).powi(2))).sqrt();
+        let phi = mean(&|a, b| (a - x) * (b - y)) / spread;
         let r = phi * 80.0 / (87.0_f64 * 83.0).sqrt();
         let (down, up) = (rise.now.estimate - rise.now.low, rise.before.high - rise.before.estimate);
         let low = rise.rise - (down * down - 2.0 * r * down * up + up * up).sqrt();
