@@ -296,7 +296,8 @@ async fn what_one_week_hides_no_longer_period_shows_and_a_place_nobody_saw_is_no
     on_both_engines!(db => {
         let mut tx = db.write().await.unwrap();
         town(&mut tx, 1).await;
-        let seen = |place: usize, home: usize| Some((2, 1 + i32::from((home + place) % 3 == 0), 2 * i32::from((home + place) % 3 == 0)));
+        let third = |place: usize, home: usize| i32::from((home + place).is_multiple_of(3));
+        let seen = |place: usize, home: usize| Some((2, 1 + third(place, home), 2 * third(place, home)));
         // In the second week four of the thirty homes of the second place, and nobody in the first.
         tallies(&mut tx, FIRST.plus(1), |place, home| seen(place, home).filter(|_| place > 1 || (place == 1 && home < 4))).await;
         for week in [2, 3, 4, 6, 7] {
